@@ -1,0 +1,141 @@
+/**
+ * The kernel as its users see it: a pool of sandboxed QuickJS instances in worker threads, into which heap
+ * images are swapped. A `KernelHost` serves many sessions; calls for one session never overlap.
+ *
+ * Determinism: the same boot parameters and the same steps give the same turns and the same `stateId`s, on
+ * every machine with the same `version`. Facts that may differ (durations) are marked.
+ */
+import type { Json, VariableSummary } from '../../bus/types.ts';
+
+/** What a fresh kernel is seeded with: comes from the `session` event alone. */
+export interface BootParameters {
+  sessionId: string;
+  createdMs: number;
+  seed: string;
+}
+
+/** A strike that replay must repeat: at the `fuel`-th interrupt callback of the turn. */
+export interface Strike {
+  reason: 'user' | 'timeout';
+  fuel: number;
+}
+
+/** One thing that enters the kernel. `seq` is that of its event; `timeMs` its timestamp. */
+export type KernelStep = { failed?: { name: string; message: string; stack: string } } & (
+  | {
+      type: 'input';
+      seq: number;
+      timeMs: number;
+      cell: number;
+      code: string;
+      strike?: Strike;
+      timeoutMs?: number;
+    }
+  /** Answer of an effect: resolves (value) or rejects (error) the guest's promise, then runs all jobs. */
+  | {
+      type: 'answer';
+      seq: number;
+      timeMs: number;
+      effect: number;
+      value?: Json;
+      error?: { name: string; message: string; code?: string };
+      strike?: Strike;
+      timeoutMs?: number;
+    }
+  /** The cell that awaits is given up (Ctrl-C, or its budget is spent): it ends with an error. */
+  | { type: 'abandon'; seq: number; timeMs: number; reason: 'user' | 'timeout' }
+);
+
+export interface KernelOutput {
+  stream: 'stdout' | 'stderr';
+  /** console method: log, info, debug, warn, error, table… */
+  level: string;
+  /** Rendered text without the final newline. Consecutive outputs of one level come joined by newlines. */
+  text: string;
+  truncated?: boolean;
+}
+
+/** An effect the guest asked for. `effect` is a counter of the session, never reused. */
+export interface KernelRequest {
+  effect: number;
+  /** 'llm', 'timer' (payload {delayMs, dueMs}), later others. */
+  kind: string;
+  payload: Json;
+}
+
+/** What one step led to. */
+export interface Turn {
+  /**
+   * done: the cell ended (result or error set); waiting: its promise waits for effects; idle: no cell was
+   * running (a background timer's answer, say).
+   */
+  status: 'done' | 'waiting' | 'idle';
+  outputs: KernelOutput[];
+  requests: KernelRequest[];
+  /** Effects the guest no longer waits for (clearTimeout). Their answers must not be applied. */
+  cancelled: number[];
+  /** Rendered result; '' for undefined results of statements and for `undefined`… as a REPL prints nothing. */
+  result?: { text: string; truncated?: boolean };
+  /** The cell threw, hit a limit, or was struck. `stack` points into cells: `<cell 3>:2:7`. */
+  error?: { name: string; message: string; stack: string };
+  /** `exit()` was called. */
+  exit: boolean;
+  /** Interrupt callbacks this turn (deterministic). */
+  fuel: number;
+  /** Set when this turn was struck from outside: record it. */
+  struck?: Strike;
+  /**
+   * The turn left the heap unusable (memory limit, wasm trap); `error` says which. The host has already dropped
+   * the session: the caller opens it again at the state before this turn and applies the same step with
+   * `failed` set, which performs the bookkeeping of a failed cell without running any guest code.
+   */
+  poisoned?: boolean;
+  heapBytes: number;
+  /** Wall-clock time of the turn in the kernel thread (a recorded fact, not deterministic). */
+  durationMs: number;
+}
+
+/** A session's heap as bytes, plus the little state the host keeps for it. */
+export interface HeapImage {
+  kernel: string;
+  /** sha256 (hex) of content: kernel version, pages, host state. */
+  stateId: string;
+  /** Opaque, compressed; restorable alone. */
+  bytes: Uint8Array;
+  heapBytes: number;
+}
+
+export interface InspectReport {
+  variables: VariableSummary[];
+  heapBytes: number;
+  stateId: string;
+  cells: number;
+}
+
+export interface KernelHost {
+  /** Hash of the wasm bytes, the prelude and the cell compiler. */
+  readonly version: string;
+  /** Takes a session on, from nothing or from an image. @throws RepriseError CORRUPT when the image fails its hash. */
+  open(session: string, from: { boot: BootParameters } | { image: Uint8Array }): Promise<void>;
+  /**
+   * Applies one step. Deterministic limits (memory, fuel, stack, output, cell size, never-settling promise) and
+   * syntax errors are `Turn.error`, not exceptions.
+   * @throws RepriseError UNAVAILABLE when the thread died (kill by the outer watchdog, see `onKilled`): the
+   * session is gone from the host and must be opened again from log and checkpoint.
+   */
+  apply(session: string, step: KernelStep): Promise<Turn>;
+  /** The heap as it is now; does not change it. */
+  capture(session: string): Promise<HeapImage>;
+  /** Variables, previews, stateId, on a throwaway copy. */
+  inspect(session: string): Promise<InspectReport>;
+  complete(session: string, code: string, cursor: number): Promise<{ completions: string[]; from: number }>;
+  /** Strikes the running turn of the session, if any (asynchronous: the turn's result tells). */
+  interrupt(session: string): void;
+  /** Keeps the pages, frees the instance for others. The next apply brings it back. */
+  park(session: string): Promise<void>;
+  /** Forgets a session. */
+  drop(session: string): void;
+  /** Bytes held for parked sessions, instances alive, threads. */
+  stats(): { sessions: number; parked: number; parkedBytes: number; instances: number; threads: number };
+  close(): Promise<void>;
+}

@@ -1,0 +1,62 @@
+/** The bus as its users see it. Two implementations: `nats.ts` and `memory.ts`, one conformance suite. */
+
+export interface BusMessage {
+  readonly subject: string;
+  readonly data: Uint8Array;
+  /** Where an answer goes; absent for plain publishes. */
+  readonly reply?: string;
+  /** Answers the request; returns false (and does nothing) when there is no reply subject. */
+  respond(data: Uint8Array): boolean;
+}
+
+export interface Subscription {
+  readonly subject: string;
+  unsubscribe(): void;
+}
+
+export interface RequestOptions {
+  timeoutMs: number;
+}
+
+export interface Bus {
+  /** Fire and forget. With `reply`, answers go to that subject. Throws DISCONNECTED when not connected. */
+  publish(subject: string, data: Uint8Array, options?: { reply?: string }): void;
+  /** Handlers run in order of arrival per subscription; one that throws is reported to `onError`, not fatal. */
+  subscribe(
+    subject: string,
+    handler: (message: BusMessage) => void | Promise<void>,
+    options?: { queue?: string },
+  ): Subscription;
+  /**
+   * One request, one answer.
+   * @throws RepriseError NO_RESPONDERS (at once), TIMEOUT, DISCONNECTED (also when the connection drops
+   * while waiting: the outcome is then unknown).
+   */
+  request(subject: string, data: Uint8Array, options: RequestOptions): Promise<Uint8Array>;
+  /** A private subject to receive several answers on. 'no responders' arrives as `onNoResponders`. */
+  inbox(handler: (message: BusMessage) => void, onNoResponders?: () => void): Subscription;
+  /** Resolves once everything published and subscribed so far has reached the server. */
+  flush(): Promise<void>;
+  /** Largest message in bytes. */
+  readonly maxPayload: number;
+  readonly connected: boolean;
+  /** Called at every change of connection; returns a function that stops it. */
+  onConnection(listener: (connected: boolean) => void): () => void;
+  /** Stops subscriptions, lets handlers finish, closes. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Time as a port, so that tests and simulations own it. */
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  setTimer(callback: () => void, delayMs: number): { cancel(): void };
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  setTimer(callback, delayMs) {
+    const timer = setTimeout(callback, delayMs);
+    return { cancel: () => clearTimeout(timer) };
+  },
+};

@@ -1,0 +1,268 @@
+/**
+ * Requests and replies on the bus, as types. The schemas that check them at every boundary are in
+ * `schemas.ts`. Every reply is either `{ok: true, …}` or a `WireError` with `ok: false`.
+ */
+import type { WireError } from './errors.ts';
+import type {
+  ApiExecuteRequest,
+  ApiExecuteResponse,
+  Commit,
+  Json,
+  ReplState,
+  SessionEvent,
+  SessionMetadata,
+  StoredCommit,
+} from './types.ts';
+
+export type Failure = WireError & { ok: false };
+export type Reply<T> = (T & { ok: true }) | Failure;
+
+/**
+ * First answer to a request that takes longer than ~15 ms: it was accepted by `process`, which answers
+ * on `subjects.ping(process)`. The real reply follows on the same inbox.
+ */
+export interface Accepted {
+  ok: 'accepted';
+  process: string;
+}
+
+// ── Requests to the owner of a session: `cmd.<token>`, or inside `activate` ────────────────────────────
+
+export interface ExecuteRequest extends ApiExecuteRequest {
+  op: 'execute';
+  session: string;
+  commandId: string;
+  /** Wall-clock budget of the cell's computing (not of waiting for effects), ms. */
+  timeoutMs?: number;
+}
+export interface InterruptRequest {
+  op: 'interrupt';
+  session: string;
+  /** The command to interrupt; absent: whatever runs. */
+  commandId?: string;
+}
+export interface InspectRequest {
+  op: 'inspect';
+  session: string;
+}
+export interface CompleteRequest {
+  op: 'complete';
+  session: string;
+  code: string;
+  cursor: number;
+}
+export interface CloseRequest {
+  op: 'close';
+  session: string;
+  reason?: string;
+}
+/** Takes a checkpoint now (the contract's forceSave). */
+export interface CheckpointRequest {
+  op: 'checkpoint';
+  session: string;
+}
+export type SessionRequest =
+  | ExecuteRequest
+  | InterruptRequest
+  | InspectRequest
+  | CompleteRequest
+  | CloseRequest
+  | CheckpointRequest;
+
+export interface CellError {
+  name: string;
+  message: string;
+  stack: string;
+}
+export interface ExecuteReply extends ApiExecuteResponse {
+  session: string;
+  commandId: string;
+  /** First and last seq of the command's events. */
+  seq: [number, number];
+  stdout: string;
+  stderr: string;
+  error: CellError | null;
+  durationMs: number;
+  /** Worker that answered. */
+  worker: string;
+  /** True when the command had been executed before and this is its recorded result. */
+  repeated: boolean;
+}
+export interface InspectReply {
+  state: ReplState;
+  metadata: SessionMetadata;
+}
+export interface CompleteReply {
+  completions: string[];
+  /** Start of the text that the completions replace. */
+  from: number;
+}
+export interface SimpleReply {
+  seq: number;
+}
+
+/** `activate` / `activate.<worker>`: become the owner, then do what `request` says (if any). */
+export interface ActivateRequest {
+  session: string;
+  request?: SessionRequest;
+}
+
+/** Answer on `presence.who` and `presence.ping.*`. */
+export interface PresenceReply {
+  role: 'worker' | 'storage' | 'llm' | 'supervisor';
+  process: string;
+  pid: number;
+  /** Resident sessions of a worker. */
+  sessions?: number;
+  state: string;
+  version: string;
+  /** Counters since start: errors by code, commits, calls… */
+  counters?: Record<string, number>;
+}
+
+// ── Storage ─────────────────────────────────────────────────────────────────────────────────────────────
+
+/** `append.<shard>.<token>` */
+export interface AppendRequest {
+  commit: Commit;
+  /** Log position of the previous commit, 0 for the first. */
+  expected: number;
+}
+export interface AppendReply {
+  position: number;
+  sizeBytes: number;
+  duplicate: boolean;
+}
+
+/** `store.load`: all that activation needs, in one answer. */
+export interface LoadRequest {
+  session: string;
+  /** Kernel version that will restore it; a checkpoint by another kernel is left out and the tail is longer. */
+  kernel: string;
+}
+export interface LoadReply {
+  /** null: there is no such session. */
+  last: StoredCommit | null;
+  /** The commit carrying the newest usable checkpoint (with its fold), null to replay from seq 0. */
+  checkpoint: StoredCommit | null;
+  /** Commits after the checkpoint (or all), oldest first. At most 512; when `more`, read on by `store.read`. */
+  tail: StoredCommit[];
+  more: boolean;
+}
+
+/** `store.read`: commits that hold events from seq `from` to `to`, oldest first, at most ~1 MB an answer. */
+export interface ReadRequest {
+  session: string;
+  from: number;
+  to?: number;
+}
+export interface ReadReply {
+  commits: StoredCommit[];
+  /** seq to continue from, null at the end. */
+  next: number | null;
+}
+
+/** `store.list` */
+export interface ListRequest {
+  /** Continue after this token. */
+  after?: string;
+  limit?: number;
+  /** Only sessions with an unfinished cell or a timer due before this time (ms since the epoch). */
+  unfinishedAt?: number;
+}
+export interface ListReply {
+  sessions: SessionMetadata[];
+  next: string | null;
+}
+
+/** `store.get` */
+export interface GetRequest {
+  session: string;
+}
+export interface GetReply {
+  metadata: SessionMetadata | null;
+}
+
+/** `store.delete` */
+export interface DeleteRequest {
+  session: string;
+}
+export interface DeleteReply {
+  deleted: boolean;
+}
+
+/** `store.find`: where a command's events are. Walks the log backwards; rare (retries of old commands). */
+export interface FindRequest {
+  session: string;
+  commandId: string;
+}
+export interface FindReply {
+  /** Events of the command, input first; empty when it never ran; without its last event when unfinished. */
+  events: SessionEvent[];
+}
+
+/** `store.blob.put` / `store.blob.get`: checkpoint images and receipts. Large blobs go in parts. */
+export interface BlobPutRequest {
+  kind: 'ckpt' | 'receipt';
+  key: string;
+  bytes: Uint8Array;
+  /** Part `part` of `parts`; absent: whole. */
+  part?: number;
+  parts?: number;
+}
+export interface BlobPutReply {
+  stored: boolean;
+}
+export interface BlobGetRequest {
+  kind: 'ckpt' | 'receipt';
+  key: string;
+  part?: number;
+}
+export interface BlobGetReply {
+  /** null: no such blob. */
+  bytes: Uint8Array | null;
+  parts: number;
+}
+
+// ── Replay: `replay`, queue group of workers ──────────────────────────────────────────────────────────
+
+export interface ReplayRequest {
+  session: string;
+}
+/** The first difference between the log and what re-execution gave. */
+export interface Divergence {
+  seq: number;
+  kind: 'output' | 'effect' | 'stateId' | 'chain' | 'missing' | 'extra';
+  expected: string;
+  actual: string;
+}
+export interface ReplayReply {
+  verified: boolean;
+  events: number;
+  checkpoints: number;
+  divergence?: Divergence;
+  durationMs: number;
+}
+
+// ── LLM ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** `llm` */
+export interface LlmCall {
+  receiptKey: string;
+  session: string;
+  /** What the cell passed: {prompt} or {messages}, model, temperature, maxTokens, system… */
+  request: { [key: string]: Json };
+}
+/** What a provider answered; stored as the receipt. */
+export interface LlmAnswer {
+  response: string;
+  model: string;
+  usage?: { inputTokens: number; outputTokens: number };
+  error?: { name: string; message: string; code?: string };
+}
+
+/** JSON shape of a SessionMetadata as commands with --json print it: dates as ISO strings. */
+export type MetadataJson = Omit<SessionMetadata, 'created' | 'lastAccessed'> & {
+  created: string;
+  lastAccessed: string;
+};

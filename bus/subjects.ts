@@ -1,0 +1,104 @@
+/**
+ * Every subject of the system is built and parsed here, and nowhere else.
+ *
+ * Session names are free text, so they never appear in a subject: `sessionToken` maps a name to one safe
+ * token, injectively (plain names stay readable, all others become a hash; '~' cannot start a plain name).
+ */
+import { createHash } from 'node:crypto';
+import { RepriseError } from './errors.ts';
+
+export const NAME_LENGTH_MAX = 512;
+const PLAIN = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: refusing control characters is the point
+const CONTROL = /[\u0000-\u001f\u007f]/;
+
+/**
+ * Normal form (NFC) of a session name.
+ * @throws RepriseError BAD_NAME when it is empty, longer than 512 UTF-16 units or has control characters.
+ */
+export function normalName(name: string): string {
+  const normal = name.normalize('NFC');
+  const bad = (why: string) =>
+    new RepriseError('BAD_NAME', `session name ${why}`, {
+      hint: `use 1 to ${NAME_LENGTH_MAX} characters without control characters`,
+    });
+  if (normal.length === 0) throw bad('is empty');
+  if (normal.length > NAME_LENGTH_MAX) throw bad(`has ${normal.length} characters`);
+  if (CONTROL.test(normal)) throw bad('contains a control character');
+  if (!normal.isWellFormed()) throw bad('is not well-formed Unicode');
+  return normal;
+}
+
+/** One subject token for a session name; equal names give equal tokens, different names different ones. */
+export function sessionToken(name: string): string {
+  const normal = normalName(name);
+  return PLAIN.test(normal) ? normal : `~${createHash('sha256').update(normal).digest('base64url')}`;
+}
+
+/** Shard of a session token, 0 ≤ shard < shards (FNV-1a). */
+export function shardOf(token: string, shards: number): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < token.length; i++) hash = Math.imul(hash ^ token.charCodeAt(i), 0x01000193);
+  return (hash >>> 0) % shards;
+}
+
+export interface Subjects {
+  readonly prefix: string;
+  /** Requests to the owner of a session. Queue group 'owner'. */
+  cmd(token: string): string;
+  /** Ask any worker to take a session on. Queue group 'workers'. */
+  readonly activate: string;
+  /** Ask one worker to take a session on. */
+  activateAt(worker: string): string;
+  /** Liveness of one process; answers at once, never queues. */
+  ping(process: string): string;
+  /** Every process answers: who is there, what is it doing. */
+  readonly who: string;
+  append(token: string): string;
+  readonly appendAll: string;
+  log(token: string): string;
+  readonly logAll: string;
+  /** Requests to storage: load, read, checkpoints, receipts, index. Queue group 'storage'. */
+  store(operation: string): string;
+  readonly storeAll: string;
+  /** Blob subjects (checkpoint content and receipts), written by storage only. */
+  blob(kind: string, key: string): string;
+  blobAll(kind: string): string;
+  /** Previews of a session: stdout, tokens, state. Never authoritative. */
+  live(token: string): string;
+  /** Ask any worker to re-execute a session's log and compare. Queue group 'workers'. */
+  readonly replay: string;
+  /** Requests to LLM actors. Queue group 'llm'. */
+  readonly llm: string;
+  /** Token of a log subject, or null when it is not one. */
+  parseLog(subject: string): string | null;
+}
+
+/** Queue groups. */
+export const QUEUES = { owner: 'owner', workers: 'workers', storage: 'storage', llm: 'llm' } as const;
+
+/** Subjects under a prefix, with sessions spread over `shards` log shards. */
+export function makeSubjects(prefix = 'reprise', shards = 1): Subjects {
+  const sharded = (root: string, token: string) => `${prefix}.${root}.${shardOf(token, shards)}.${token}`;
+  const logPattern = new RegExp(`^${prefix.replace(/\./g, '\\.')}\\.log\\.\\d+\\.([^.]+)$`);
+  return {
+    prefix,
+    cmd: (token) => `${prefix}.cmd.${token}`,
+    activate: `${prefix}.activate`,
+    activateAt: (worker) => `${prefix}.activate.${worker}`,
+    ping: (process) => `${prefix}.presence.ping.${process}`,
+    who: `${prefix}.presence.who`,
+    append: (token) => sharded('append', token),
+    appendAll: `${prefix}.append.>`,
+    log: (token) => sharded('log', token),
+    logAll: `${prefix}.log.>`,
+    store: (operation) => `${prefix}.store.${operation}`,
+    storeAll: `${prefix}.store.>`,
+    blob: (kind, key) => `${prefix}.blob.${kind}.${key}`,
+    blobAll: (kind) => `${prefix}.blob.${kind}.>`,
+    live: (token) => `${prefix}.live.${token}`,
+    replay: `${prefix}.replay`,
+    llm: `${prefix}.llm`,
+    parseLog: (subject) => logPattern.exec(subject)?.[1] ?? null,
+  };
+}
