@@ -1,11 +1,16 @@
 /** The bus as its users see it. Two implementations: `nats.ts` and `memory.ts`, one conformance suite. */
+import type { RepriseError } from './errors.ts';
 
 export interface BusMessage {
   readonly subject: string;
   readonly data: Uint8Array;
   /** Where an answer goes; absent for plain publishes. */
   readonly reply?: string;
-  /** Answers the request; returns false (and does nothing) when there is no reply subject. */
+  /**
+   * Answers the request; returns false (and does nothing) when there is no reply subject, or when the
+   * connection is down: whoever asked has been told.
+   * @throws RepriseError TOO_LARGE
+   */
   respond(data: Uint8Array): boolean;
 }
 
@@ -19,9 +24,12 @@ export interface RequestOptions {
 }
 
 export interface Bus {
-  /** Fire and forget. With `reply`, answers go to that subject. Throws DISCONNECTED when not connected. */
+  /** Fire and forget. With `reply`, answers go to that subject. @throws RepriseError DISCONNECTED, TOO_LARGE */
   publish(subject: string, data: Uint8Array, options?: { reply?: string }): void;
-  /** Handlers run in order of arrival per subscription; one that throws is reported to `onError`, not fatal. */
+  /**
+   * Handlers are started in order of arrival per subscription (the next one does not wait for a promise of
+   * the one before); one that throws is reported to `onError`, not fatal. Survives reconnects.
+   */
   subscribe(
     subject: string,
     handler: (message: BusMessage) => void | Promise<void>,
@@ -30,11 +38,18 @@ export interface Bus {
   /**
    * One request, one answer.
    * @throws RepriseError NO_RESPONDERS (at once), TIMEOUT, DISCONNECTED (also when the connection drops
-   * while waiting: the outcome is then unknown).
+   * while waiting: the outcome is then unknown), TOO_LARGE, DENIED.
    */
   request(subject: string, data: Uint8Array, options: RequestOptions): Promise<Uint8Array>;
-  /** A private subject to receive several answers on. 'no responders' arrives as `onNoResponders`. */
-  inbox(handler: (message: BusMessage) => void, onNoResponders?: () => void): Subscription;
+  /**
+   * A private subject to receive several answers on. It costs no subscription at the server. 'no responders'
+   * arrives as `onNoResponders`; `onFailed` hears DISCONNECTED (answers on their way are lost) and DENIED.
+   */
+  inbox(
+    handler: (message: BusMessage) => void,
+    onNoResponders?: () => void,
+    onFailed?: (error: RepriseError) => void,
+  ): Subscription;
   /** Resolves once everything published and subscribed so far has reached the server. */
   flush(): Promise<void>;
   /** Largest message in bytes. */
