@@ -1,0 +1,45 @@
+/** Why a cell does not compile: one error shape for acorn, swc and our own rules. */
+
+export interface CellSyntaxError {
+  name: 'SyntaxError';
+  message: string;
+  /** `SyntaxError: message` and one frame, `at <cell 3>:2:7`. */
+  stack: string;
+}
+
+/** Thrown inside the compiler, never out of it. `offset` is into the text that was parsed. */
+export class CellFailure extends Error {
+  readonly offset: number;
+  constructor(message: string, offset: number) {
+    super(message);
+    this.offset = offset;
+  }
+}
+
+export function syntaxError(message: string, cell: number, line: number, column: number): CellSyntaxError {
+  return {
+    name: 'SyntaxError',
+    message,
+    stack: `SyntaxError: ${message}\n    at <cell ${cell}>:${line}:${column}`,
+  };
+}
+
+const OWN_WORDS: Record<string, string> = {
+  "'return' outside of function": "Illegal return statement: 'return' works only inside a function",
+  "Cannot use 'import.meta' outside a module": "Cannot use 'import.meta' in a cell",
+};
+
+/** acorn's message, in the words people know from V8 where acorn is terse. */
+export function wording(message: string, code: string, offset: number): string {
+  const bare = message.replace(/ \(\d+:\d+\)$/, '');
+  const own = OWN_WORDS[bare];
+  if (own !== undefined) return own;
+  if (bare !== 'Unexpected token') return bare;
+  if (offset >= code.length) return 'Unexpected end of input';
+  const token = /^(?:[\p{ID_Start}$_][\p{ID_Continue}$]*|\d[\w.]*|["'`]|[^\s])/u.exec(code.slice(offset));
+  const text = token?.[0] ?? '';
+  if (/^[\p{ID_Start}$_]/u.test(text)) return `Unexpected identifier or keyword '${text}'`;
+  if (/^\d/.test(text)) return 'Unexpected number';
+  if (/^["']/.test(text)) return 'Unexpected string';
+  return `Unexpected token '${text}'`;
+}

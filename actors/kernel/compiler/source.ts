@@ -1,0 +1,61 @@
+/** From what the user typed to a program that the compiler can rewrite: object literals, then TypeScript. */
+import type { Program } from 'acorn';
+import { CellFailure } from './failure.ts';
+import { looksGeneric, parseScript } from './syntax.ts';
+import { stripTypes } from './typescript.ts';
+
+export interface ParsedCell {
+  /** JavaScript text, tokens where the user wrote them (behind `shift` characters of ours). */
+  text: string;
+  program: Program;
+  shift: number;
+}
+
+/**
+ * Parses a cell as JavaScript, else as TypeScript. Code that starts with `{` is an expression when it can be.
+ * @throws CellFailure with an offset into `code`
+ */
+export function parseCell(code: string): ParsedCell {
+  const readings = /^\s*\{/.test(code) && !/;\s*$/.test(code) ? [`(${code}\n)`, code] : [code];
+  let plain: CellFailure | undefined;
+  for (const text of readings) {
+    const shift = text === code ? 0 : 1;
+    const program = attempt(() => parseScript(text));
+    if (program instanceof CellFailure) {
+      plain = program;
+      continue;
+    }
+    return typed(text, shift, program) ?? { text, program, shift };
+  }
+  let stripped: CellFailure | undefined;
+  for (const text of readings) {
+    const shift = text === code ? 0 : 1;
+    const parsed = attempt(() => {
+      const script = stripTypes(text);
+      return { text: script, program: parseScript(script), shift };
+    });
+    if (!(parsed instanceof CellFailure)) return parsed;
+    stripped = parsed;
+  }
+  // Whoever got further understood more of the code: the types, when swc did.
+  throw stripped !== undefined && stripped.offset > (plain?.offset ?? -1) ? stripped : plain;
+}
+
+/** The TypeScript reading of code that is also JavaScript, if swc sees types in it. */
+function typed(text: string, shift: number, program: Program): ParsedCell | undefined {
+  if (!looksGeneric(program)) return undefined;
+  const parsed = attempt(() => {
+    const script = stripTypes(text);
+    return script === text ? undefined : { text: script, program: parseScript(script), shift };
+  });
+  return parsed instanceof CellFailure ? undefined : parsed;
+}
+
+function attempt<T>(action: () => T): T | CellFailure {
+  try {
+    return action();
+  } catch (thrown) {
+    if (thrown instanceof CellFailure) return thrown;
+    throw thrown;
+  }
+}

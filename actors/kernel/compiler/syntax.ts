@@ -1,0 +1,95 @@
+/** What a cell may be written in: acorn's settings, and the rules that only a cell has. */
+import { type Options, type Program, parse } from 'acorn';
+import { CellFailure, wording } from './failure.ts';
+import { type SyntaxNode, walk } from './tree.ts';
+
+/** A sloppy script with top-level await. Imports parse, so that the refusal can say why. */
+export const CELL_SYNTAX: Options = {
+  ecmaVersion: 'latest',
+  sourceType: 'script',
+  allowAwaitOutsideFunction: true,
+  allowImportExportEverywhere: true,
+  allowHashBang: true,
+};
+
+/**
+ * Parses JavaScript.
+ * @throws CellFailure
+ */
+export function parseScript(code: string): Program {
+  try {
+    return parse(code, CELL_SYNTAX);
+  } catch (thrown) {
+    const offset = (thrown as { pos?: number }).pos;
+    if (!(thrown instanceof SyntaxError) || offset === undefined) {
+      throw new CellFailure('The cell is nested too deeply', 0);
+    }
+    throw new CellFailure(wording(thrown.message, code, offset), offset);
+  }
+}
+
+/** Refuses what parses but cannot run in a cell. @throws CellFailure */
+export function assertRunnable(program: Program): void {
+  walk(program, (node, ancestors) => {
+    const refusal = refusalOf(node, ancestors.at(-1));
+    if (refusal !== undefined) throw new CellFailure(refusal, node.start);
+    return undefined;
+  });
+}
+
+function refusalOf(node: SyntaxNode, parent: SyntaxNode | undefined): string | undefined {
+  switch (node.type) {
+    case 'ImportDeclaration':
+      return 'import is not available in a cell';
+    case 'ExportNamedDeclaration':
+    case 'ExportDefaultDeclaration':
+    case 'ExportAllDeclaration':
+      return 'export is not available in a cell';
+    case 'MetaProperty':
+      return node.meta.name === 'import' ? "Cannot use 'import.meta' in a cell" : undefined;
+    case 'VariableDeclaration':
+      if (node.kind === 'using' || node.kind === 'await using')
+        return `'${node.kind}' declarations are not available`;
+      if (node.kind !== 'var' && parent?.type === 'Program') {
+        return fixedGlobalIn(node);
+      }
+      return undefined;
+    case 'ClassDeclaration':
+      return parent?.type === 'Program' ? fixedGlobalIn(node) : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** `undefined`, `NaN` and `Infinity` cannot be redeclared, as in any script. */
+function fixedGlobalIn(node: SyntaxNode): string | undefined {
+  let found: string | undefined;
+  const look = (inner: SyntaxNode) => {
+    if (inner.type === 'Identifier' && ['undefined', 'NaN', 'Infinity'].includes(inner.name))
+      found = inner.name;
+  };
+  if (node.type === 'VariableDeclaration') for (const one of node.declarations) look(one.id);
+  if (node.type === 'ClassDeclaration' && node.id) look(node.id);
+  return found === undefined ? undefined : `Identifier '${found}' has already been declared`;
+}
+
+/**
+ * True when acorn's reading may not be what a TypeScript author meant: `f<number>(5)` is a generic call, not two
+ * comparisons; `f<A, B>(5)` not a list of two.
+ */
+export function looksGeneric(program: Program): boolean {
+  let found = false;
+  walk(program, (node) => {
+    if (found) return false;
+    if (node.type === 'BinaryExpression' && node.operator === '>') {
+      found = node.left.type === 'BinaryExpression' && node.left.operator === '<';
+    }
+    for (const list of Object.values(node)) {
+      if (!Array.isArray(list) || list.length < 2) continue;
+      const opens = list.some((one) => one?.type === 'BinaryExpression' && one.operator === '<');
+      found ||= opens && list.some((one) => one?.type === 'BinaryExpression' && one.operator === '>');
+    }
+    return undefined;
+  });
+  return found;
+}
