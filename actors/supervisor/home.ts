@@ -1,0 +1,79 @@
+/** Where Reprise keeps its things on this machine. Pure but for `ensureHome`. */
+import { accessSync, constants, mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { RepriseError } from '../../bus/errors.ts';
+
+export interface Home {
+  root: string;
+  /** State and locks of the running system. */
+  run: string;
+  logs: string;
+  /** Configuration and data of the local nats-server. */
+  nats: string;
+  /** Programs that were provisioned for this home alone. */
+  bin: string;
+}
+
+type Env = Record<string, string | undefined>;
+
+/** $REPRISE_HOME, or the platform's data folder. @throws RepriseError BAD_REQUEST when no home can be told */
+export function findHome(env: Env, platform: string = process.platform): Home {
+  return homeAt(env.REPRISE_HOME || path.join(dataFolder(env, platform), 'reprise'));
+}
+
+export function homeAt(root: string): Home {
+  const at = (name: string) => path.join(path.resolve(root), name);
+  return { root: path.resolve(root), run: at('run'), logs: at('logs'), nats: at('nats'), bin: at('bin') };
+}
+
+function dataFolder(env: Env, platform: string): string {
+  if (platform === 'win32' && env.LOCALAPPDATA) return env.LOCALAPPDATA;
+  if (platform === 'darwin' && env.HOME) return path.join(env.HOME, 'Library', 'Application Support');
+  if (env.XDG_DATA_HOME && path.isAbsolute(env.XDG_DATA_HOME)) return env.XDG_DATA_HOME;
+  if (env.HOME) return path.join(env.HOME, '.local', 'share');
+  throw new RepriseError('BAD_REQUEST', 'neither REPRISE_HOME nor HOME is set', {
+    hint: 'set REPRISE_HOME to the folder that shall hold the data',
+  });
+}
+
+/** Where provisioned programs go: the user's cache folder, shared by all homes, or else the home itself. */
+export function cacheFolder(env: Env, home: Home, platform: string = process.platform): string {
+  for (const folder of cacheCandidates(env, platform)) {
+    try {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      accessSync(folder, constants.W_OK);
+      return folder;
+    } catch {
+      // Not ours to write (a service user without a home, a read-only system): try the next.
+    }
+  }
+  return home.bin;
+}
+
+function cacheCandidates(env: Env, platform: string): string[] {
+  if (platform === 'win32') return env.LOCALAPPDATA ? [path.join(env.LOCALAPPDATA, 'reprise', 'cache')] : [];
+  if (env.XDG_CACHE_HOME && path.isAbsolute(env.XDG_CACHE_HOME)) {
+    return [path.join(env.XDG_CACHE_HOME, 'reprise')];
+  }
+  if (!env.HOME) return [];
+  const folder = platform === 'darwin' ? path.join('Library', 'Caches') : '.cache';
+  return [path.join(env.HOME, folder, 'reprise')];
+}
+
+/**
+ * Creates the home's folders, readable by their owner alone.
+ * @throws RepriseError UNAVAILABLE when they cannot be written.
+ */
+export function ensureHome(home: Home): void {
+  try {
+    for (const folder of [home.root, home.run, home.logs, home.nats]) {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      accessSync(folder, constants.W_OK);
+    }
+  } catch (cause) {
+    throw new RepriseError('UNAVAILABLE', `cannot write in ${home.root}: ${(cause as Error).message}`, {
+      cause,
+      hint: 'set REPRISE_HOME to a folder that you may write',
+    });
+  }
+}
