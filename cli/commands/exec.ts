@@ -1,0 +1,79 @@
+/** `reprise exec`: run one cell and print its answer. */
+import { randomUUID } from 'node:crypto';
+import type { Command } from 'commander';
+import { RepriseError } from '../../bus/errors.ts';
+import { readCode } from '../code.ts';
+import { addExamples, type Context, EXIT } from '../context.ts';
+import { parseDuration } from '../duration.ts';
+import { answerJson, renderAnswer } from '../render/answer.ts';
+import { renderFailure } from '../render/failure.ts';
+
+interface ExecOptions {
+  file?: string;
+  json?: boolean;
+  id?: string;
+  timeout?: number;
+}
+
+/** Declares `exec`. */
+export function addExec(program: Command, context: Context): void {
+  const command = program
+    .command('exec')
+    .description('run a cell in a session (created when it does not exist) and print its answer')
+    .argument('<session>', 'name of the session: any text; after -- it may start with a dash')
+    .argument('[code]', 'the cell; - or nothing reads standard input')
+    .option('-f, --file <path>', 'read the cell from a file')
+    .option('--json', 'print one line of JSON')
+    .option(
+      '--id <commandId>',
+      'id of this command: the same id is executed once, a retry gets the first answer',
+    )
+    .option('--timeout <duration>', 'time budget of the cell: 500ms, 30s, 2m, 1h', parseDuration)
+    .action((session: string, code: string | undefined, options: ExecOptions) =>
+      exec(context, session, code, options),
+    );
+  addExamples(command, [
+    ["reprise exec demo 'x = 1'", 'the first use creates the session'],
+    ["reprise exec demo 'x + 1' --json", 'one line of JSON'],
+    ['reprise exec demo -f cell.ts', 'TypeScript too'],
+    ['echo \'await llm("hi")\' | reprise exec demo', 'from standard input'],
+    ["reprise exec demo 'x++' --id order-17", 'safe to repeat: executed once'],
+    ["reprise exec -- -odd-name '1'", 'a name that starts with a dash'],
+  ]);
+}
+
+async function exec(
+  context: Context,
+  session: string,
+  argument: string | undefined,
+  options: ExecOptions,
+): Promise<void> {
+  const { terminal } = context;
+  if (options.id === '') throw new RepriseError('BAD_REQUEST', 'the command id is empty');
+  const code = await readCode(argument, options.file, terminal.stdin);
+  const commandId = options.id ?? randomUUID();
+  context.details = { session, commandId };
+  const sessions = await context.sessions();
+
+  let strikes = 0;
+  const stop = terminal.onSignal(['SIGINT'], () => {
+    strikes += 1;
+    if (strikes > 1) terminal.exit(EXIT.interrupted);
+    terminal.err('interrupting the cell … (Ctrl-C again leaves without its answer)\n');
+    sessions
+      .interrupt(session, commandId)
+      .catch((thrown) => terminal.err(renderFailure(RepriseError.from(thrown), terminal.errPalette)));
+  });
+  try {
+    const reply = await sessions.execute(session, code, { commandId, timeoutMs: options.timeout });
+    if (reply.error !== null) context.exitCode = EXIT.threw;
+    if (options.json) return terminal.out(answerJson(reply));
+    const answer = renderAnswer(reply, terminal.errPalette);
+    terminal.out(answer.stdout);
+    terminal.err(answer.stderr);
+    terminal.out(answer.result);
+    terminal.err(answer.failure);
+  } finally {
+    stop();
+  }
+}

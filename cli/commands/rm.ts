@@ -1,0 +1,55 @@
+/** `reprise rm`: delete a session and its history. */
+import type { Command } from 'commander';
+import { RepriseError } from '../../bus/errors.ts';
+import { addExamples, type Context, sessionMissing } from '../context.ts';
+import { count, formatBytes } from '../render/text.ts';
+import type { Terminal } from '../terminal.ts';
+
+/** Declares `rm`. */
+export function addRm(program: Command, context: Context): void {
+  const command = program
+    .command('rm')
+    .description('delete a session with its whole history; asks first')
+    .argument('<session>', 'name of the session')
+    .option('--yes', 'do not ask')
+    .option('--json', 'print one line of JSON')
+    .action(async (session: string, options: { yes?: boolean; json?: boolean }) => {
+      const { terminal } = context;
+      if (!options.yes && !terminal.stdin.isTTY) {
+        throw new RepriseError(
+          'BAD_REQUEST',
+          'rm asks before it deletes, and there is no terminal to ask on',
+          {
+            hint: 'add --yes to delete without a question',
+          },
+        );
+      }
+      const sessions = await context.sessions();
+      const metadata = await sessions.getSession(session);
+      if (metadata === null) throw sessionMissing(session);
+      const what = `${count(metadata.eventCount, 'event')}, ${formatBytes(metadata.size)}`;
+      if (
+        !options.yes &&
+        !(await agrees(terminal, `Delete session '${session}' (${what}) for good? [y/N] `))
+      ) {
+        return terminal.err('kept\n');
+      }
+      if (!(await sessions.deleteSession(session))) throw sessionMissing(session);
+      terminal.out(
+        options.json ? `${JSON.stringify({ session, deleted: true })}\n` : `deleted '${session}' (${what})\n`,
+      );
+    });
+  addExamples(command, [
+    ['reprise rm demo', 'asks'],
+    ['reprise rm demo --yes', 'does not'],
+  ]);
+}
+
+async function agrees(terminal: Terminal, question: string): Promise<boolean> {
+  const { createInterface } = await import('node:readline/promises');
+  const reader = createInterface({ input: terminal.stdin, output: terminal.stderr });
+  const closed = new Promise<string>((resolve) => reader.once('close', () => resolve('')));
+  const answer = await Promise.race([reader.question(question), closed]);
+  reader.close();
+  return /^y(es)?$/i.test(answer.trim());
+}

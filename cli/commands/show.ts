@@ -1,0 +1,27 @@
+/** `reprise show`: one session and the state of its kernel, without touching it. */
+import type { Command } from 'commander';
+import { addExamples, type Context } from '../context.ts';
+
+/** Declares `show`. */
+export function addShow(program: Command, context: Context): void {
+  const command = program
+    .command('show')
+    .description('show a session: variables, pending effects, heap; never changes it')
+    .argument('<session>', 'name of the session')
+    .option('--json', 'print one line of JSON: {metadata, state}')
+    .action(async (session: string, options: { json?: boolean }) => {
+      const { terminal } = context;
+      const report = await (await context.sessions()).inspect(session);
+      const { metadataJson, renderSession } = await import('../render/session.ts');
+      const { metadata, state } = report;
+      terminal.out(
+        options.json
+          ? `${JSON.stringify({ metadata: metadataJson(metadata), state })}\n`
+          : renderSession(report, terminal.palette),
+      );
+    });
+  addExamples(command, [
+    ['reprise show demo', ''],
+    ['reprise show demo --json', 'for programs'],
+  ]);
+}

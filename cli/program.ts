@@ -1,0 +1,91 @@
+/** The command line: every command's declaration in one tree, and how failures leave it. */
+import { Command, CommanderError } from 'commander';
+import { RepriseError } from '../bus/errors.ts';
+import { addClose } from './commands/close.ts';
+import { addDemo } from './commands/demo.ts';
+import { addDoctor } from './commands/doctor.ts';
+import { addDown } from './commands/down.ts';
+import { addExec } from './commands/exec.ts';
+import { addInterrupt } from './commands/interrupt.ts';
+import { addLog } from './commands/log.ts';
+import { addLs } from './commands/ls.ts';
+import { addRepl } from './commands/repl.ts';
+import { addReplay } from './commands/replay.ts';
+import { addRm } from './commands/rm.ts';
+import { addShow } from './commands/show.ts';
+import { addStatus } from './commands/status.ts';
+import { addUp } from './commands/up.ts';
+import { type Context, EXIT } from './context.ts';
+import { failureJson, renderFailure } from './render/failure.ts';
+
+const EXIT_CODES = `
+Exit codes:
+  0 ok   1 the cell threw   2 usage   3 divergence   4 not found
+  5 unavailable or timed out (safe to retry)   6 denied
+
+Environment:
+  REPRISE_HOME      where data lives (default: the platform's data folder)
+  REPRISE_NATS_URL  use this nats-server instead of a local one
+  NO_COLOR, FORCE_COLOR`;
+
+/** The whole command tree. Writes go to the terminal, usage errors to `onUsage`; nothing exits the process. */
+export function makeProgram(context: Context, version: string, onUsage: (text: string) => void): Command {
+  const { terminal } = context;
+  const program = new Command('reprise')
+    .description('JavaScript/TypeScript REPL sessions that never die')
+    .version(version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print help for a command')
+    .showHelpAfterError('(--help shows usage and examples)')
+    .addHelpText('after', EXIT_CODES)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.out(text),
+      writeErr: onUsage,
+      outputError: (text, write) => write(text),
+    });
+  for (const add of [addExec, addRepl, addLs, addShow, addLog, addReplay, addInterrupt, addClose, addRm]) {
+    add(program, context);
+  }
+  for (const add of [addUp, addDown, addStatus, addDoctor, addDemo]) add(program, context);
+  return program;
+}
+
+/** True when the command line asks for JSON (an argument after -- is no option). */
+export function asksForJson(argv: string[]): boolean {
+  const end = argv.indexOf('--');
+  return (end < 0 ? argv : argv.slice(0, end)).includes('--json');
+}
+
+/**
+ * Runs one command line and returns its exit code; never throws.
+ * With --json a failure is one line of JSON on stdout; otherwise it is told on stderr.
+ */
+export async function run(argv: string[], context: Context, version: string): Promise<number> {
+  const { terminal } = context;
+  let usage = '';
+  const program = makeProgram(context, version, (text) => {
+    usage += text;
+  });
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return context.exitCode;
+  } catch (thrown) {
+    const json = asksForJson(argv);
+    if (thrown instanceof CommanderError) {
+      if (thrown.exitCode === EXIT.ok) return EXIT.ok;
+      const message = thrown.message.replace(/^error: /, '');
+      const error = new RepriseError('BAD_REQUEST', message, { hint: 'see `reprise --help`' });
+      if (json) terminal.out(failureJson(error));
+      else terminal.err(usage);
+      return EXIT.usage;
+    }
+    const error = RepriseError.from(thrown);
+    if (json) terminal.out(failureJson(error, context.details));
+    else terminal.err(renderFailure(error, terminal.errPalette));
+    if (error.code === 'INTERNAL' && terminal.env.REPRISE_DEBUG) terminal.err(`${traceOf(error)}\n`);
+    return error.exitCode;
+  }
+}
+
+const traceOf = (error: RepriseError) => (error.cause instanceof Error ? error.cause.stack : error.stack);

@@ -1,0 +1,85 @@
+/** Sessions and their state. Pure. */
+import type { InspectReply, MetadataJson } from '../../bus/protocol.ts';
+import type { ReplState, SessionMetadata, VariableSummary } from '../../bus/types.ts';
+import type { Palette } from './palette.ts';
+import { renderTable } from './table.ts';
+import { count, formatBytes, formatTime, printable } from './text.ts';
+
+/** Metadata with its dates as ISO strings. */
+export function metadataJson(metadata: SessionMetadata): MetadataJson {
+  const { created, lastAccessed, ...rest } = metadata;
+  return { ...rest, created: created.toISOString(), lastAccessed: lastAccessed.toISOString() };
+}
+
+/** Table of sessions, last used first; a hint when there are none. */
+export function renderSessions(sessions: SessionMetadata[], palette: Palette): string {
+  if (sessions.length === 0)
+    return `No sessions yet. ${palette.dim('Start one: reprise exec <session> <code>')}\n`;
+  const rows = [...sessions]
+    .sort((a, b) => b.lastAccessed.getTime() - a.lastAccessed.getTime() || (a.name < b.name ? -1 : 1))
+    .map((session) => [
+      palette.bold(printable(session.name)),
+      String(session.eventCount),
+      String(session.checkpointCount),
+      formatBytes(session.size),
+      formatTime(session.created),
+      formatTime(session.lastAccessed),
+    ]);
+  return renderTable(
+    [
+      { title: 'SESSION' },
+      { title: 'EVENTS', right: true },
+      { title: 'CHECKPOINTS', right: true },
+      { title: 'SIZE', right: true },
+      { title: 'CREATED' },
+      { title: 'LAST USED' },
+    ],
+    rows,
+    palette,
+  );
+}
+
+/** Variables with kind, type and preview; a line saying so when there are none. */
+export function renderVariables(variables: VariableSummary[], palette: Palette): string {
+  if (variables.length === 0) return `${palette.dim('no variables')}\n`;
+  return renderTable(
+    [{ title: 'KIND' }, { title: 'NAME' }, { title: 'TYPE' }, { title: 'VALUE' }],
+    variables.map(({ kind, name, type, preview }) => [
+      palette.dim(kind),
+      palette.bold(printable(name)),
+      palette.cyan(printable(type)),
+      printable(preview).replaceAll('\n', ' '),
+    ]),
+    palette,
+  );
+}
+
+function renderPending(state: ReplState, palette: Palette): string {
+  if (state.pending.length === 0) return '';
+  const rows = state.pending.map((effect) => [
+    String(effect.effect),
+    effect.kind,
+    String(effect.seq),
+    printable(effect.detail).replaceAll('\n', ' '),
+  ]);
+  const columns = [{ title: 'EFFECT' }, { title: 'KIND' }, { title: 'SEQ' }, { title: 'REQUEST' }];
+  return `\n${palette.bold('Waiting for')}\n${renderTable(columns, rows, palette)}`;
+}
+
+/** Everything `reprise show` tells about a session. */
+export function renderSession({ state, metadata }: InspectReply, palette: Palette): string {
+  const facts: [string, string][] = [
+    ['session', palette.bold(printable(metadata.name))],
+    ['id', metadata.id],
+    ['created', formatTime(metadata.created)],
+    ['last used', formatTime(metadata.lastAccessed)],
+    ['log', `${count(metadata.eventCount, 'event')}, newest seq ${state.seq}`],
+    ['stored', `${formatBytes(metadata.size)}, ${count(metadata.checkpointCount, 'checkpoint')}`],
+    ['status', `${state.status}, ${count(state.cells, 'cell')}`],
+    ['heap', formatBytes(state.heapBytes)],
+    ['state', state.stateId],
+    ['kernel', state.kernel],
+  ];
+  const head = facts.map(([name, value]) => `${palette.dim(name.padEnd(10))}${value}\n`).join('');
+  return `${head}\n${palette.bold('Variables')}\n${renderVariables(state.variables, palette)}${renderPending(state, palette)}`;
+}
