@@ -224,6 +224,8 @@ export type SessionEvent =
       cell?: number;
       durationMs?: number;
       shouldExit?: boolean;
+      /** The turn was undone (memory limit, watchdog): replay does not run it, it applies the failure. */
+      rolledBack?: boolean;
     }
   | {
       type: 'effect_req';
@@ -242,6 +244,14 @@ export type SessionEvent =
       timestamp: string;
       value?: Json;
       error?: { name: string; message: string; code?: string };
+    }
+  | {
+      /** The guest no longer waits for the effect (clearTimeout). */
+      type: 'effect_cancel';
+      seq: number;
+      effect: number;
+      timestamp: string;
+      cell?: number;
     }
   | {
       /** A strike from outside at a deterministic point: replay strikes at the same fuel count. */

@@ -1,0 +1,132 @@
+/**
+ * Activation: from the log to a live kernel. Newest checkpoint, then the commits after it, each checked
+ * against the hash chain and compared with what re-execution gives. Without a usable checkpoint the whole
+ * log is replayed: checkpoints cost time when they are lost, never data.
+ */
+import { commitHash } from '../../bus/codec.ts';
+import { hasCode, RepriseError } from '../../bus/errors.ts';
+import type { Divergence } from '../../bus/protocol.ts';
+import type { StoredCommit } from '../../bus/types.ts';
+import type { KernelHost } from '../kernel/port.ts';
+import { applyCommit, emptyFold, placeAt, type SessionFold, seqOf } from './fold.ts';
+import { decodeFold } from './fold-codec.ts';
+import type { SessionPorts } from './ports.ts';
+import { type ReplayKernel, type ReplayResult, replayEvents } from './replay.ts';
+
+/** The kernel of one session under `key`, as replay sees it. */
+export function replayKernel(kernel: KernelHost, key: string): ReplayKernel {
+  return {
+    boot: (event) =>
+      kernel.open(key, {
+        boot: { sessionId: event.id, createdMs: Date.parse(event.created), seed: event.seed ?? event.id },
+      }),
+    apply: (step) => kernel.apply(key, step),
+    stateId: async () => (await kernel.capture(key)).stateId,
+  };
+}
+
+/** What the log holds of a session, before any of it runs. */
+export interface Loaded {
+  /** The fold at the checkpoint, or of an empty log. */
+  fold: SessionFold;
+  image: Uint8Array | null;
+  tail: StoredCommit[];
+}
+
+type LoadPorts = Pick<SessionPorts, 'store' | 'kernel' | 'log'>;
+
+/** A kernel version that no checkpoint has: asks for the whole log. */
+export const NO_KERNEL = '';
+
+/** Reads what activation needs. @throws RepriseError when storage cannot be reached, CORRUPT, CHAIN_BROKEN */
+export async function loadSession(
+  name: string,
+  ports: LoadPorts,
+  kernelVersion = ports.kernel.version,
+): Promise<Loaded> {
+  const { store, log } = ports;
+  let reply = await store.load(name, kernelVersion);
+  let image: Uint8Array | null = null;
+  if (reply.checkpoint) {
+    const { stateId } = reply.checkpoint.commit.head.checkpoint ?? {};
+    image = stateId ? await store.image(stateId) : null;
+    if (!image) {
+      log.warn({ session: name, stateId }, 'checkpoint image is missing: replaying the whole log');
+      reply = await store.load(name, NO_KERNEL);
+    }
+  }
+  let fold = emptyFold(name);
+  if (reply.checkpoint && image) {
+    const { commit } = reply.checkpoint;
+    if (!commit.fold) throw new RepriseError('CORRUPT', `commit ${commit.commit} lacks its session state`);
+    fold = placeAt(decodeFold(commit.fold), reply.checkpoint);
+  }
+  const tail = [...reply.tail];
+  if (reply.more) {
+    const last = tail.at(-1)?.commit;
+    const from = last ? last.first + last.events.length : fold.seq + 1;
+    for await (const stored of store.read(name, from)) tail.push(stored);
+  }
+  checkChain(fold, tail);
+  return { fold, image, tail };
+}
+
+/** @throws RepriseError CHAIN_BROKEN at the first commit that does not follow the one before it. */
+export function checkChain(fold: SessionFold, commits: readonly StoredCommit[]): void {
+  let { hash } = fold.log;
+  let next = fold.seq + 1;
+  for (const { commit, position } of commits) {
+    const wrong =
+      commit.prev !== hash
+        ? 'does not name the commit before it'
+        : commit.first !== next
+          ? `begins at seq ${commit.first} instead of ${next}`
+          : commitHash(commit) !== commit.hash
+            ? 'does not match its own hash'
+            : null;
+    if (wrong) {
+      throw new RepriseError('CHAIN_BROKEN', `the commit at log position ${position} ${wrong}`, {
+        hint: 'the log was altered or damaged; nothing was changed. `reprise log` shows what can be read',
+      });
+    }
+    hash = commit.hash;
+    next = seqOf(commit.events.at(-1)!) + 1;
+  }
+}
+
+/** Brings a session's kernel to the state of the log. The caller owns `key` in the kernel host. */
+export async function replaySession(
+  loaded: Loaded,
+  key: string,
+  ports: LoadPorts,
+): Promise<ReplayResult & { fold: SessionFold }> {
+  const { kernel, log } = ports;
+  let { fold, tail } = loaded;
+  if (loaded.image) {
+    try {
+      await kernel.open(key, { image: loaded.image });
+    } catch (error) {
+      if (!hasCode(error, 'CORRUPT')) throw error;
+      log.warn(
+        { session: fold.name, error: error.message },
+        'checkpoint image is damaged: replaying the whole log',
+      );
+      const whole = await loadSession(fold.name, ports, NO_KERNEL);
+      ({ fold, tail } = whole);
+    }
+  }
+  const events = tail.flatMap((stored) => stored.commit.events);
+  const result = await replayEvents(replayKernel(kernel, key), fold, events, { states: false });
+  // Replay folds events; the place in the log comes from the stored commits.
+  const placed = tail.reduce(applyCommit, fold);
+  return { ...result, fold: result.divergence ? result.fold : placed };
+}
+
+/** A divergence as an error, with both sides. */
+export function divergenceError(name: string, { seq, kind, expected, actual }: Divergence): RepriseError {
+  return new RepriseError(
+    'DIVERGED',
+    `session ${JSON.stringify(name)} diverges from its log at seq ${seq} (${kind}): the log says ${expected}, re-execution gives ${actual}`,
+    { hint: 'nothing was changed. `reprise replay` shows the difference; `reprise log` shows the events' },
+  );
+}

@@ -1,0 +1,42 @@
+/** Event family: cells, from their input to the one event that ends them. */
+import { addCommand } from './command-index.ts';
+import type { EventHandler, SessionFold } from './fold.ts';
+
+type Cells = {
+  input: EventHandler<'input'>;
+  output: EventHandler<'output'>;
+  error: EventHandler<'error'>;
+  interrupt: EventHandler<'interrupt'>;
+};
+
+/** What one turn costs a replay beside the guest's own time, ms (measured: thread hop, compile, eval). */
+export const TURN_COST_MS = 0.1;
+
+export const cellEvents: Cells = {
+  input: (fold, event) => {
+    const commandId = event.commandId ?? `seq-${event.seq}`;
+    return {
+      cells: fold.cells + 1,
+      commands: addCommand(fold.commands, commandId),
+      running: {
+        cell: event.cell ?? fold.cells + 1,
+        seq: event.seq,
+        commandId,
+        turnAt: event.seq,
+        timeoutMs: event.timeoutMs,
+      },
+      replayCostMs: fold.replayCostMs + TURN_COST_MS,
+    };
+  },
+
+  output: (fold, event) =>
+    (event.stream ?? 'result') === 'result' ? endCell(fold, event.durationMs ?? 0) : {},
+
+  error: (fold, event) => endCell(fold, event.durationMs ?? 0),
+
+  interrupt: () => ({}),
+};
+
+function endCell(fold: SessionFold, durationMs: number): Partial<SessionFold> {
+  return { running: null, replayCostMs: fold.replayCostMs + durationMs };
+}

@@ -1,0 +1,24 @@
+/** The fold as bytes, stored in commits that carry a checkpoint. Its place in the log is left out. */
+import { decode, encode } from '../../bus/codec.ts';
+import { RepriseError } from '../../bus/errors.ts';
+import { packCommands, unpackCommands } from './command-index.ts';
+import { emptyFold, type SessionFold } from './fold.ts';
+
+const VERSION = 1;
+
+export function encodeFold(fold: SessionFold): Uint8Array {
+  const { log: _, token: __, commands, ...rest } = fold;
+  return encode({ v: VERSION, ...rest, commands: packCommands(commands) });
+}
+
+/** @throws RepriseError CORRUPT when the bytes are not a fold of a known version. */
+export function decodeFold(bytes: Uint8Array): SessionFold {
+  const value = decode(bytes) as ({ v: number; commands: Uint8Array } & Omit<SessionFold, 'commands'>) | null;
+  if (value?.v !== VERSION || typeof value.name !== 'string') {
+    throw new RepriseError('CORRUPT', 'the checkpoint holds a session state of an unknown version', {
+      hint: 'replay from seq 0 does not need it; upgrade this worker if the session was written by a newer one',
+    });
+  }
+  const { v: _, commands, ...rest } = value;
+  return { ...emptyFold(rest.name), ...rest, commands: unpackCommands(commands) };
+}

@@ -1,0 +1,25 @@
+/** Event family: the session's own life. */
+import type { EventHandler } from './fold.ts';
+
+type Lifecycle = {
+  session: EventHandler<'session'>;
+  checkpoint: EventHandler<'checkpoint'>;
+  closed: EventHandler<'closed'>;
+};
+
+export const lifecycleEvents: Lifecycle = {
+  session: (_fold, event) => ({
+    id: event.id,
+    created: event.created,
+    seed: event.seed ?? event.id,
+  }),
+
+  checkpoint: (fold, event) => ({
+    checkpointCount: fold.checkpointCount + 1,
+    checkpoint: { seq: event.seq, stateId: event.stateId },
+    replayCostMs: 0,
+  }),
+
+  // A closed session waits for nothing: what was pending is given up.
+  closed: () => ({ closed: true, running: null, effects: [] }),
+};

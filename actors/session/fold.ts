@@ -1,0 +1,158 @@
+/**
+ * A session is the fold of its log. This file holds the fold's shape and applies events to it, each by the
+ * family that owns it. Pure: time, randomness and ids arrive inside events.
+ */
+import { sessionToken } from '../../bus/subjects.ts';
+import type { Json, SessionEvent, SessionEventType, StoredCommit } from '../../bus/types.ts';
+import { type CommandIndex, emptyCommandIndex } from './command-index.ts';
+import { cellEvents } from './fold-cells.ts';
+import { effectEvents } from './fold-effects.ts';
+import { lifecycleEvents } from './fold-lifecycle.ts';
+
+/** The cell that has begun and not ended. */
+export interface RunningCell {
+  cell: number;
+  /** seq of its input event. */
+  seq: number;
+  commandId: string;
+  /** seq of the event that began its latest turn. */
+  turnAt: number;
+  timeoutMs?: number;
+}
+
+/** An effect without an answer. */
+export interface OpenEffect {
+  effect: number;
+  kind: string;
+  seq: number;
+  payload: Json;
+  receiptKey?: string;
+}
+
+/** Where the session stands in the log: known from stored commits, not from events. */
+export interface LogPlace {
+  /** Position of the newest commit, 0 when there is none. */
+  position: number;
+  /** Hash of the newest commit, '' when there is none. */
+  hash: string;
+  epoch: number;
+  /** Positions of up to 32 newest commits, newest last. */
+  tail: number[];
+  /** Bytes stored for the session so far, checkpoint images included. */
+  sizeBytes: number;
+}
+
+export interface SessionFold {
+  name: string;
+  token: string;
+  id: string;
+  created: string;
+  seed: string;
+  /** seq of the newest event, -1 when there is none. */
+  seq: number;
+  /** Time of the newest event, ms since the epoch: kernel time never runs backwards. */
+  timeMs: number;
+  cells: number;
+  closed: boolean;
+  running: RunningCell | null;
+  effects: readonly OpenEffect[];
+  commands: CommandIndex;
+  checkpointCount: number;
+  checkpoint: { seq: number; stateId: string; position?: number } | null;
+  /** Estimated cost of replaying what came after the newest checkpoint, ms. */
+  replayCostMs: number;
+  log: LogPlace;
+}
+
+/** A handler of one event type: returns what changes in the fold. */
+export type EventHandler<T extends SessionEventType> = (
+  fold: SessionFold,
+  event: Extract<SessionEvent, { type: T }>,
+) => Partial<SessionFold>;
+
+const HANDLERS: { [T in SessionEventType]: EventHandler<T> } = {
+  ...lifecycleEvents,
+  ...cellEvents,
+  ...effectEvents,
+};
+
+const NO_LOG: LogPlace = { position: 0, hash: '', epoch: 0, tail: [], sizeBytes: 0 };
+/** Positions that each commit names of the commits before it. */
+export const TAIL_LENGTH = 32;
+
+/** The fold of an empty log. @throws RepriseError BAD_NAME */
+export function emptyFold(name: string): SessionFold {
+  return {
+    name,
+    token: sessionToken(name),
+    id: '',
+    created: '',
+    seed: '',
+    seq: -1,
+    timeMs: 0,
+    cells: 0,
+    closed: false,
+    running: null,
+    effects: [],
+    commands: emptyCommandIndex,
+    checkpointCount: 0,
+    checkpoint: null,
+    replayCostMs: 0,
+    log: NO_LOG,
+  };
+}
+
+/** seq of an event; the contract's `session` event has none and is always the first. */
+export function seqOf(event: SessionEvent): number {
+  return event.type === 'session' ? 0 : event.seq;
+}
+
+/** Time of an event in ms since the epoch, or undefined where the event carries none. */
+export function timeOf(event: SessionEvent): number | undefined {
+  const text = event.type === 'session' ? event.created : event.timestamp;
+  return text === undefined ? undefined : Date.parse(text);
+}
+
+/** Applies one event. The caller has checked that its seq follows the fold's. */
+export function applyEvent(fold: SessionFold, event: SessionEvent): SessionFold {
+  const handler = HANDLERS[event.type] as EventHandler<SessionEventType>;
+  const timeMs = Math.max(fold.timeMs, timeOf(event) ?? 0);
+  return { ...fold, ...handler(fold, event), seq: seqOf(event), timeMs };
+}
+
+export function applyEvents(fold: SessionFold, events: readonly SessionEvent[]): SessionFold {
+  return events.reduce(applyEvent, fold);
+}
+
+/** Applies a stored commit: its events, and where it stands in the log. */
+export function applyCommit(fold: SessionFold, stored: StoredCommit): SessionFold {
+  return placeAt(applyEvents(fold, stored.commit.events), stored);
+}
+
+/** Moves the fold's place in the log to a stored commit whose events it already holds. */
+export function placeAt(fold: SessionFold, { commit, position, sizeBytes }: StoredCommit): SessionFold {
+  const carried = commit.events.some((event) => event.type === 'checkpoint');
+  return {
+    ...fold,
+    checkpoint: carried && fold.checkpoint ? { ...fold.checkpoint, position } : fold.checkpoint,
+    log: {
+      position,
+      hash: commit.hash,
+      epoch: commit.epoch,
+      tail: [...commit.head.tail, position].slice(-TAIL_LENGTH),
+      sizeBytes: commit.head.sizeBefore + sizeBytes,
+    },
+  };
+}
+
+/** When the earliest pending timer is due, ms since the epoch. */
+export function wakeAt(fold: SessionFold): number | undefined {
+  const due = fold.effects.filter((effect) => effect.kind === 'timer').map((effect) => dueOf(effect));
+  return due.length === 0 ? undefined : Math.min(...due);
+}
+
+/** Due time of a timer effect, ms since the epoch. */
+export function dueOf(effect: OpenEffect): number {
+  const payload = effect.payload as { dueMs?: number } | null;
+  return payload?.dueMs ?? 0;
+}

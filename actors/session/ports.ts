@@ -1,0 +1,75 @@
+/** What a session needs from the world around it: narrow facets, owned here, implemented by the worker. */
+import type { Clock } from '../../bus/port.ts';
+import type { AppendReply, LoadReply } from '../../bus/protocol.ts';
+import type { Commit, Json, SessionEvent, SessionMetadata, StoredCommit } from '../../bus/types.ts';
+import type { KernelHost } from '../kernel/port.ts';
+import type { OpenEffect } from './fold.ts';
+
+export interface SessionStore {
+  /**
+   * Appends a commit and comes back only with a definite outcome: an unknown one is asked for again under the
+   * same commit id, which is safe.
+   * @throws RepriseError FENCED, or a refusal (TOO_LARGE, STORAGE_FULL, BAD_FORMAT…), or UNAVAILABLE once
+   * storage has been silent for long.
+   */
+  append(commit: Commit, expected: number): Promise<AppendReply>;
+  load(name: string, kernel: string): Promise<LoadReply>;
+  /** Commits with events from seq `from` on, oldest first. */
+  read(name: string, from: number): AsyncIterable<StoredCommit>;
+  find(name: string, commandId: string): Promise<SessionEvent[]>;
+  get(name: string): Promise<SessionMetadata | null>;
+  image(stateId: string): Promise<Uint8Array | null>;
+  /** True when the image was not there before. */
+  putImage(stateId: string, bytes: Uint8Array): Promise<boolean>;
+}
+
+export interface EffectAnswer {
+  value?: Json;
+  error?: { name: string; message: string; code?: string };
+  model?: string;
+  usage?: { inputTokens: number; outputTokens: number };
+}
+
+export interface EffectRunner {
+  /** Starts an effect whose request is durable. `answer` is called at most once, never after cancel(). */
+  start(session: string, effect: OpenEffect, answer: (answer: EffectAnswer) => void): { cancel(): void };
+}
+
+/** Structured logging, as pino's methods. */
+export interface Log {
+  debug(facts: object, message: string): void;
+  info(facts: object, message: string): void;
+  warn(facts: object, message: string): void;
+  error(facts: object, message: string): void;
+}
+
+export interface SessionSettings {
+  /** Replay cost after which an idle moment is used for a checkpoint, ms. */
+  softReplayMs: number;
+  /** Replay cost after which a checkpoint is taken before the next command, ms. */
+  hardReplayMs: number;
+  /** A cell that computes for longer has its input committed before its outcome, ms. */
+  earlyCommitMs: number;
+  /** Quiet time that counts as an idle moment, ms. */
+  idleMs: number;
+}
+
+export const DEFAULT_SETTINGS: SessionSettings = {
+  softReplayMs: 10,
+  hardReplayMs: 40,
+  earlyCommitMs: 50,
+  idleMs: 5,
+};
+
+export interface SessionPorts {
+  /** Id of the worker. */
+  worker: string;
+  kernel: KernelHost;
+  clock: Clock;
+  store: SessionStore;
+  effects: EffectRunner;
+  log: Log;
+  /** Unique ids: commits, sessions, seeds. */
+  newId(): string;
+  settings: SessionSettings;
+}

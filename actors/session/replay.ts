@@ -1,0 +1,200 @@
+/**
+ * Replays a log into a kernel: every event that entered the session enters again, and every event that the
+ * session derived is compared with what it derives now. The first difference ends the replay.
+ *
+ * What is left over at the end of the log (an unfinished turn's events, never committed) is handed back: an
+ * owner that took over commits it and carries on.
+ */
+import type { Divergence } from '../../bus/protocol.ts';
+import type { SessionEvent } from '../../bus/types.ts';
+import type { KernelStep, Strike, Turn } from '../kernel/port.ts';
+import { applyEvent, type SessionFold, seqOf } from './fold.ts';
+import { compareEvents, eventsOfTurn, isDerived } from './turn.ts';
+
+/** The kernel of one session, as replay needs it. */
+export interface ReplayKernel {
+  boot(event: Extract<SessionEvent, { type: 'session' }>): Promise<void>;
+  apply(step: KernelStep): Promise<Turn>;
+  stateId(): Promise<string>;
+}
+
+export interface ReplayOptions {
+  /** Compare the stateId of every checkpoint (verification); an activation trusts the log's hash chain. */
+  states: boolean;
+  /** Failures to apply instead of running the step begun by the event with this seq. */
+  failures?: ReadonlyMap<number, { name: string; message: string; stack: string }>;
+  onEvent?: (seq: number) => void;
+}
+
+export interface ReplayResult {
+  fold: SessionFold;
+  /** Derived, but not in the log; numbered on from it. Empty after a complete log. */
+  leftover: SessionEvent[];
+  /** The last turn, when it has leftovers. */
+  lastTurn: Turn | null;
+  checkpoints: number;
+  divergence: Divergence | null;
+}
+
+/**
+ * Replays `events` (all that follow `fold`, in order) into `kernel`, which stands at `fold`.
+ * @throws whatever the kernel throws; differences are results, not exceptions.
+ */
+export async function replayEvents(
+  kernel: ReplayKernel,
+  fold: SessionFold,
+  events: readonly SessionEvent[],
+  options: ReplayOptions,
+): Promise<ReplayResult> {
+  let state = fold;
+  let expected: SessionEvent[] = [];
+  let skipDerived = false;
+  let lastTurn: Turn | null = null;
+  let computedMs = 0;
+  let checkpoints = 0;
+  const result = (divergence: Divergence | null, leftover: SessionEvent[] = []): ReplayResult => ({
+    fold: state,
+    leftover,
+    lastTurn,
+    checkpoints,
+    divergence,
+  });
+
+  for (let index = 0; index < events.length; index++) {
+    const event = events[index]!;
+    options.onEvent?.(seqOf(event));
+    if (isDerived(event)) {
+      if (!skipDerived) {
+        const difference = compareEvents(event, expected.shift());
+        if (difference) return result(difference);
+      }
+      state = applyEvent(state, event);
+      continue;
+    }
+    // A strike's event stands between its step and the step's derived events; others begin something new.
+    const strikeEvent = event.type === 'interrupt' && event.fuel >= 0;
+    if (!strikeEvent && expected.length > 0) {
+      return result({
+        seq: seqOf(event),
+        kind: 'missing',
+        expected: `the log goes on with ${event.type}`,
+        actual: JSON.stringify(expected[0]),
+      });
+    }
+    state = applyEvent(state, event);
+    if (event.type === 'session') {
+      await kernel.boot(event);
+      continue;
+    }
+    if (event.type === 'checkpoint') {
+      checkpoints++;
+      if (options.states) {
+        const stateId = await kernel.stateId();
+        if (stateId !== event.stateId) {
+          return result({ seq: event.seq, kind: 'stateId', expected: event.stateId, actual: stateId });
+        }
+      }
+      continue;
+    }
+    const failure = options.failures?.get(seqOf(event)) ?? rolledBackError(events, index);
+    const step = stepOf(event, {
+      strike: strikeOn(events, index),
+      failure,
+      timeMs: state.timeMs,
+      fold: state,
+    });
+    if (!step) continue;
+    if (event.type === 'input') computedMs = 0;
+    const turn = await kernel.apply(step);
+    computedMs += turn.durationMs;
+    lastTurn = turn;
+    skipDerived = failure !== undefined && !options.failures?.has(seqOf(event));
+    expected = skipDerived
+      ? []
+      : eventsOfTurn(turn, {
+          first: state.seq + 1,
+          timestamp: new Date(state.timeMs).toISOString(),
+          sessionId: state.id,
+          running: state.running,
+          durationMs: computedMs,
+        });
+  }
+  return result(null, renumber(expected, state.seq + 1));
+}
+
+interface StepFacts {
+  strike?: Strike;
+  failure?: { name: string; message: string; stack: string };
+  timeMs: number;
+  fold: SessionFold;
+}
+
+/** The kernel step of an event that entered the session; null for events that do not reach the kernel. */
+export function stepOf(event: SessionEvent, facts: StepFacts): KernelStep | null {
+  const { timeMs, strike, failure: failed } = facts;
+  const seq = seqOf(event);
+  switch (event.type) {
+    case 'input':
+      return {
+        type: 'input',
+        seq,
+        timeMs,
+        cell: event.cell ?? facts.fold.cells,
+        code: event.code,
+        timeoutMs: event.timeoutMs,
+        strike,
+        failed,
+      };
+    case 'llm_resp':
+      return {
+        type: 'answer',
+        seq,
+        timeMs,
+        effect: event.effect ?? -1,
+        ...(event.error ? { error: event.error } : { value: event.response }),
+        timeoutMs: facts.fold.running?.timeoutMs,
+        strike,
+        failed,
+      };
+    case 'effect_resp':
+      return {
+        type: 'answer',
+        seq,
+        timeMs,
+        effect: event.effect,
+        ...(event.error ? { error: event.error } : { value: event.value ?? null }),
+        timeoutMs: facts.fold.running?.timeoutMs,
+        strike,
+        failed,
+      };
+    case 'interrupt':
+      return event.fuel < 0 ? { type: 'abandon', seq, timeMs, reason: event.reason, failed } : null;
+    default:
+      return null;
+  }
+}
+
+/** The strike recorded for the turn that the event at `index` begins. */
+function strikeOn(events: readonly SessionEvent[], index: number): Strike | undefined {
+  const next = events[index + 1];
+  if (next?.type !== 'interrupt' || next.fuel < 0 || next.at !== seqOf(events[index]!)) return undefined;
+  return { reason: next.reason, fuel: next.fuel };
+}
+
+/** The failure recorded for the turn that the event at `index` begins, when that turn was undone. */
+function rolledBackError(events: readonly SessionEvent[], index: number) {
+  for (let i = index + 1; i < events.length; i++) {
+    const event = events[i]!;
+    if (event.type === 'error') {
+      if (!event.rolledBack) return undefined;
+      return { name: event.name ?? 'Error', message: event.message, stack: event.stack ?? '' };
+    }
+    if (!isDerived(event)) return undefined;
+  }
+  return undefined;
+}
+
+/** Numbers derived events on from `first`. */
+export function renumber(events: SessionEvent[], first: number): SessionEvent[] {
+  return events.map((event, index) => ({ ...event, seq: first + index }) as SessionEvent);
+}

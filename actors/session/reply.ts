@@ -1,0 +1,50 @@
+/** The reply to a command, put together from its events: live and repeated replies come from the same place. */
+import { RepriseError } from '../../bus/errors.ts';
+import type { ExecuteReply } from '../../bus/protocol.ts';
+import type { SessionEvent } from '../../bus/types.ts';
+import { seqOf } from './fold.ts';
+
+export interface ReplyFacts {
+  session: string;
+  commandId: string;
+  worker: string;
+  repeated: boolean;
+}
+
+/**
+ * @param events the command's events, its input first, its end last; other sessions' never.
+ * @throws RepriseError INTERNAL when the cell has not ended.
+ */
+export function replyFromEvents(events: readonly SessionEvent[], facts: ReplyFacts): ExecuteReply {
+  const reply: ExecuteReply = {
+    ...facts,
+    seq: [-1, -1],
+    output: '',
+    shouldExit: false,
+    stdout: '',
+    stderr: '',
+    error: null,
+    durationMs: 0,
+  };
+  let ended = false;
+  for (const event of events) {
+    if (reply.seq[0] < 0) reply.seq[0] = seqOf(event);
+    if (event.type === 'output' && event.stream === 'stdout') reply.stdout += `${event.value}\n`;
+    else if (event.type === 'output' && event.stream === 'stderr') reply.stderr += `${event.value}\n`;
+    else if (event.type === 'output') {
+      reply.output = event.value;
+      ended = true;
+    } else if (event.type === 'error') {
+      const { name = 'Error', message } = event;
+      reply.error = { name, message, stack: event.stack ?? `${name}: ${message}` };
+      ended = true;
+    }
+    if (event.type === 'output' || event.type === 'error') {
+      reply.shouldExit ||= event.shouldExit ?? false;
+      reply.durationMs = event.durationMs ?? reply.durationMs;
+    }
+    reply.seq[1] = seqOf(event);
+  }
+  if (!ended) throw new RepriseError('INTERNAL', `command ${facts.commandId} has not ended`);
+  return reply;
+}

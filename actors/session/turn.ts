@@ -1,0 +1,155 @@
+/**
+ * What a kernel's turn means in events, and whether events in the log say the same. Pure: live execution
+ * and replay use the same derivation, so that a replay compares like with like.
+ */
+import { encodeCanonical, sha256 } from '../../bus/codec.ts';
+import type { Divergence } from '../../bus/protocol.ts';
+import type { Json, SessionEvent } from '../../bus/types.ts';
+import type { KernelRequest, Turn } from '../kernel/port.ts';
+import type { RunningCell } from './fold.ts';
+
+/** Events that re-execution derives; all others enter the session from outside. */
+const DERIVED = new Set<SessionEvent['type']>(['output', 'error', 'llm_req', 'effect_req', 'effect_cancel']);
+
+export function isDerived(event: SessionEvent): boolean {
+  return DERIVED.has(event.type);
+}
+
+export interface TurnFacts {
+  /** seq of the first event to make. */
+  first: number;
+  timestamp: string;
+  sessionId: string;
+  /** The cell the turn belongs to; null in the background. */
+  running: RunningCell | null;
+  /** Time the cell has computed so far, this turn included, ms. */
+  durationMs: number;
+}
+
+/** The receipt key of an LLM call: the same call of the same session has the same key in every replay. */
+export function receiptKeyOf(sessionId: string, effect: number, request: Json): string {
+  return sha256(encodeCanonical({ sessionId, effect, request }));
+}
+
+/** The derived events of a turn, numbered from `facts.first`. A strike's `interrupt` event is not among them. */
+export function eventsOfTurn(turn: Turn, facts: TurnFacts): SessionEvent[] {
+  const events: SessionEvent[] = [];
+  const { timestamp } = facts;
+  const cell = facts.running?.cell;
+  const seq = () => facts.first + events.length;
+  for (const output of turn.outputs) {
+    const event: SessionEvent = {
+      type: 'output',
+      seq: seq(),
+      value: output.text,
+      timestamp,
+      stream: output.stream,
+      level: output.level,
+      cell,
+    };
+    if (output.truncated) event.truncated = true;
+    events.push(event);
+  }
+  // A request that is given up in the turn that made it never leaves the session.
+  const made = new Set(turn.requests.map((request) => request.effect));
+  const unmade = new Set(turn.cancelled.filter((effect) => made.has(effect)));
+  for (const request of turn.requests) {
+    if (!unmade.has(request.effect)) events.push(requestEvent(request, seq(), facts));
+  }
+  for (const effect of turn.cancelled) {
+    if (!unmade.has(effect)) events.push({ type: 'effect_cancel', seq: seq(), effect, timestamp, cell });
+  }
+  if (turn.status === 'done') events.push(endEvent(turn, seq(), facts));
+  return events;
+}
+
+function requestEvent(request: KernelRequest, seq: number, facts: TurnFacts): SessionEvent {
+  const { timestamp } = facts;
+  const cell = facts.running?.cell;
+  const { effect, kind, payload } = request;
+  if (kind !== 'llm') return { type: 'effect_req', seq, kind, effect, timestamp, cell, payload };
+  const receiptKey = receiptKeyOf(facts.sessionId, effect, payload);
+  return {
+    type: 'llm_req',
+    seq,
+    prompt: promptOf(payload),
+    receiptKey,
+    timestamp,
+    cell,
+    effect,
+    request: payload,
+  };
+}
+
+/** The text a reader of the log should see for an LLM request: the prompt, or the last message. */
+export function promptOf(payload: Json): string {
+  if (payload === null || typeof payload !== 'object' || Array.isArray(payload)) return '';
+  if (typeof payload.prompt === 'string') return payload.prompt;
+  const messages = Array.isArray(payload.messages) ? payload.messages : [];
+  const last = messages.at(-1);
+  const content =
+    last !== null && typeof last === 'object' && !Array.isArray(last) ? last?.content : undefined;
+  return typeof content === 'string' ? content : content === undefined ? '' : JSON.stringify(content);
+}
+
+function endEvent(turn: Turn, seq: number, facts: TurnFacts): SessionEvent {
+  const { timestamp, durationMs } = facts;
+  const cell = facts.running?.cell;
+  if (turn.error) {
+    const { name, message, stack } = turn.error;
+    const event: SessionEvent = { type: 'error', seq, message, timestamp, name, stack, cell, durationMs };
+    if (turn.exit) event.shouldExit = true;
+    if (turn.poisoned) event.rolledBack = true;
+    return event;
+  }
+  const event: SessionEvent = {
+    type: 'output',
+    seq,
+    value: turn.result?.text ?? '',
+    timestamp,
+    stream: 'result',
+    cell,
+    durationMs,
+  };
+  if (turn.exit) event.shouldExit = true;
+  if (turn.result?.truncated) event.truncated = true;
+  return event;
+}
+
+/** Facts of an event that may differ between runs. */
+const NOT_COMPARED = new Set(['timestamp', 'durationMs', 'seq']);
+
+/**
+ * Compares what re-execution derived with what the log says. Fields that the log's event lacks (it was written
+ * by an older version, or imported) are not compared.
+ * @returns null when they agree, else the first difference.
+ */
+export function compareEvents(logged: SessionEvent, derived: SessionEvent | undefined): Divergence | null {
+  const seq = logged.type === 'session' ? 0 : logged.seq;
+  if (derived === undefined) {
+    return { seq, kind: 'extra', expected: describe(logged), actual: 'nothing' };
+  }
+  const kind = logged.type === 'output' || logged.type === 'error' ? 'output' : 'effect';
+  const difference = { seq, kind, expected: describe(logged), actual: describe(derived) } as const;
+  if (logged.type !== derived.type) return difference;
+  const a = logged as Record<string, unknown>;
+  const b = derived as Record<string, unknown>;
+  for (const key of Object.keys(a)) {
+    if (NOT_COMPARED.has(key) || a[key] === undefined) continue;
+    if (!same(a[key], b[key])) return difference;
+  }
+  return null;
+}
+
+function same(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  return Buffer.compare(encodeCanonical(a), encodeCanonical(b)) === 0;
+}
+
+/** One line that tells an event's content to a person. */
+export function describe(event: SessionEvent): string {
+  const { type, ...rest } = event as { type: string } & Record<string, unknown>;
+  for (const key of NOT_COMPARED) delete rest[key];
+  return `${type} ${JSON.stringify(rest)}`;
+}
