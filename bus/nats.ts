@@ -1,6 +1,13 @@
 /** The bus over NATS. What the client library leaves open on a lost connection is settled here. */
 import type { NatsConnection, Subscription as NatsSubscription, Status } from '@nats-io/nats-core';
 import { connect, createInbox, errors } from '@nats-io/transport-node';
+import {
+  ConnectionState,
+  connectionLost,
+  DeliveredMessage,
+  disconnected,
+  HandlerRunner,
+} from './connection.ts';
 import { RepriseError } from './errors.ts';
 import { assertFits, Mailbox } from './mailbox.ts';
 import type { Bus, BusMessage, RequestOptions, Subscription } from './port.ts';
@@ -31,7 +38,7 @@ const RECONNECT_WAIT_MS = 50;
 /** How long `close` waits for handlers that are still at work. */
 const CLOSE_WAIT_MS = 5_000;
 
-const respondersAbsent = 503;
+const RESPONDERS_ABSENT = 503;
 
 /**
  * Connects to a NATS server and stays connected: reconnects for ever, with its subscriptions.
@@ -75,28 +82,29 @@ export class NatsBus implements Bus {
   /** The client's connection, for JetStream. */
   readonly connection: NatsConnection;
   readonly #mailbox: Mailbox;
-  readonly #onError: (error: RepriseError) => void;
-  readonly #listeners = new Set<(connected: boolean) => void>();
+  readonly #handlers: HandlerRunner;
+  readonly #state: ConnectionState;
   readonly #subscriptions = new Set<NatsSubscription>();
-  readonly #working = new Set<Promise<void>>();
   readonly #flushes = new Set<(error: RepriseError) => void>();
-  #connected = true;
   #maxPayload: number;
   #inboxDenied: RepriseError | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(connection: NatsConnection, options: Pick<NatsOptions, 'onError' | 'inboxPrefix'> = {}) {
     this.connection = connection;
-    this.#onError = options.onError ?? (() => {});
+    this.#handlers = new HandlerRunner(options.onError);
+    const report = (thrown: unknown) => this.#handlers.report(thrown);
+    this.#state = new ConnectionState(report);
     this.#maxPayload = connection.info?.max_payload ?? 1024 * 1024;
-    this.#mailbox = new Mailbox(createInbox(options.inboxPrefix), startTimer, (thrown) =>
-      this.#report(thrown),
-    );
+    this.#mailbox = new Mailbox(createInbox(options.inboxPrefix), startTimer, report);
     connection.subscribe(this.#mailbox.wildcard, {
       callback: (error, message) => {
         if (error) return; // told by the connection's status, see #watch
-        const absent = message.data.byteLength === 0 && message.headers?.code === respondersAbsent;
-        this.#mailbox.deliver(new NatsMessage(this, message.subject, message.data, message.reply), absent);
+        const absent = message.data.byteLength === 0 && message.headers?.code === RESPONDERS_ABSENT;
+        this.#mailbox.deliver(
+          new DeliveredMessage(this, message.subject, message.data, message.reply),
+          absent,
+        );
       },
     });
     this.#watch();
@@ -107,11 +115,11 @@ export class NatsBus implements Bus {
   }
 
   get connected(): boolean {
-    return this.#connected;
+    return this.#state.connected;
   }
 
   publish(subject: string, data: Uint8Array, options?: { reply?: string }): void {
-    if (!this.#connected) throw disconnected(`cannot publish to ${subject}`);
+    if (!this.connected) throw disconnected(`cannot publish to ${subject}`);
     assertFits(subject, data, this.#maxPayload);
     const reply = options?.reply;
     if (reply) {
@@ -133,7 +141,11 @@ export class NatsBus implements Bus {
         queue: options?.queue,
         callback: (error, message) => {
           if (error) return;
-          this.#run(handler, new NatsMessage(this, message.subject, message.data, message.reply));
+          // a handler must not throw into the client: its reader would end and take the connection along
+          this.#handlers.run(
+            handler,
+            new DeliveredMessage(this, message.subject, message.data, message.reply),
+          );
         },
       });
     } catch (thrown) {
@@ -149,7 +161,7 @@ export class NatsBus implements Bus {
   }
 
   request(subject: string, data: Uint8Array, options: RequestOptions): Promise<Uint8Array> {
-    if (!this.#connected) return Promise.reject(disconnected(`cannot ask ${subject}`));
+    if (!this.connected) return Promise.reject(disconnected(`cannot ask ${subject}`));
     if (this.#inboxDenied) return Promise.reject(this.#inboxDenied);
     return this.#mailbox.ask(subject, options.timeoutMs, (reply) => {
       assertFits(subject, data, this.#maxPayload);
@@ -166,7 +178,7 @@ export class NatsBus implements Bus {
   }
 
   flush(): Promise<void> {
-    if (!this.#connected) return Promise.reject(disconnected('cannot flush'));
+    if (!this.connected) return Promise.reject(disconnected('cannot flush'));
     return new Promise((resolve, reject) => {
       this.#flushes.add(reject);
       this.connection
@@ -177,8 +189,7 @@ export class NatsBus implements Bus {
   }
 
   onConnection(listener: (connected: boolean) => void): () => void {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
+    return this.#state.listen(listener);
   }
 
   close(): Promise<void> {
@@ -187,12 +198,12 @@ export class NatsBus implements Bus {
   }
 
   async #close(): Promise<void> {
-    if (this.#connected) {
+    if (this.connected) {
       // Own steps instead of the client's drain: handlers at work may still ask and answer until they end.
       const drained = [...this.#subscriptions].map((subscription) => subscription.drain());
       await within(CLOSE_WAIT_MS, Promise.allSettled(drained));
-      await within(CLOSE_WAIT_MS, Promise.allSettled(this.#working));
-      if (this.#connected)
+      await within(CLOSE_WAIT_MS, this.#handlers.settled());
+      if (this.connected)
         await within(
           CLOSE_WAIT_MS,
           this.flush().catch(() => {}),
@@ -200,7 +211,7 @@ export class NatsBus implements Bus {
     }
     this.#subscriptions.clear();
     await this.connection.close();
-    this.#setConnected(false);
+    this.#lost();
   }
 
   #send(subject: string, data: Uint8Array, reply: string | undefined): void {
@@ -211,103 +222,48 @@ export class NatsBus implements Bus {
     }
   }
 
-  /** A handler may do anything but throw into the client: its reader would end and take the connection along. */
-  #run(handler: (message: BusMessage) => void | Promise<void>, message: BusMessage): void {
-    try {
-      const done = handler(message);
-      if (!done) return;
-      const working = done
-        .catch((thrown) => this.#report(thrown))
-        .finally(() => this.#working.delete(working));
-      this.#working.add(working);
-    } catch (thrown) {
-      this.#report(thrown);
-    }
-  }
-
-  #report(thrown: unknown): void {
-    try {
-      this.#onError(RepriseError.from(thrown));
-    } catch {
-      // an error handler that throws has nobody left to tell
-    }
-  }
-
   async #watch(): Promise<void> {
     for await (const status of this.connection.status()) this.#heed(status);
   }
 
   #heed(status: Status): void {
     if (status.type === 'disconnect' || status.type === 'close') {
-      this.#setConnected(false);
+      this.#lost();
     } else if (status.type === 'reconnect') {
       this.#maxPayload = this.connection.info?.max_payload ?? this.#maxPayload;
-      this.#setConnected(true);
+      this.#state.set(true, () => {});
     } else if (status.type === 'error') {
       if (status.error instanceof errors.PermissionViolationError) this.#deny(status.error);
-      else this.#report(translated(status.error));
+      else this.#handlers.report(translated(status.error));
     }
   }
 
   /** The client lets pending calls wait for their whole time-out when the connection drops; we do not. */
-  #setConnected(connected: boolean): void {
-    if (this.#connected === connected) return;
-    this.#connected = connected;
-    if (!connected) {
-      const error = disconnected('the connection to the bus was lost; the outcome is unknown');
+  #lost(): void {
+    this.#state.set(false, () => {
+      const error = connectionLost();
       for (const reject of this.#flushes) reject(error);
       this.#mailbox.failAll(error);
-    }
-    for (const listener of [...this.#listeners]) {
-      try {
-        listener(connected);
-      } catch (thrown) {
-        this.#report(thrown);
-      }
-    }
+    });
   }
 
   #deny(violation: InstanceType<typeof errors.PermissionViolationError>): void {
     const error = new RepriseError('DENIED', violation.message, { cause: violation });
     if (violation.operation === 'publish') {
-      if (!this.#mailbox.failSent(violation.subject, error)) this.#report(error);
+      if (!this.#mailbox.failSent(violation.subject, error)) this.#handlers.report(error);
       return;
     }
     if (violation.subject === this.#mailbox.wildcard) {
       this.#inboxDenied = error;
       this.#mailbox.failAll(error);
     }
-    this.#report(error);
-  }
-}
-
-class NatsMessage implements BusMessage {
-  readonly #bus: NatsBus;
-  readonly subject: string;
-  readonly data: Uint8Array;
-  readonly reply?: string;
-
-  constructor(bus: NatsBus, subject: string, data: Uint8Array, reply: string | undefined) {
-    this.#bus = bus;
-    this.subject = subject;
-    this.data = data;
-    if (reply) this.reply = reply;
-  }
-
-  respond(data: Uint8Array): boolean {
-    if (!this.reply || !this.#bus.connected) return false;
-    this.#bus.publish(this.reply, data);
-    return true;
+    this.#handlers.report(error);
   }
 }
 
 function startTimer(callback: () => void, delayMs: number): () => void {
   const timer = setTimeout(callback, delayMs);
   return () => clearTimeout(timer);
-}
-
-function disconnected(what: string): RepriseError {
-  return new RepriseError('DISCONNECTED', what);
 }
 
 function translated(thrown: unknown): RepriseError {
