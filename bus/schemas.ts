@@ -1,0 +1,195 @@
+/**
+ * Schemas of everything that crosses a boundary: requests, commits, and (in `event-schemas.ts`) events.
+ *
+ * Fields that a schema does not know are kept: newer writers may add some, and a commit's hash covers them.
+ * Every schema lists every field of its type (`shaped`), so a schema and its type cannot drift apart.
+ */
+import * as v from 'valibot';
+import { RepriseError } from './errors.ts';
+import {
+  flag,
+  isoTime,
+  json,
+  natural,
+  number,
+  optional,
+  type Schema,
+  sessionEvent,
+  shaped,
+  text,
+} from './event-schemas.ts';
+import type {
+  ActivateRequest,
+  AppendRequest,
+  BlobGetRequest,
+  BlobPutRequest,
+  CheckpointRequest,
+  CloseRequest,
+  CompleteRequest,
+  DeleteRequest,
+  ExecuteRequest,
+  FindRequest,
+  GetRequest,
+  InspectRequest,
+  InterruptRequest,
+  ListRequest,
+  LlmCall,
+  LoadRequest,
+  ReadRequest,
+  ReplayRequest,
+  SessionRequest,
+} from './protocol.ts';
+import type { Commit, CommitHead, Json } from './types.ts';
+
+export { sessionEvent };
+
+/**
+ * Checks a value that came from outside. Returns the value itself: no schema transforms anything, and a
+ * commit must keep every byte that its hash covers.
+ * @throws RepriseError BAD_FORMAT naming the path of the first problem, such as `commit.events.1.seq`.
+ */
+export function parse<T>(schema: Schema<T>, value: unknown): T {
+  const result = schema['~run']({ value }, FIRST_ONLY);
+  if (result.issues === undefined) return value as T;
+  const [issue] = result.issues;
+  const path = v.getDotPath(issue) ?? '';
+  throw new RepriseError('BAD_FORMAT', path === '' ? issue.message : `${path}: ${issue.message}`);
+}
+
+const FIRST_ONLY = { abortEarly: true, abortPipeEarly: true } as const;
+
+const bytes = v.instance(Uint8Array);
+const hash = v.custom<string>(
+  (value) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value),
+  'Expected a sha256 in hex',
+);
+/** A safe token of a subject: session tokens, blob keys. */
+const token = v.custom<string>(
+  (value) => typeof value === 'string' && /^[A-Za-z0-9_~-]{1,128}$/.test(value),
+  'Expected one safe token of 1 to 128 characters',
+);
+const positions = v.custom<number[]>(isPositions, 'Expected at most 32 ascending log positions');
+
+function isPositions(value: unknown): value is number[] {
+  if (!Array.isArray(value) || value.length > 32) return false;
+  let before = 0;
+  for (const item of value) {
+    if (!Number.isSafeInteger(item) || item <= before) return false;
+    before = item;
+  }
+  return true;
+}
+
+// ── Commits ─────────────────────────────────────────────────────────────────────────────────────────────
+
+const commitHead = shaped<CommitHead>({
+  name: text,
+  id: text,
+  created: isoTime,
+  at: isoTime,
+  checkpointCount: natural,
+  sizeBefore: natural,
+  tail: positions,
+  checkpoint: optional(
+    shaped<NonNullable<CommitHead['checkpoint']>>({
+      seq: natural,
+      stateId: text,
+      position: optional(natural),
+    }),
+  ),
+  running: optional(flag),
+  closed: optional(flag),
+  wakeAt: optional(number),
+});
+
+export const commit = shaped<Commit>({
+  v: v.literal(1),
+  session: token,
+  commit: token,
+  epoch: natural,
+  first: natural,
+  events: v.pipe(v.array(sessionEvent), v.minLength(1, 'Expected at least one event')),
+  prev: v.custom<string>(
+    (value) => typeof value === 'string' && (value === '' || /^[0-9a-f]{64}$/.test(value)),
+    'Expected the hash of the commit before, or an empty string',
+  ),
+  hash,
+  kernel: text,
+  head: commitHead,
+  fold: optional(bytes),
+});
+
+// ── Storage ─────────────────────────────────────────────────────────────────────────────────────────────
+
+export const appendRequest = shaped<AppendRequest>({ commit, expected: natural });
+export const loadRequest = shaped<LoadRequest>({ session: text, kernel: text });
+export const readRequest = shaped<ReadRequest>({ session: text, from: natural, to: optional(natural) });
+export const listRequest = shaped<ListRequest>({
+  after: optional(text),
+  limit: optional(natural),
+  unfinishedAt: optional(number),
+});
+export const getRequest = shaped<GetRequest>({ session: text });
+export const deleteRequest = shaped<DeleteRequest>({ session: text });
+export const findRequest = shaped<FindRequest>({ session: text, commandId: text });
+const blobKind = v.picklist(['ckpt', 'receipt']);
+export const blobPutRequest = shaped<BlobPutRequest>({
+  kind: blobKind,
+  key: token,
+  bytes,
+  part: optional(natural),
+  parts: optional(natural),
+});
+export const blobGetRequest = shaped<BlobGetRequest>({ kind: blobKind, key: token, part: optional(natural) });
+
+// ── Sessions, workers, LLM ──────────────────────────────────────────────────────────────────────────────
+
+const requests = {
+  execute: shaped<ExecuteRequest>({
+    op: v.literal('execute'),
+    session: text,
+    command: text,
+    commandId: text,
+    timeoutMs: optional(number),
+  }),
+  interrupt: shaped<InterruptRequest>({
+    op: v.literal('interrupt'),
+    session: text,
+    commandId: optional(text),
+  }),
+  inspect: shaped<InspectRequest>({ op: v.literal('inspect'), session: text }),
+  complete: shaped<CompleteRequest>({
+    op: v.literal('complete'),
+    session: text,
+    code: text,
+    cursor: natural,
+  }),
+  close: shaped<CloseRequest>({ op: v.literal('close'), session: text, reason: optional(text) }),
+  checkpoint: shaped<CheckpointRequest>({ op: v.literal('checkpoint'), session: text }),
+} satisfies { [Op in SessionRequest['op']]: Schema<Extract<SessionRequest, { op: Op }>> };
+
+const unknownOp = shaped<{ op: never }>({
+  op: v.picklist(Object.keys(requests)) as unknown as Schema<never>,
+});
+
+/** Which schema applies is looked up by `op`: faster than trying one after the other. */
+export const sessionRequest: Schema<SessionRequest> = v.lazy((value): Schema<SessionRequest> => {
+  const op = (value as { op?: unknown } | null | undefined)?.op;
+  return typeof op === 'string' && Object.hasOwn(requests, op)
+    ? (requests[op as SessionRequest['op']] as Schema<SessionRequest>)
+    : (unknownOp as unknown as Schema<SessionRequest>);
+});
+
+export const activateRequest = shaped<ActivateRequest>({ session: text, request: optional(sessionRequest) });
+export const replayRequest = shaped<ReplayRequest>({ session: text });
+export const llmCall = shaped<LlmCall>({
+  receiptKey: token,
+  session: text,
+  request: v.pipe(
+    json,
+    v.check(
+      (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+      'Expected an object',
+    ),
+  ) as Schema<{ [key: string]: Json }>,
+});
