@@ -1,0 +1,153 @@
+/**
+ * One model call from request to durable answer:
+ *
+ * 1. A stored receipt is the answer; nobody is asked.
+ * 2. Calls with the same key that are in flight here share one provider call.
+ * 3. An answer is stored before it is told. If another actor stored one first, that one is the answer.
+ * 4. A failure is told but not stored: the session's log remembers what the session saw, and a later effect
+ *    with the same key may ask again.
+ */
+
+import { RepriseError } from '../../bus/errors.ts';
+import type { Clock } from '../../bus/port.ts';
+import type { LlmAnswer, LlmCall } from '../../bus/protocol.ts';
+import { failedAnswer, ProviderError } from './provider.ts';
+import type { Receipts } from './receipts.ts';
+import { parseRequest } from './request.ts';
+import { callWithRetries, type RetryPolicy } from './retry.ts';
+import type { Route } from './routing.ts';
+import { makeSlots } from './slots.ts';
+
+/** Paid answers kept in memory while storage cannot take them. */
+const UNSTORED_MAX = 1000;
+
+export interface CallsOptions {
+  receipts: Receipts;
+  route: (model?: string) => Route;
+  retry: RetryPolicy;
+  /** Provider attempts at once; further ones wait. */
+  concurrency: number;
+  clock: Clock;
+  /** Random number in [0, 1), for jitter. */
+  random: () => number;
+  /** Largest answer text in bytes of UTF-8. */
+  answerBytesMax: number;
+  /** Told about every retry, failure and shared or stored answer, by name. */
+  onEvent: (event: CallEvent) => void;
+}
+
+export type CallEvent =
+  | { type: 'retry'; receiptKey: string; error: ProviderError; failed: number; delayMs: number }
+  | { type: 'failed'; receiptKey: string; error: ProviderError }
+  | { type: 'attempt' | 'answered' | 'fromReceipt' | 'shared' | 'raced' | 'unstored'; receiptKey: string };
+
+export interface Calls {
+  /**
+   * The answer to a call; failures of the request or the provider are answers with `error` set.
+   * @throws RepriseError UNAVAILABLE (receipts cannot be read or written: ask again), DRAINING (aborted).
+   */
+  answer(call: LlmCall): Promise<LlmAnswer>;
+  /** Aborts all calls in flight: they end with DRAINING. */
+  abort(): void;
+  /** Resolves when no call is in flight. */
+  idle(): Promise<void>;
+  readonly inFlight: number;
+  /** Attempts that wait for a free slot. */
+  readonly waiting: number;
+}
+
+export function makeCalls(options: CallsOptions): Calls {
+  const { receipts, clock, onEvent } = options;
+  const stop = new AbortController();
+  const slots = makeSlots(options.concurrency);
+  const flights = new Map<string, Promise<LlmAnswer>>();
+  const unstored = new Map<string, LlmAnswer>();
+
+  async function fly(call: LlmCall): Promise<LlmAnswer> {
+    const { receiptKey } = call;
+    const paid = unstored.get(receiptKey);
+    if (paid !== undefined) return store(receiptKey, paid);
+    const stored = await receipts.get(receiptKey);
+    if (stored !== null) {
+      onEvent({ type: 'fromReceipt', receiptKey });
+      return stored;
+    }
+    try {
+      return await store(receiptKey, await ask(call));
+    } catch (thrown) {
+      if (!(thrown instanceof ProviderError)) throw thrown;
+      if (stop.signal.aborted) throw drainingError();
+      onEvent({ type: 'failed', receiptKey, error: thrown });
+      const { model } = call.request;
+      return failedAnswer(typeof model === 'string' ? model : '', thrown);
+    }
+  }
+
+  async function ask({ receiptKey, request: raw }: LlmCall): Promise<LlmAnswer> {
+    const request = parseRequest(raw);
+    const { provider, model } = options.route(request.model);
+    const attempt = (signal: AbortSignal) => {
+      onEvent({ type: 'attempt', receiptKey });
+      return provider.call({ ...request, model }, { signal, idempotencyKey: receiptKey });
+    };
+    const answer = await callWithRetries(attempt, options.retry, {
+      clock,
+      random: options.random,
+      signal: stop.signal,
+      enter: (task) => slots.run(task, stop.signal),
+      onRetry: (error, failed, delayMs) => onEvent({ type: 'retry', receiptKey, error, failed, delayMs }),
+    });
+    if (Buffer.byteLength(answer.response) > options.answerBytesMax) {
+      throw new ProviderError(
+        'TOO_LARGE',
+        `the answer has more than ${options.answerBytesMax} bytes: ask for less (maxTokens)`,
+      );
+    }
+    return answer;
+  }
+
+  async function store(receiptKey: string, answer: LlmAnswer): Promise<LlmAnswer> {
+    try {
+      const winner = await receipts.put(receiptKey, answer);
+      unstored.delete(receiptKey);
+      onEvent({ type: winner === answer ? 'answered' : 'raced', receiptKey });
+      return winner;
+    } catch (thrown) {
+      onEvent({ type: 'unstored', receiptKey });
+      unstored.set(receiptKey, answer);
+      const [oldest] = unstored.keys();
+      if (unstored.size > UNSTORED_MAX && oldest !== undefined) unstored.delete(oldest);
+      throw thrown;
+    }
+  }
+
+  return {
+    answer(call) {
+      const flying = flights.get(call.receiptKey);
+      if (flying !== undefined) {
+        onEvent({ type: 'shared', receiptKey: call.receiptKey });
+        return flying;
+      }
+      if (stop.signal.aborted) return Promise.reject(drainingError());
+      const flight = fly(call).finally(() => flights.delete(call.receiptKey));
+      flights.set(call.receiptKey, flight);
+      return flight;
+    },
+    abort: () => stop.abort(drainingError()),
+    async idle() {
+      while (flights.size > 0) await Promise.allSettled(flights.values());
+    },
+    get inFlight() {
+      return flights.size;
+    },
+    get waiting() {
+      return slots.waiting;
+    },
+  };
+}
+
+function drainingError(): RepriseError {
+  return new RepriseError('DRAINING', 'the LLM actor is stopping', {
+    hint: 'ask again: another one answers',
+  });
+}

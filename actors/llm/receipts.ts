@@ -1,0 +1,99 @@
+/** Receipts: the durable answers of model calls, kept by storage under their receipt key. */
+import * as v from 'valibot';
+import { decode, encode } from '../../bus/codec.ts';
+import { RepriseError, type WireError } from '../../bus/errors.ts';
+import type { Bus, Clock } from '../../bus/port.ts';
+import type { BlobGetRequest, BlobPutRequest, LlmAnswer } from '../../bus/protocol.ts';
+import type { Subjects } from '../../bus/subjects.ts';
+
+export interface Receipts {
+  /** @throws RepriseError UNAVAILABLE, CORRUPT */
+  get(receiptKey: string): Promise<LlmAnswer | null>;
+  /**
+   * Stores an answer; returns the stored one, which is another's if that came first.
+   * @throws RepriseError UNAVAILABLE: the outcome is unknown.
+   */
+  put(receiptKey: string, answer: LlmAnswer): Promise<LlmAnswer>;
+}
+
+const TRY_TIMEOUT_MS = 1000;
+const RETRY_DELAY_MS = 100;
+
+const answerSchema = v.object({
+  response: v.string(),
+  model: v.string(),
+  usage: v.optional(v.object({ inputTokens: v.number(), outputTokens: v.number() })),
+  error: v.optional(v.object({ name: v.string(), message: v.string(), code: v.optional(v.string()) })),
+});
+const getReply = v.object({
+  ok: v.literal(true),
+  bytes: v.nullable(v.instance(Uint8Array)),
+  parts: v.number(),
+});
+const putReply = v.object({ ok: v.literal(true), stored: v.boolean() });
+const failure = v.object({
+  ok: v.literal(false),
+  error: v.string(),
+  code: v.string(),
+  retryable: v.boolean(),
+  hint: v.optional(v.string()),
+});
+
+/**
+ * Receipts through the storage actors. A storage that is away (restarting, say) is waited for, up to
+ * `patienceMs`; both requests are safe to repeat.
+ */
+export function makeReceipts(bus: Bus, subjects: Subjects, clock: Clock, patienceMs: number): Receipts {
+  async function ask<T>(operation: string, request: object, schema: v.GenericSchema<unknown, T>): Promise<T> {
+    const subject = subjects.store(operation);
+    const bytes = encode(request);
+    const deadline = clock.now() + patienceMs;
+    for (;;) {
+      try {
+        return parseReply(decode(await bus.request(subject, bytes, { timeoutMs: TRY_TIMEOUT_MS })), schema);
+      } catch (thrown) {
+        const error = RepriseError.from(thrown);
+        if (!error.retryable) throw error;
+        if (clock.now() + RETRY_DELAY_MS >= deadline) {
+          throw new RepriseError('UNAVAILABLE', `no storage for receipts: ${error.message}`, {
+            cause: error,
+          });
+        }
+        await new Promise<void>((resolve) => clock.setTimer(resolve, RETRY_DELAY_MS));
+      }
+    }
+  }
+
+  async function get(key: string): Promise<LlmAnswer | null> {
+    const request: BlobGetRequest = { kind: 'receipt', key };
+    const { bytes } = await ask('blob.get', request, getReply);
+    return bytes === null ? null : parseReceipt(key, bytes);
+  }
+
+  return {
+    get,
+    async put(key, answer) {
+      const request: BlobPutRequest = { kind: 'receipt', key, bytes: encode(answer) };
+      const { stored } = await ask('blob.put', request, putReply);
+      if (stored) return answer;
+      const first = await get(key);
+      if (first === null)
+        throw new RepriseError('UNAVAILABLE', `receipt ${key} vanished while it was stored`);
+      return first;
+    },
+  };
+}
+
+function parseReceipt(key: string, bytes: Uint8Array): LlmAnswer {
+  const parsed = v.safeParse(answerSchema, decode(bytes));
+  if (!parsed.success) throw new RepriseError('CORRUPT', `receipt ${key} is no model answer`);
+  return parsed.output;
+}
+
+function parseReply<T>(reply: unknown, schema: v.GenericSchema<unknown, T>): T {
+  const refused = v.safeParse(failure, reply);
+  if (refused.success) throw RepriseError.fromWire(refused.output as WireError);
+  const parsed = v.safeParse(schema, reply);
+  if (!parsed.success) throw new RepriseError('BAD_FORMAT', 'storage answered with an unknown shape');
+  return parsed.output;
+}

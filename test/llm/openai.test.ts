@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, test } from 'node:test';
+import { chatBody, makeOpenAi, retryAfterMs } from '../../actors/llm/openai.ts';
+import { ProviderError } from '../../actors/llm/provider.ts';
+import { parseRequest } from '../../actors/llm/request.ts';
+import { type Behaviour, type OpenAiDouble, startOpenAiDouble } from '../kit/openai-double.ts';
+
+const KEY = 'sk-test-0123456789';
+let double: OpenAiDouble;
+before(async () => {
+  double = await startOpenAiDouble();
+});
+beforeEach(() => {
+  double.requests.length = 0;
+});
+after(() => double.stop());
+
+function ask(raw: object, options: { signal?: AbortSignal; apiKey?: string } = {}) {
+  const provider = makeOpenAi({ apiKey: options.apiKey ?? KEY, baseUrl: double.baseUrl }, () => 0);
+  return provider.call(
+    { ...parseRequest(raw), model: 'm1' },
+    { signal: options.signal ?? new AbortController().signal, idempotencyKey: 'receipt-1' },
+  );
+}
+
+async function failure(behaviour: Behaviour): Promise<ProviderError> {
+  double.script(behaviour);
+  const thrown = await ask({ prompt: 'x' }).then(
+    () => assert.fail('it answered'),
+    (error: unknown) => error,
+  );
+  assert.ok(thrown instanceof ProviderError, String(thrown));
+  return thrown;
+}
+
+test('a prompt goes out as a chat completion with key and idempotency key, and its answer comes back', async () => {
+  const answer = await ask({ prompt: 'say hi', system: 'be brief', temperature: 0.5, stop: ['.'], seed: 7 });
+  assert.deepEqual(answer, {
+    response: 'double: say hi',
+    model: 'm1-2026',
+    usage: { inputTokens: 2, outputTokens: 3 },
+  });
+  const [request] = double.requests;
+  assert.equal(request?.path, '/v1/chat/completions');
+  assert.equal(request?.headers.authorization, `Bearer ${KEY}`);
+  assert.equal(request?.headers['idempotency-key'], 'receipt-1');
+  assert.deepEqual(request?.body, {
+    model: 'm1',
+    messages: [
+      { role: 'system', content: 'be brief' },
+      { role: 'user', content: 'say hi' },
+    ],
+    temperature: 0.5,
+    stop: ['.'],
+    seed: 7,
+  });
+});
+
+test('options have the names of the API, and extra fields pass', () => {
+  const request = {
+    ...parseRequest({
+      prompt: 'x',
+      maxTokens: 9,
+      topP: 0.1,
+      responseFormat: 'json',
+      reasoningEffort: 'low',
+      extra: { user: 'u', stream: true },
+      delayMs: 5,
+    }),
+    model: 'm',
+  };
+  const expected = {
+    model: 'm',
+    messages: [{ role: 'user', content: 'x' }],
+    top_p: 0.1,
+    response_format: { type: 'json_object' },
+    reasoning_effort: 'low',
+    user: 'u',
+  };
+  assert.deepEqual(chatBody(request, false), { ...expected, max_tokens: 9 });
+  assert.deepEqual(chatBody(request, true), { ...expected, max_completion_tokens: 9 });
+});
+
+test('a refusal is an answer, and so is an empty one', async () => {
+  const body = (message: object) => ({ model: 'm', choices: [{ message }] });
+  double.script({ type: 'body', body: body({ content: null, refusal: 'I would rather not' }) });
+  assert.deepEqual(await ask({ prompt: 'x' }), { response: 'I would rather not', model: 'm' });
+  double.script({ type: 'body', body: body({ content: null }) });
+  assert.equal((await ask({ prompt: 'x' })).response, '');
+});
+
+test('failures say what they are and whether another try may help', async () => {
+  const of = async (status: number, more: { code?: string; headers?: Record<string, string> } = {}) => {
+    const { reason, retryable } = await failure({ type: 'error', status, message: 'no', ...more });
+    return `${reason} ${retryable}`;
+  };
+  assert.equal(await of(400), 'BAD_REQUEST false');
+  assert.equal(await of(401), 'DENIED false');
+  assert.equal(await of(402), 'QUOTA false');
+  assert.equal(await of(403), 'DENIED false');
+  assert.equal(await of(404), 'BAD_REQUEST false');
+  assert.equal(await of(408), 'TIMEOUT true');
+  assert.equal(await of(409), 'UNAVAILABLE true');
+  assert.equal(await of(413), 'TOO_LARGE false');
+  assert.equal(await of(422), 'BAD_REQUEST false');
+  assert.equal(await of(429), 'RATE_LIMITED true');
+  assert.equal(await of(429, { code: 'insufficient_quota' }), 'QUOTA false');
+  assert.equal(await of(500), 'UNAVAILABLE true');
+  assert.equal(await of(503, { headers: { 'x-should-retry': 'false' } }), 'UNAVAILABLE false');
+});
+
+test('Retry-After is read as seconds, as a date and in milliseconds', async () => {
+  const limited = await failure({
+    type: 'error',
+    status: 429,
+    message: 'no',
+    headers: { 'retry-after': '7' },
+  });
+  assert.equal(limited.retryAfterMs, 7000);
+  assert.equal(limited.message, '429 no');
+  const read = (headers: Record<string, string>) => retryAfterMs(new Headers(headers), 1_000_000);
+  assert.equal(read({ 'retry-after': '0.5' }), 500);
+  assert.equal(read({ 'retry-after': new Date(1_003_000).toUTCString() }), 3000);
+  assert.equal(read({ 'retry-after': new Date(0).toUTCString() }), 0);
+  assert.equal(read({ 'retry-after-ms': '120', 'retry-after': '9' }), 120);
+  assert.equal(read({ 'retry-after': 'soon' }), undefined);
+  assert.equal(read({}), undefined);
+});
+
+test('a broken answer may be tried again; one that is no completion may not', async () => {
+  const broken = await failure({ type: 'text', text: '{"choices": [' });
+  assert.deepEqual([broken.reason, broken.retryable], ['UNAVAILABLE', true]);
+  assert.match(broken.message, /malformed answer/);
+  const page = await failure({ type: 'text', text: '<html>', contentType: 'text/html' });
+  assert.deepEqual([page.reason, page.retryable], ['PROVIDER', false]);
+  assert.match(page.message, /check the base URL/);
+  const other = await failure({ type: 'body', body: { error: { message: 'model is loading' } } });
+  assert.deepEqual(
+    [other.reason, other.message],
+    ['PROVIDER', 'the answer has no choices: model is loading'],
+  );
+});
+
+test('a reset connection and an absent server may be tried again', async () => {
+  const reset = await failure({ type: 'reset' });
+  assert.deepEqual([reset.reason, reset.retryable], ['UNAVAILABLE', true]);
+  const gone = await startOpenAiDouble();
+  await gone.stop();
+  const provider = makeOpenAi({ apiKey: undefined, baseUrl: gone.baseUrl }, () => 0);
+  await assert.rejects(
+    provider.call(
+      { ...parseRequest({ prompt: 'x' }), model: 'm' },
+      { signal: new AbortController().signal, idempotencyKey: 'k' },
+    ),
+    { reason: 'UNAVAILABLE', retryable: true, message: /ECONNREFUSED/ },
+  );
+});
+
+test('aborting ends a call that hangs before the headers or in the middle of the body', async () => {
+  for (const behaviour of ['hang', 'halfBody'] as const) {
+    const abort = new AbortController();
+    const abortedBefore = double.aborted;
+    double.script({ type: behaviour });
+    const call = ask({ prompt: 'x' }, { signal: abort.signal });
+    await double.received(double.requests.length + 1);
+    abort.abort();
+    await assert.rejects(call, { reason: 'UNAVAILABLE' });
+    await double.abandoned(abortedBefore + 1);
+  }
+});
+
+test('a key that the server quotes back is blotted out', async () => {
+  const { message } = await failure({ type: 'error', status: 401, message: `Incorrect API key: ${KEY}` });
+  assert.equal(message, '401 Incorrect API key: ***');
+});
