@@ -176,7 +176,7 @@ const unknownType = shaped<{ type: never }>({
 });
 
 /** Any event. Its schema is looked up by `type`: faster than trying one after the other. */
-export const sessionEvent: Schema<SessionEvent> = v.lazy((value): Schema<SessionEvent> => {
+export const sessionEventSchema: Schema<SessionEvent> = v.lazy((value): Schema<SessionEvent> => {
   const type = (value as { type?: unknown } | null | undefined)?.type;
   return typeof type === 'string' && Object.hasOwn(events, type)
     ? (events[type as SessionEventType] as Schema<SessionEvent>)

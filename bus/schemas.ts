@@ -14,7 +14,7 @@ import {
   number,
   optional,
   type Schema,
-  sessionEvent,
+  sessionEventSchema,
   shaped,
   text,
 } from './event-schemas.ts';
@@ -41,7 +41,7 @@ import type {
 } from './protocol.ts';
 import type { Commit, CommitHead, Json } from './types.ts';
 
-export { sessionEvent };
+export { sessionEventSchema };
 
 /**
  * Checks a value that came from outside. Returns the value itself: no schema transforms anything, and a
@@ -102,13 +102,13 @@ const commitHead = shaped<CommitHead>({
   wakeAt: optional(number),
 });
 
-export const commit = shaped<Commit>({
+export const commitSchema = shaped<Commit>({
   v: v.literal(1),
   session: token,
   commit: token,
   epoch: natural,
   first: natural,
-  events: v.pipe(v.array(sessionEvent), v.minLength(1, 'Expected at least one event')),
+  events: v.pipe(v.array(sessionEventSchema), v.minLength(1, 'Expected at least one event')),
   prev: v.custom<string>(
     (value) => typeof value === 'string' && (value === '' || /^[0-9a-f]{64}$/.test(value)),
     'Expected the hash of the commit before, or an empty string',
@@ -121,26 +121,30 @@ export const commit = shaped<Commit>({
 
 // ── Storage ─────────────────────────────────────────────────────────────────────────────────────────────
 
-export const appendRequest = shaped<AppendRequest>({ commit, expected: natural });
-export const loadRequest = shaped<LoadRequest>({ session: text, kernel: text });
-export const readRequest = shaped<ReadRequest>({ session: text, from: natural, to: optional(natural) });
-export const listRequest = shaped<ListRequest>({
+export const appendRequestSchema = shaped<AppendRequest>({ commit: commitSchema, expected: natural });
+export const loadRequestSchema = shaped<LoadRequest>({ session: text, kernel: text });
+export const readRequestSchema = shaped<ReadRequest>({ session: text, from: natural, to: optional(natural) });
+export const listRequestSchema = shaped<ListRequest>({
   after: optional(text),
   limit: optional(natural),
   unfinishedAt: optional(number),
 });
-export const getRequest = shaped<GetRequest>({ session: text });
-export const deleteRequest = shaped<DeleteRequest>({ session: text });
-export const findRequest = shaped<FindRequest>({ session: text, commandId: text });
+export const getRequestSchema = shaped<GetRequest>({ session: text });
+export const deleteRequestSchema = shaped<DeleteRequest>({ session: text });
+export const findRequestSchema = shaped<FindRequest>({ session: text, commandId: text });
 const blobKind = v.picklist(['ckpt', 'receipt']);
-export const blobPutRequest = shaped<BlobPutRequest>({
+export const blobPutRequestSchema = shaped<BlobPutRequest>({
   kind: blobKind,
   key: token,
   bytes,
   part: optional(natural),
   parts: optional(natural),
 });
-export const blobGetRequest = shaped<BlobGetRequest>({ kind: blobKind, key: token, part: optional(natural) });
+export const blobGetRequestSchema = shaped<BlobGetRequest>({
+  kind: blobKind,
+  key: token,
+  part: optional(natural),
+});
 
 // ── Sessions, workers, LLM ──────────────────────────────────────────────────────────────────────────────
 
@@ -173,16 +177,19 @@ const unknownOp = shaped<{ op: never }>({
 });
 
 /** Which schema applies is looked up by `op`: faster than trying one after the other. */
-export const sessionRequest: Schema<SessionRequest> = v.lazy((value): Schema<SessionRequest> => {
+export const sessionRequestSchema: Schema<SessionRequest> = v.lazy((value): Schema<SessionRequest> => {
   const op = (value as { op?: unknown } | null | undefined)?.op;
   return typeof op === 'string' && Object.hasOwn(requests, op)
     ? (requests[op as SessionRequest['op']] as Schema<SessionRequest>)
     : (unknownOp as unknown as Schema<SessionRequest>);
 });
 
-export const activateRequest = shaped<ActivateRequest>({ session: text, request: optional(sessionRequest) });
-export const replayRequest = shaped<ReplayRequest>({ session: text });
-export const llmCall = shaped<LlmCall>({
+export const activateRequestSchema = shaped<ActivateRequest>({
+  session: text,
+  request: optional(sessionRequestSchema),
+});
+export const replayRequestSchema = shaped<ReplayRequest>({ session: text });
+export const llmCallSchema = shaped<LlmCall>({
   receiptKey: token,
   session: text,
   request: v.pipe(
