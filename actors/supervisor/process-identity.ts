@@ -89,6 +89,7 @@ export async function waitForExit(record: ProcessRecord, timeoutMs: number): Pro
 /** SIGTERM, then SIGKILL after `graceMs`; resolves once the process is gone. */
 export async function terminate(record: ProcessRecord, graceMs: number): Promise<void> {
   signal(record, 'SIGTERM');
+  signal(record, 'SIGCONT'); // a frozen process hears nothing
   if (await waitForExit(record, graceMs)) return;
   signal(record, 'SIGKILL');
   await waitForExit(record, 5_000);
