@@ -30,8 +30,8 @@ export interface CallsOptions {
   clock: Clock;
   /** Random number in [0, 1), for jitter. */
   random: () => number;
-  /** Largest answer text in bytes of UTF-8. */
-  answerBytesMax: number;
+  /** Largest answer text in bytes of UTF-8 (asked at every answer: a reconnect may change it). */
+  answerBytesMax: () => number;
   /** Told about every retry, failure and shared or stored answer, by name. */
   onEvent: (event: CallEvent) => void;
 }
@@ -49,8 +49,6 @@ export interface Calls {
   answer(call: LlmCall): Promise<LlmAnswer>;
   /** Aborts all calls in flight: they end with DRAINING. */
   abort(): void;
-  /** Resolves when no call is in flight. */
-  idle(): Promise<void>;
   readonly inFlight: number;
   /** Attempts that wait for a free slot. */
   readonly waiting: number;
@@ -67,7 +65,7 @@ export function makeCalls(options: CallsOptions): Calls {
     const { receiptKey } = call;
     const paid = unstored.get(receiptKey);
     if (paid !== undefined) return store(receiptKey, paid);
-    const stored = await receipts.get(receiptKey);
+    const stored = await receipts.get(receiptKey, stop.signal);
     if (stored !== null) {
       onEvent({ type: 'fromReceipt', receiptKey });
       return stored;
@@ -97,10 +95,11 @@ export function makeCalls(options: CallsOptions): Calls {
       enter: (task) => slots.run(task, stop.signal),
       onRetry: (error, failed, delayMs) => onEvent({ type: 'retry', receiptKey, error, failed, delayMs }),
     });
-    if (Buffer.byteLength(answer.response) > options.answerBytesMax) {
+    const limit = options.answerBytesMax();
+    if (Buffer.byteLength(answer.response) > limit) {
       throw new ProviderError(
         'TOO_LARGE',
-        `the answer has more than ${options.answerBytesMax} bytes: ask for less (maxTokens)`,
+        `the answer has more than ${limit} bytes: ask for less (maxTokens)`,
       );
     }
     return answer;
@@ -108,7 +107,7 @@ export function makeCalls(options: CallsOptions): Calls {
 
   async function store(receiptKey: string, answer: LlmAnswer): Promise<LlmAnswer> {
     try {
-      const winner = await receipts.put(receiptKey, answer);
+      const winner = await receipts.put(receiptKey, answer, stop.signal);
       unstored.delete(receiptKey);
       onEvent({ type: winner === answer ? 'answered' : 'raced', receiptKey });
       return winner;
@@ -134,9 +133,6 @@ export function makeCalls(options: CallsOptions): Calls {
       return flight;
     },
     abort: () => stop.abort(drainingError()),
-    async idle() {
-      while (flights.size > 0) await Promise.allSettled(flights.values());
-    },
     get inFlight() {
       return flights.size;
     },

@@ -55,7 +55,7 @@ export class ProviderError extends RepriseError {
     options: { retryable?: boolean; retryAfterMs?: number; cause?: unknown } = {},
   ) {
     super('PROVIDER', message, { retryable: options.retryable ?? false, cause: options.cause });
-    this.name = 'LlmError';
+    this.name = 'LLMError';
     this.reason = reason;
     this.retryAfterMs = options.retryAfterMs;
   }

@@ -7,13 +7,13 @@ import type { BlobGetRequest, BlobPutRequest, LlmAnswer } from '../../bus/protoc
 import type { Subjects } from '../../bus/subjects.ts';
 
 export interface Receipts {
-  /** @throws RepriseError UNAVAILABLE, CORRUPT */
-  get(receiptKey: string): Promise<LlmAnswer | null>;
+  /** @throws RepriseError UNAVAILABLE, CORRUPT; the signal's reason when it aborts. */
+  get(receiptKey: string, signal: AbortSignal): Promise<LlmAnswer | null>;
   /**
    * Stores an answer; returns the stored one, which is another's if that came first.
-   * @throws RepriseError UNAVAILABLE: the outcome is unknown.
+   * @throws RepriseError UNAVAILABLE, or the signal's reason when it aborts: the outcome is unknown.
    */
-  put(receiptKey: string, answer: LlmAnswer): Promise<LlmAnswer>;
+  put(receiptKey: string, answer: LlmAnswer, signal: AbortSignal): Promise<LlmAnswer>;
 }
 
 const TRY_TIMEOUT_MS = 1000;
@@ -44,11 +44,17 @@ const failure = v.object({
  * `patienceMs`; both requests are safe to repeat.
  */
 export function makeReceipts(bus: Bus, subjects: Subjects, clock: Clock, patienceMs: number): Receipts {
-  async function ask<T>(operation: string, request: object, schema: v.GenericSchema<unknown, T>): Promise<T> {
+  async function ask<T>(
+    operation: string,
+    request: object,
+    schema: v.GenericSchema<unknown, T>,
+    signal: AbortSignal,
+  ): Promise<T> {
     const subject = subjects.store(operation);
     const bytes = encode(request);
     const deadline = clock.now() + patienceMs;
     for (;;) {
+      signal.throwIfAborted();
       try {
         return parseReply(decode(await bus.request(subject, bytes, { timeoutMs: TRY_TIMEOUT_MS })), schema);
       } catch (thrown) {
@@ -64,19 +70,19 @@ export function makeReceipts(bus: Bus, subjects: Subjects, clock: Clock, patienc
     }
   }
 
-  async function get(key: string): Promise<LlmAnswer | null> {
+  async function get(key: string, signal: AbortSignal): Promise<LlmAnswer | null> {
     const request: BlobGetRequest = { kind: 'receipt', key };
-    const { bytes } = await ask('blob.get', request, getReply);
+    const { bytes } = await ask('blob.get', request, getReply, signal);
     return bytes === null ? null : parseReceipt(key, bytes);
   }
 
   return {
     get,
-    async put(key, answer) {
+    async put(key, answer, signal) {
       const request: BlobPutRequest = { kind: 'receipt', key, bytes: encode(answer) };
-      const { stored } = await ask('blob.put', request, putReply);
+      const { stored } = await ask('blob.put', request, putReply, signal);
       if (stored) return answer;
-      const first = await get(key);
+      const first = await get(key, signal);
       if (first === null)
         throw new RepriseError('UNAVAILABLE', `receipt ${key} vanished while it was stored`);
       return first;

@@ -1,0 +1,158 @@
+/** The LLM role: an actor on the bus that answers model calls. */
+import { decode, encode } from '../../bus/codec.ts';
+import { RepriseError } from '../../bus/errors.ts';
+import { answerLong } from '../../bus/long-call.ts';
+import type { Bus, BusMessage, Clock, Subscription } from '../../bus/port.ts';
+import type { LlmAnswer, PresenceReply, Reply } from '../../bus/protocol.ts';
+import { llmCallSchema, parse } from '../../bus/schemas.ts';
+import { QUEUES, type Subjects } from '../../bus/subjects.ts';
+import { type CallEvent, makeCalls } from './calls.ts';
+import { makeReceipts } from './receipts.ts';
+import type { RetryPolicy } from './retry.ts';
+import type { Route } from './routing.ts';
+
+/** The part of a pino logger that is used here. */
+export interface Log {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
+export interface LlmActorOptions {
+  /** Name of the process on the bus: one subject token. */
+  process: string;
+  pid: number;
+  version: string;
+  bus: Bus;
+  subjects: Subjects;
+  clock: Clock;
+  /** Random number in [0, 1), for the jitter of retries. */
+  random: () => number;
+  route: (model?: string) => Route;
+  retry: RetryPolicy;
+  /** Provider attempts at once. */
+  concurrency: number;
+  log: Log;
+  /** How long an absent storage is waited for, ms; default 15 s. */
+  storagePatienceMs?: number;
+}
+
+export interface LlmActor {
+  /** Subscribes; resolves once the server knows. */
+  start(): Promise<void>;
+  /**
+   * Takes no further calls, lets those in flight end for `graceMs`, aborts the rest (their callers are told
+   * DRAINING and ask another actor) and leaves the bus. The connection is the caller's.
+   */
+  stop(graceMs: number): Promise<void>;
+  presence(): PresenceReply;
+}
+
+const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
+/** Room for everything else in a message or commit that carries an answer. */
+const MARGIN_BYTES = 64 * 1024;
+
+export function makeLlmActor(options: LlmActorOptions): LlmActor {
+  const { process, bus, subjects, clock, log } = options;
+  const counters: Record<string, number> = {};
+  const subscriptions: Subscription[] = [];
+  const serving = new Set<Promise<void>>();
+  let state: PresenceReply['state'] = 'connecting';
+  let stopping: Promise<void> | undefined;
+  const count = (name: string) => {
+    counters[name] = (counters[name] ?? 0) + 1;
+  };
+  const calls = makeCalls({
+    receipts: makeReceipts(bus, subjects, clock, options.storagePatienceMs ?? 15_000),
+    route: options.route,
+    retry: options.retry,
+    concurrency: options.concurrency,
+    clock,
+    random: options.random,
+    answerBytesMax: () => Math.min(ANSWER_BYTES_MAX, bus.maxPayload - MARGIN_BYTES),
+    onEvent: (event) => note(event, count, log),
+  });
+
+  async function serve(message: BusMessage): Promise<Uint8Array> {
+    try {
+      count('requests');
+      const call = parse(llmCallSchema, decode(message.data));
+      const answer = await calls.answer(call);
+      return encode({ ...answer, ok: true } satisfies Reply<LlmAnswer>);
+    } catch (thrown) {
+      const error = RepriseError.from(thrown);
+      count(`error.${error.code}`);
+      log.warn({ subject: message.subject, code: error.code, error: error.message }, 'call not answered');
+      throw error;
+    }
+  }
+
+  function presence(): PresenceReply {
+    const { pid, version } = options;
+    return {
+      role: 'llm',
+      process,
+      pid,
+      state,
+      version,
+      counters: { ...counters, inFlight: calls.inFlight, waiting: calls.waiting },
+    };
+  }
+
+  async function leave(graceMs: number): Promise<void> {
+    state = 'draining';
+    // Pings are answered until the end: whoever waits for a call in flight must not take us for dead.
+    subscriptions.shift()?.unsubscribe();
+    const grace = clock.setTimer(() => calls.abort(), graceMs);
+    while (serving.size > 0) await Promise.allSettled(serving);
+    grace.cancel();
+    if (bus.connected) await bus.flush().catch(() => {}); // a lost connection tells the callers itself
+    for (const subscription of subscriptions.splice(0)) subscription.unsubscribe();
+    state = 'stopped';
+  }
+
+  function take(message: BusMessage): Promise<void> {
+    const served = answerLong(message, process, () => serve(message), { clock });
+    const done = () => serving.delete(served);
+    serving.add(served);
+    served.then(done, done);
+    return served;
+  }
+
+  return {
+    async start() {
+      const tell = (message: BusMessage) => void message.respond(encode({ ok: true, ...presence() }));
+      subscriptions.push(
+        bus.subscribe(subjects.llm, take, { queue: QUEUES.llm }),
+        bus.subscribe(subjects.ping(process), tell),
+        bus.subscribe(subjects.who, tell),
+      );
+      await bus.flush();
+      state = 'running';
+    },
+    stop(graceMs) {
+      stopping ??= leave(graceMs);
+      return stopping;
+    },
+    presence,
+  };
+}
+
+/** Counts what happens to calls and logs it; never prompts or answers, which belong to the session. */
+function note(event: CallEvent, count: (name: string) => void, log: Log): void {
+  const { type, receiptKey } = event;
+  count(type);
+  if (type === 'retry') {
+    const { reason, message } = event.error;
+    log.info(
+      { receiptKey, reason, error: message, failed: event.failed, delayMs: event.delayMs },
+      'trying again',
+    );
+  } else if (type === 'failed') {
+    log.warn({ receiptKey, reason: event.error.reason, error: event.error.message }, 'model call failed');
+  } else if (type === 'unstored') {
+    log.warn({ receiptKey }, 'answer not stored: kept until storage is back');
+  } else {
+    log.debug({ receiptKey }, type);
+  }
+}

@@ -1,0 +1,49 @@
+/** Receipts in memory behind the storage subjects, with every fault a test wants. */
+import { decode, encode } from '../../bus/codec.ts';
+import type { Bus, BusMessage } from '../../bus/port.ts';
+import type { BlobGetRequest, BlobPutRequest } from '../../bus/protocol.ts';
+import { blobGetRequestSchema, blobPutRequestSchema, parse } from '../../bus/schemas.ts';
+import { QUEUES, type Subjects } from '../../bus/subjects.ts';
+
+export interface ReceiptStore {
+  readonly receipts: Map<string, Uint8Array>;
+  readonly gets: number;
+  /** While set, puts are answered with this failure. */
+  refusePuts: 'UNAVAILABLE' | 'STORAGE_FULL' | undefined;
+  stop(): void;
+}
+
+export function startReceiptStore(bus: Bus, subjects: Subjects): ReceiptStore {
+  const receipts = new Map<string, Uint8Array>();
+  let gets = 0;
+  const onGet = (message: BusMessage) => {
+    const { key } = parse(blobGetRequestSchema, decode(message.data)) as BlobGetRequest;
+    gets++;
+    message.respond(encode({ ok: true, bytes: receipts.get(key) ?? null, parts: 1 }));
+  };
+  const onPut = (message: BusMessage) => {
+    const { key, bytes } = parse(blobPutRequestSchema, decode(message.data)) as BlobPutRequest;
+    if (store.refusePuts) {
+      message.respond(encode({ ok: false, error: 'no', code: store.refusePuts, retryable: true }));
+      return;
+    }
+    const stored = !receipts.has(key);
+    if (stored) receipts.set(key, bytes);
+    message.respond(encode({ ok: true, stored }));
+  };
+  const subscriptions = [
+    bus.subscribe(subjects.store('blob.get'), onGet, { queue: QUEUES.storage }),
+    bus.subscribe(subjects.store('blob.put'), onPut, { queue: QUEUES.storage }),
+  ];
+  const store: ReceiptStore = {
+    receipts,
+    get gets() {
+      return gets;
+    },
+    refusePuts: undefined,
+    stop() {
+      for (const subscription of subscriptions) subscription.unsubscribe();
+    },
+  };
+  return store;
+}

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseSettings } from '../../actors/llm/settings.ts';
+
+test('an empty environment gives echo alone, with the documented defaults', () => {
+  assert.deepEqual(parseSettings({ OPENAI_API_KEY: '', REPRISE_LLM_MODEL: '' }), {
+    natsUrl: 'nats://127.0.0.1:4222',
+    natsUser: undefined,
+    natsPassword: undefined,
+    prefix: 'reprise',
+    logLevel: 'info',
+    process: undefined,
+    openai: undefined,
+    model: undefined,
+    retry: { tries: 3, budgetMs: 120_000, attemptMs: 120_000, firstDelayMs: 500, maxDelayMs: 20_000 },
+    concurrency: 64,
+    graceMs: 5_000,
+  });
+});
+
+test('a key or a base URL configures the OpenAI-compatible server; ours comes first', () => {
+  assert.equal(parseSettings({ OPENAI_API_KEY: 'k' }).openai?.apiKey, 'k');
+  const urls = { OPENAI_BASE_URL: 'https://a.example/v1', REPRISE_LLM_BASE_URL: 'http://localhost:1/v1' };
+  assert.equal(parseSettings(urls).openai?.baseUrl, 'http://localhost:1/v1');
+  assert.equal(
+    parseSettings({ OPENAI_BASE_URL: 'https://a.example/v1' }).openai?.baseUrl,
+    'https://a.example/v1',
+  );
+});
+
+test('one attempt may use the whole budget unless it has a limit of its own', () => {
+  assert.equal(parseSettings({ REPRISE_LLM_BUDGET_MS: '9000' }).retry.attemptMs, 9000);
+  const both = { REPRISE_LLM_BUDGET_MS: '9000', REPRISE_LLM_TIMEOUT_MS: '500' };
+  assert.equal(parseSettings(both).retry.attemptMs, 500);
+});
+
+test('a wrong variable is named', () => {
+  const wrong = {
+    REPRISE_LLM_TRIES: '0',
+    REPRISE_LLM_BUDGET_MS: '2 minutes',
+    REPRISE_LLM_CONCURRENCY: '-1',
+    REPRISE_LLM_BASE_URL: 'ftp://somewhere',
+    OPENAI_BASE_URL: 'localhost:8080',
+    REPRISE_LOG_LEVEL: 'loud',
+  };
+  for (const [name, value] of Object.entries(wrong)) {
+    assert.throws(() => parseSettings({ [name]: value }), { code: 'BAD_REQUEST', message: new RegExp(name) });
+  }
+});
