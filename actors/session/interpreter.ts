@@ -16,9 +16,9 @@ import type { Turn } from '../kernel/port.ts';
 import { divergenceError, type Loaded, loadSession, replaySession } from './activation.ts';
 import { Batch } from './batch.ts';
 import { mayHaveCommand } from './command-index.ts';
-import { makeCommit } from './commit.ts';
 import { entryEvent, goesOn, outcomeEvents } from './entry.ts';
-import { emptyFold, placeAt, type SessionFold } from './fold.ts';
+import { emptyFold, type SessionFold } from './fold.ts';
+import { LogWriter } from './log-writer.ts';
 import {
   type EndReason,
   makeSessionMachine,
@@ -41,6 +41,13 @@ interface LiveCell {
   computedMs: number;
 }
 
+export interface SessionListener {
+  /** Events that are durable now. */
+  onCommitted(events: readonly SessionEvent[]): void;
+  /** The session is not resident any more. */
+  onEnd(why: EndReason, error: unknown): void;
+}
+
 const FAILURES_MAX = 3;
 const REPLIES_KEPT = 16;
 
@@ -51,9 +58,8 @@ export class SessionInterpreter {
   readonly #mailbox = new Mailbox();
   readonly #effects: OpenEffects;
   readonly #replies = new Map<string, ExecuteReply>();
-  readonly #onEnd: (why: EndReason, error: unknown) => void;
-  #fold: SessionFold;
-  #epoch = 0;
+  readonly #listener: SessionListener;
+  #writer: LogWriter;
   #loaded: Loaded | null = null;
   #batch: Batch | null = null;
   #turn: Turn | null = null;
@@ -83,20 +89,20 @@ export class SessionInterpreter {
     retired: () => this.#end('retired', this.#error),
   };
 
-  constructor(name: string, ports: SessionPorts, onEnd: (why: EndReason, error: unknown) => void) {
+  constructor(name: string, ports: SessionPorts, listener: SessionListener) {
     this.name = name;
     this.#ports = ports;
-    this.#onEnd = onEnd;
-    this.#fold = emptyFold(name);
+    this.#listener = listener;
+    this.#writer = this.#writerOn(emptyFold(name));
     this.lastAccessMs = ports.clock.now();
     this.#effects = new OpenEffects(ports.effects, (effect, answer) => {
       this.#mailbox.put({ kind: 'answer', effect, answer });
       this.#send({ type: 'MAIL' });
     });
     const machine = makeSessionMachine((action) => this.#perform(action), {
-      isClosed: () => this.#fold.closed,
-      isAwaiting: () => this.#fold.running !== null,
-      hasStep: () => this.#leftover || this.#mailbox.peek(this.#fold) !== null,
+      isClosed: () => this.fold.closed,
+      isAwaiting: () => this.fold.running !== null,
+      hasStep: () => this.#leftover || this.#mailbox.peek(this.fold) !== null,
     });
     this.#machine = createActor(machine);
     // Without an observer an actor's error would become an uncaught exception (and take every session along).
@@ -109,8 +115,9 @@ export class SessionInterpreter {
 
   // ── What callers see ──────────────────────────────────────────────────────────────────────────────────
 
+  /** The session as the log holds it. */
   get fold(): SessionFold {
-    return this.#fold;
+    return this.#writer.fold;
   }
 
   get state(): string {
@@ -136,15 +143,15 @@ export class SessionInterpreter {
 
   /** Strikes the running cell (or the one with `commandId`); resolves once that is durable, or at once. */
   async interrupt(commandId?: string): Promise<{ seq: number }> {
-    const running = this.#cell?.commandId ?? this.#fold.running?.commandId;
+    const running = this.#cell?.commandId ?? this.fold.running?.commandId;
     if (running === undefined || (commandId !== undefined && commandId !== running)) {
-      return { seq: this.#fold.seq };
+      return { seq: this.fold.seq };
     }
     if (this.state === 'running') {
       this.#ports.kernel.interrupt(this.name);
-      return { seq: this.#fold.seq };
+      return { seq: this.fold.seq };
     }
-    if (!this.#fold.running) return { seq: this.#fold.seq };
+    if (!this.fold.running) return { seq: this.fold.seq };
     return this.#post((waiter) => ({ kind: 'abandon', reason: 'user', commandId, waiter }));
   }
 
@@ -165,7 +172,7 @@ export class SessionInterpreter {
 
   /** Runs `look` while no turn runs. Resolves null when the session is busy: looking never waits for a cell. */
   async quietly<T>(look: () => Promise<T>): Promise<T | null> {
-    if (this.state === 'running' || this.#fold.seq < 0) return null;
+    if (this.state === 'running' || this.fold.seq < 0) return null;
     return this.#exclusive(look);
   }
 
@@ -212,25 +219,24 @@ export class SessionInterpreter {
     const loaded = this.#loaded!;
     this.#loaded = null;
     if (loaded.fold.seq < 0 && loaded.tail.length === 0) {
-      this.#fold = loaded.fold;
+      this.#writer = this.#writerOn(loaded.fold);
     } else {
       const result = await replaySession(loaded, this.name, this.#ports);
       if (result.divergence) throw divergenceError(this.name, result.divergence);
-      this.#fold = result.fold;
+      this.#writer = this.#writerOn(result.fold);
       if (result.lastTurn && result.leftover.length > 0) this.#adopt(result.lastTurn, result.leftover);
     }
-    this.#epoch = this.#fold.log.epoch + 1;
-    this.#effects.sync(this.name, this.#fold.effects);
+    this.#effects.sync(this.name, this.fold.effects);
     this.#send({ type: 'REPLAYED' });
   }
 
   /** An unfinished turn of an owner that died: its outcome is this owner's to commit. */
   #adopt(turn: Turn, leftover: readonly SessionEvent[]): void {
-    const { running } = this.#fold;
-    this.#batch = new Batch(this.#fold);
+    const { running } = this.fold;
+    this.#batch = new Batch(this.fold);
     const facts = {
-      fold: this.#fold,
-      turnAt: running?.turnAt ?? this.#fold.seq,
+      fold: this.fold,
+      turnAt: running?.turnAt ?? this.fold.seq,
       timestamp: this.#batch.timestamp(this.#ports.clock),
       durationMs: turn.durationMs,
     };
@@ -250,13 +256,13 @@ export class SessionInterpreter {
       return;
     }
     this.#idleTimer?.cancel();
-    const mail = this.#mailbox.take(this.#fold)!;
+    const mail = this.#mailbox.take(this.fold)!;
     this.lastAccessMs = this.#ports.clock.now();
-    const batch = new Batch(this.#fold);
+    const batch = new Batch(this.fold);
     this.#batch = batch;
     this.#turn = null;
     if (mail.kind === 'close') {
-      if (!this.#fold.closed) {
+      if (!this.fold.closed) {
         const timestamp = batch.timestamp(this.#ports.clock);
         batch.push({ type: 'closed', seq: batch.next, reason: mail.reason, timestamp });
       }
@@ -293,7 +299,7 @@ export class SessionInterpreter {
   /** Repeated commands and commands to a closed session have their answer already. */
   async #answerWithoutRunning({ request, waiter }: Mail & { kind: 'command' }): Promise<boolean> {
     const { commandId } = request;
-    if (mayHaveCommand(this.#fold.commands, commandId)) {
+    if (mayHaveCommand(this.fold.commands, commandId)) {
       const kept = this.#replies.get(commandId);
       const facts = { session: this.name, commandId, worker: this.#ports.worker, repeated: true };
       if (kept) {
@@ -306,7 +312,7 @@ export class SessionInterpreter {
         return true;
       }
     }
-    if (this.#fold.closed) {
+    if (this.fold.closed) {
       waiter.reject(
         new RepriseError('CLOSED', `session ${JSON.stringify(this.name)} is closed`, {
           hint: 'its log can still be read and replayed; use another name, or remove the session first',
@@ -327,7 +333,7 @@ export class SessionInterpreter {
 
     let early: Promise<void> | null = null;
     const timer = clock.setTimer(() => {
-      early = this.#write(batch);
+      early = this.#writer.write(batch);
       // The turn's outcome could no longer be committed: stop computing it.
       early.catch(() => kernel.interrupt(this.name));
     }, this.#ports.settings.earlyCommitMs);
@@ -357,25 +363,9 @@ export class SessionInterpreter {
     await kernel.open(this.name, { boot: { sessionId: id, createdMs: batch.fold.timeMs, seed } });
   }
 
-  /** Makes the batch's events durable and moves the fold on. */
-  async #write(batch: Batch): Promise<void> {
-    const { clock, kernel, newId, store } = this.#ports;
-    while (batch.events.length > 0) {
-      const events = batch.take();
-      const base = this.#fold;
-      const facts = { commit: newId(), epoch: this.#epoch, kernel: kernel.version, atMs: clock.now() };
-      const { commit, next } = makeCommit(base, events, facts);
-      const { position, sizeBytes } = await store.append(commit, base.log.position);
-      this.#fold = placeAt(next, { commit, position, sizeBytes });
-      batch.rebase(this.#fold);
-      this.#cell?.events.push(...events);
-      this.#failures = 0;
-    }
-  }
-
   async #append(): Promise<void> {
     try {
-      await this.#write(this.#batch!);
+      await this.#writer.write(this.#batch!);
     } catch (error) {
       // A definite refusal is the command's outcome; the kernel is rebuilt from the log without it.
       if (hasCode(error, 'FENCED', 'UNAVAILABLE') || !this.#cell?.waiter) throw error;
@@ -393,7 +383,7 @@ export class SessionInterpreter {
   /** Everything that hears of a commit hears of it here. */
   #tell(): void {
     const cell = this.#cell;
-    if (cell && !this.#fold.running) {
+    if (cell && !this.fold.running) {
       this.#cell = null;
       if (cell.waiter && cell.commandId !== '') {
         const facts = {
@@ -409,8 +399,8 @@ export class SessionInterpreter {
         cell.waiter.resolve(undefined as never);
       }
     }
-    for (const waiter of this.#abandoned.splice(0)) waiter.resolve({ seq: this.#fold.seq });
-    this.#effects.sync(this.name, this.#fold.effects);
+    for (const waiter of this.#abandoned.splice(0)) waiter.resolve({ seq: this.fold.seq });
+    this.#effects.sync(this.name, this.fold.effects);
   }
 
   #remember(reply: ExecuteReply): void {
@@ -426,7 +416,7 @@ export class SessionInterpreter {
       this.#send({ type: 'CHECKPOINT' });
       return;
     }
-    const { replayCostMs } = this.#fold;
+    const { replayCostMs } = this.fold;
     // A checkpoint that costs more than the replay it saves is not worth taking yet.
     if (replayCostMs > Math.max(settings.hardReplayMs, 4 * this.#checkpointCostMs)) {
       this.#checkpointReason = 'budget';
@@ -445,23 +435,23 @@ export class SessionInterpreter {
     const waiters = this.#checkpointWaiters;
     this.#checkpointWaiters = [];
     try {
-      const { seq, closed, checkpoint } = this.#fold;
+      const { seq, closed, checkpoint } = this.fold;
       if (seq >= 0 && !closed && checkpoint?.seq !== seq) {
         const started = clock.now();
         const image = await this.#exclusive(() => kernel.capture(this.name));
         const stored = await store.putImage(image.stateId, image.bytes);
         const event: SessionEvent = {
           type: 'checkpoint',
-          seq: this.#fold.seq + 1,
+          seq: this.fold.seq + 1,
           reason: this.#checkpointReason,
           stateId: image.stateId,
-          timestamp: new Date(Math.max(this.#fold.timeMs, clock.now())).toISOString(),
+          timestamp: new Date(Math.max(this.fold.timeMs, clock.now())).toISOString(),
           sizeBytes: stored ? image.bytes.byteLength : 0,
         };
-        await this.#write(new Batch(this.#fold, [event]));
+        await this.#writer.write(new Batch(this.fold, [event]));
         this.#checkpointCostMs = clock.now() - started;
       }
-      for (const waiter of waiters) waiter.resolve({ seq: this.#fold.seq });
+      for (const waiter of waiters) waiter.resolve({ seq: this.fold.seq });
     } catch (error) {
       for (const waiter of waiters) waiter.reject(error);
       throw error;
@@ -480,7 +470,7 @@ export class SessionInterpreter {
     this.#mailbox.fail(told);
     for (const waiter of [...this.#checkpointWaiters.splice(0), ...this.#abandoned.splice(0)])
       waiter.reject(told);
-    this.#onEnd(why, error);
+    this.#listener.onEnd(why, error);
   }
 
   /** Decides what a failed deed means: someone else owns the session, or read the log again, or give up. */
@@ -510,6 +500,21 @@ export class SessionInterpreter {
       if (this.#isOver()) return reject(this.#error ?? fenced(this.name));
       this.#mailbox.put(make({ resolve, reject }));
       this.#send({ type: 'MAIL' });
+    });
+  }
+
+  #writerOn(fold: SessionFold): LogWriter {
+    const { clock, kernel, newId, store } = this.#ports;
+    return new LogWriter(fold, {
+      store,
+      clock,
+      kernelVersion: kernel.version,
+      newId,
+      onCommitted: (events) => {
+        this.#failures = 0;
+        this.#cell?.events.push(...events);
+        this.#listener.onCommitted(events);
+      },
     });
   }
 

@@ -1,0 +1,67 @@
+/** Writes one session's events to its log: one commit at a time, each a compare-and-set on the one before. */
+
+import { RepriseError } from '../../bus/errors.ts';
+import type { Clock } from '../../bus/port.ts';
+import type { IIncrementalWriter, ReplState, SessionEvent } from '../../bus/types.ts';
+import { Batch } from './batch.ts';
+import { makeCommit } from './commit.ts';
+import { placeAt, type SessionFold, seqOf } from './fold.ts';
+import type { SessionStore } from './ports.ts';
+
+export interface WriterPorts {
+  store: Pick<SessionStore, 'append'>;
+  clock: Clock;
+  kernelVersion: string;
+  newId(): string;
+  /** Hears of each commit once it is durable. */
+  onCommitted(events: readonly SessionEvent[]): void;
+}
+
+export class LogWriter implements IIncrementalWriter {
+  /** The session as the log holds it. */
+  fold: SessionFold;
+  readonly #ports: WriterPorts;
+  #epoch: number;
+
+  constructor(fold: SessionFold, ports: WriterPorts) {
+    this.fold = fold;
+    this.#epoch = fold.log.epoch + 1;
+    this.#ports = ports;
+  }
+
+  /**
+   * Makes all events of the batch durable, and rebases it on the fold after them.
+   * @throws RepriseError FENCED when somebody else committed first, or storage's refusal; what was already
+   * written stays written (`fold` tells how far).
+   */
+  async write(batch: Batch): Promise<void> {
+    const { clock, kernelVersion: kernel, newId, store } = this.#ports;
+    while (batch.events.length > 0) {
+      const events = batch.take();
+      const base = this.fold;
+      const facts = { commit: newId(), epoch: this.#epoch, kernel, atMs: clock.now() };
+      const { commit, next } = makeCommit(base, events, facts);
+      const { position, sizeBytes } = await store.append(commit, base.log.position);
+      this.fold = placeAt(next, { commit, position, sizeBytes });
+      batch.rebase(this.fold);
+      this.#ports.onCommitted(events);
+    }
+  }
+
+  /**
+   * Appends events that continue `state`.
+   * @throws RepriseError SEQ_GAP when they do not continue the log, and as `write`.
+   */
+  async appendEvents(events: SessionEvent[], state: ReplState): Promise<void> {
+    const first = events[0];
+    if (!first) return;
+    if (state.seq !== this.fold.seq || seqOf(first) !== this.fold.seq + 1) {
+      throw new RepriseError(
+        'SEQ_GAP',
+        `events from seq ${seqOf(first)} on state ${state.seq} do not continue the log at seq ${this.fold.seq}`,
+        { hint: 'read the session again and number the events on from its last seq' },
+      );
+    }
+    await this.write(new Batch(this.fold, events));
+  }
+}

@@ -1,0 +1,179 @@
+/** A resident session as the contract's ISessionInstance: a facade over its interpreter. */
+import type { CompleteReply, ExecuteReply, ExecuteRequest, InspectReply } from '../../bus/protocol.ts';
+import type {
+  ExecuteResult,
+  ISessionInstance,
+  ReplState,
+  SessionEvent,
+  SessionMetadata,
+} from '../../bus/types.ts';
+import type { InspectReport, KernelHost } from '../kernel/port.ts';
+import type { SessionFold } from '../session/fold.ts';
+import { SessionInterpreter } from '../session/interpreter.ts';
+import type { EndReason } from '../session/machine.ts';
+import type { SessionPorts } from '../session/ports.ts';
+import { promptOf } from '../session/turn.ts';
+
+/** Events kept for `getChangesSinceLastSave`; older ones are in the log alone. */
+const CHANGES_MAX = 1_000;
+
+export class SessionInstance implements ISessionInstance {
+  readonly name: string;
+  readonly #interpreter: SessionInterpreter;
+  readonly #kernel: KernelHost;
+  readonly #newId: () => string;
+  #changes: SessionEvent[] = [];
+  #dirty = false;
+  #report: InspectReport | null = null;
+  parked = false;
+
+  constructor(name: string, ports: SessionPorts, onEnd: (why: EndReason, error: unknown) => void) {
+    this.name = name;
+    this.#kernel = ports.kernel;
+    this.#newId = ports.newId;
+    this.#interpreter = new SessionInterpreter(name, ports, {
+      onCommitted: (events) => this.#note(events),
+      onEnd,
+    });
+    this.#interpreter.start();
+  }
+
+  // ── The contract ──────────────────────────────────────────────────────────────────────────────────────
+
+  async execute(command: string): Promise<ExecuteResult> {
+    const request: ExecuteRequest = { op: 'execute', session: this.name, command, commandId: this.#newId() };
+    const { output, shouldExit } = await this.submit(request);
+    return { output, shouldExit };
+  }
+
+  /** As of the last commit; variables as of the last inspection. */
+  getState(): ReplState {
+    const { fold, state } = this.#interpreter;
+    const report = this.#report;
+    return {
+      seq: fold.seq,
+      cells: fold.cells,
+      status: statusOf(fold, state),
+      stateId: report?.stateId ?? fold.checkpoint?.stateId ?? '',
+      heapBytes: report?.heapBytes ?? 0,
+      kernel: this.#kernel.version,
+      variables: report?.variables ?? [],
+      pending: fold.effects.map(({ effect, kind, seq, payload }) => {
+        const detail = kind === 'llm' ? promptOf(payload) : JSON.stringify(payload);
+        return { effect, kind, seq, detail: detail.slice(0, 120) };
+      }),
+    };
+  }
+
+  getMetadata(): SessionMetadata {
+    return metadataOf(this.#interpreter.fold);
+  }
+
+  isDirty(): boolean {
+    return this.#dirty;
+  }
+
+  markClean(): void {
+    this.#dirty = false;
+  }
+
+  getLastAccessTime(): number {
+    return this.#interpreter.lastAccessMs;
+  }
+
+  /** The newest of them, at most 1,000: the log has all. */
+  getChangesSinceLastSave(): SessionEvent[] {
+    return [...this.#changes];
+  }
+
+  updateSavePoint(): void {
+    this.#changes = [];
+    this.markClean();
+  }
+
+  // ── Beyond the contract ───────────────────────────────────────────────────────────────────────────────
+
+  submit(request: ExecuteRequest): Promise<ExecuteReply> {
+    this.parked = false;
+    return this.#interpreter.submit(request);
+  }
+
+  interrupt(commandId?: string): Promise<{ seq: number }> {
+    return this.#interpreter.interrupt(commandId);
+  }
+
+  closeSession(reason: string): Promise<{ seq: number }> {
+    return this.#interpreter.closeSession(reason);
+  }
+
+  /** Saves the heap as a checkpoint, unless the newest one is still true. */
+  save(reason: string): Promise<{ seq: number }> {
+    return this.#interpreter.checkpoint(reason);
+  }
+
+  restored(): Promise<void> {
+    return this.#interpreter.restored();
+  }
+
+  /** True when the log has no event of it: nothing was ever executed. */
+  get isNew(): boolean {
+    return this.#interpreter.fold.seq < 0;
+  }
+
+  get busy(): boolean {
+    return this.#interpreter.busy;
+  }
+
+  /** Variables and state; of a busy session, what is known without touching it. */
+  async inspect(): Promise<InspectReply> {
+    const report = await this.#interpreter.quietly(() => this.#kernel.inspect(this.name));
+    if (report) this.#report = report;
+    return { state: this.getState(), metadata: this.getMetadata() };
+  }
+
+  async complete(code: string, cursor: number): Promise<CompleteReply> {
+    const found = await this.#interpreter.quietly(() => this.#kernel.complete(this.name, code, cursor));
+    return found ?? { completions: [], from: cursor };
+  }
+
+  /** Frees the kernel instance, keeps the pages. */
+  async park(): Promise<void> {
+    if (this.parked || this.isNew) return;
+    await this.#interpreter.quietly(() => this.#kernel.park(this.name));
+    this.#report = null;
+    this.parked = true;
+  }
+
+  retire(): void {
+    this.#interpreter.retire();
+  }
+
+  #note(events: readonly SessionEvent[]): void {
+    for (const event of events) {
+      if (event.type === 'checkpoint') this.updateSavePoint();
+      else {
+        this.#changes.push(event);
+        this.#dirty = true;
+      }
+    }
+    if (this.#changes.length > CHANGES_MAX) this.#changes = this.#changes.slice(-CHANGES_MAX);
+  }
+}
+
+function statusOf(fold: SessionFold, state: string): ReplState['status'] {
+  if (fold.closed) return 'closed';
+  if (state === 'running' || state === 'committing') return 'running';
+  return fold.running ? 'awaitingEffects' : 'ready';
+}
+
+export function metadataOf(fold: SessionFold): SessionMetadata {
+  return {
+    id: fold.id,
+    name: fold.name,
+    created: new Date(fold.created),
+    lastAccessed: new Date(fold.timeMs),
+    eventCount: fold.seq + 1,
+    checkpointCount: fold.checkpointCount,
+    size: fold.log.sizeBytes,
+  };
+}

@@ -1,0 +1,36 @@
+/** What the environment says about a worker. Pure: the environment is passed in. */
+import { RepriseError } from '../../bus/errors.ts';
+import type { ServerConfig } from '../../bus/types.ts';
+
+export interface WorkerSettings extends Pick<ServerConfig, 'maxCachedSessions' | 'saveIntervalMs'> {
+  /** Kernel instances (hot sessions) of this worker. */
+  instances: number;
+  /** Quiet time after which a parked session is passivated, ms. */
+  passivateAfterMs: number;
+  /** How long running cells may go on after SIGTERM, ms. */
+  graceMs: number;
+  memoryMib: number;
+}
+
+type Env = Record<string, string | undefined>;
+
+/** @throws RepriseError BAD_REQUEST naming the variable that is wrong. */
+export function parseWorkerSettings(env: Env): WorkerSettings {
+  return {
+    maxCachedSessions: integer(env, 'REPRISE_MAX_SESSIONS', 2_000),
+    saveIntervalMs: integer(env, 'REPRISE_PARK_AFTER_MS', 10_000),
+    passivateAfterMs: integer(env, 'REPRISE_PASSIVATE_AFTER_MS', 600_000),
+    instances: integer(env, 'REPRISE_KERNEL_INSTANCES', 64),
+    graceMs: integer(env, 'REPRISE_WORKER_GRACE_MS', 3_000),
+    memoryMib: integer(env, 'REPRISE_MEMORY_MIB', 64),
+  };
+}
+
+function integer(env: Env, name: string, otherwise: number): number {
+  const value = env[name];
+  if (!value) return otherwise;
+  if (/^\d{1,9}$/.test(value) && Number(value) > 0) return Number(value);
+  throw new RepriseError('BAD_REQUEST', `${name} is ${JSON.stringify(value)}`, {
+    hint: 'expected a whole number from 1 to 999999999',
+  });
+}

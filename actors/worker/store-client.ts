@@ -1,0 +1,116 @@
+/** The session's view of storage, over the bus. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { decode, encode } from '../../bus/codec.ts';
+import { hasCode, RepriseError } from '../../bus/errors.ts';
+import type { Bus } from '../../bus/port.ts';
+import type {
+  AppendReply,
+  BlobGetReply,
+  BlobPutReply,
+  FindReply,
+  GetReply,
+  LoadReply,
+  ReadReply,
+  Reply,
+} from '../../bus/protocol.ts';
+import type { Subjects } from '../../bus/subjects.ts';
+import type { Commit, SessionEvent, SessionMetadata, StoredCommit } from '../../bus/types.ts';
+import type { SessionStore } from '../session/ports.ts';
+
+/** One try at storage; longer than any healthy answer, short enough to notice a dead one. */
+const TRY_MS = 1_000;
+/** How long storage may be silent before a session gives up. */
+const SILENCE_MS = 15_000;
+/** Blobs larger than this travel in parts. */
+const PART_BYTES = 1_000_000;
+
+/** Failures of the way to storage; the request may be sent again. */
+const SILENT = ['NO_RESPONDERS', 'TIMEOUT', 'DISCONNECTED', 'UNAVAILABLE', 'DRAINING'] as const;
+
+export class StoreClient implements SessionStore {
+  readonly #bus: Bus;
+  readonly #subjects: Subjects;
+
+  constructor(bus: Bus, subjects: Subjects) {
+    this.#bus = bus;
+    this.#subjects = subjects;
+  }
+
+  async append(commit: Commit, expected: number): Promise<AppendReply> {
+    return this.#ask<AppendReply>(this.#subjects.append(commit.session), { commit, expected });
+  }
+
+  async load(session: string, kernel: string): Promise<LoadReply> {
+    return this.#ask<LoadReply>(this.#subjects.store('load'), { session, kernel });
+  }
+
+  async *read(session: string, from: number): AsyncIterable<StoredCommit> {
+    let next: number | null = from;
+    while (next !== null) {
+      const reply: ReadReply = await this.#ask<ReadReply>(this.#subjects.store('read'), {
+        session,
+        from: next,
+      });
+      yield* reply.commits;
+      next = reply.next;
+    }
+  }
+
+  async find(session: string, commandId: string): Promise<SessionEvent[]> {
+    return (await this.#ask<FindReply>(this.#subjects.store('find'), { session, commandId })).events;
+  }
+
+  async get(session: string): Promise<SessionMetadata | null> {
+    return (await this.#ask<GetReply>(this.#subjects.store('get'), { session })).metadata;
+  }
+
+  async image(stateId: string): Promise<Uint8Array | null> {
+    const subject = this.#subjects.store('blob.get');
+    const first = await this.#ask<BlobGetReply>(subject, { kind: 'ckpt', key: stateId, part: 0 });
+    if (!first.bytes) return null;
+    const parts = [first.bytes];
+    for (let part = 1; part < first.parts; part++) {
+      const { bytes } = await this.#ask<BlobGetReply>(subject, { kind: 'ckpt', key: stateId, part });
+      if (!bytes) return null;
+      parts.push(bytes);
+    }
+    return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+  }
+
+  async putImage(stateId: string, bytes: Uint8Array): Promise<boolean> {
+    const subject = this.#subjects.store('blob.put');
+    const put = async (request: object) => (await this.#ask<BlobPutReply>(subject, request)).stored;
+    if (bytes.byteLength <= PART_BYTES) return put({ kind: 'ckpt', key: stateId, bytes });
+    const parts = Math.ceil(bytes.byteLength / PART_BYTES);
+    let stored = false;
+    for (let part = 0; part < parts; part++) {
+      const slice = bytes.subarray(part * PART_BYTES, (part + 1) * PART_BYTES);
+      stored = (await put({ kind: 'ckpt', key: stateId, bytes: slice, part, parts })) || stored;
+    }
+    return stored;
+  }
+
+  /** Every request to storage is idempotent (appends by commit id), so an unknown outcome is asked again. */
+  async #ask<T>(subject: string, request: object): Promise<T> {
+    const data = encode(request);
+    const giveUp = Date.now() + SILENCE_MS;
+    for (let attempt = 0; ; attempt++) {
+      try {
+        const reply = decode(await this.#bus.request(subject, data, { timeoutMs: TRY_MS })) as Reply<T>;
+        if (reply?.ok === true) return reply;
+        throw reply?.ok === false
+          ? RepriseError.fromWire(reply)
+          : new RepriseError('BAD_FORMAT', `storage answered ${subject} with something else than a reply`);
+      } catch (error) {
+        if (!hasCode(error, ...SILENT)) throw error;
+        if (Date.now() > giveUp) {
+          throw new RepriseError('UNAVAILABLE', `storage has not answered for ${SILENCE_MS / 1000} s`, {
+            cause: error,
+            hint: 'retry with the same commandId; `reprise doctor` tells what is wrong',
+          });
+        }
+        await sleep(Math.min(10 * 2 ** attempt, 500));
+      }
+    }
+  }
+}

@@ -1,0 +1,191 @@
+/** The worker role: an actor on the bus that owns resident sessions. */
+import { decode, encode } from '../../bus/codec.ts';
+import { RepriseError } from '../../bus/errors.ts';
+import { answerLong } from '../../bus/long-call.ts';
+import type { Bus, BusMessage, Clock, Subscription } from '../../bus/port.ts';
+import type { PresenceReply } from '../../bus/protocol.ts';
+import {
+  activateRequestSchema,
+  parse,
+  replayRequestSchema,
+  sessionRequestSchema,
+} from '../../bus/schemas.ts';
+import { QUEUES, type Subjects, sessionToken } from '../../bus/subjects.ts';
+import type { KernelHost } from '../kernel/port.ts';
+import { DEFAULT_SETTINGS, type Log, type SessionSettings } from '../session/ports.ts';
+import { makeEffectRunner } from './effects.ts';
+import { PersistenceManager } from './persistence.ts';
+import { serveRequest } from './requests.ts';
+import { type ResidencySettings, SessionManager } from './session-manager.ts';
+import { StoreClient } from './store-client.ts';
+import { verifySession } from './verification.ts';
+
+export interface WorkerPorts {
+  /** Id of this worker: one subject token. */
+  id: string;
+  pid: number;
+  version: string;
+  bus: Bus;
+  subjects: Subjects;
+  clock: Clock;
+  kernel: KernelHost;
+  log: Log;
+  newId(): string;
+  settings?: Partial<SessionSettings>;
+  residency: ResidencySettings;
+}
+
+const SWEEP_MS = 500;
+
+export class Worker {
+  readonly sessions: SessionManager;
+  readonly persistence: PersistenceManager;
+  readonly #ports: WorkerPorts;
+  readonly #store: StoreClient;
+  readonly #owned = new Map<string, Subscription>();
+  readonly #subscriptions: Subscription[] = [];
+  readonly #counters: Record<string, number> = {};
+  #state: 'connecting' | 'running' | 'draining' | 'stopped' = 'connecting';
+  #sweepTimer: { cancel(): void } | null = null;
+
+  constructor(ports: WorkerPorts) {
+    const { bus, subjects, clock, log, kernel, newId } = ports;
+    this.#ports = ports;
+    this.#store = new StoreClient(bus, subjects);
+    const sessionPorts = {
+      worker: ports.id,
+      kernel,
+      clock,
+      log,
+      newId,
+      store: this.#store,
+      effects: makeEffectRunner({ bus, subjects, clock, log }),
+      settings: { ...DEFAULT_SETTINGS, ...ports.settings },
+    };
+    this.sessions = new SessionManager(sessionPorts, ports.residency, {
+      onResident: (name) => this.#own(name),
+      onReleased: (name) => this.#disown(name),
+    });
+    this.persistence = new PersistenceManager(this.sessions, this.#store, log);
+  }
+
+  /** Subscribes to everything a worker answers; returns once the server knows. */
+  async start(): Promise<void> {
+    const { bus, subjects, id } = this.#ports;
+    const queue = QUEUES.workers;
+    const activate = (message: BusMessage) => this.#onActivate(message);
+    const presence = (message: BusMessage) => this.#onPresence(message);
+    this.#subscriptions.push(
+      bus.subscribe(subjects.activate, activate, { queue }),
+      bus.subscribe(subjects.activateAt(id), activate),
+      bus.subscribe(subjects.replay, (message) => this.#onReplay(message), { queue }),
+      bus.subscribe(subjects.ping(id), presence),
+      bus.subscribe(subjects.who, presence),
+    );
+    await bus.flush();
+    this.#state = 'running';
+    this.#sweepLater();
+  }
+
+  /** Parks every session and leaves the bus; the connection itself is the caller's. */
+  async stop(graceMs?: number): Promise<void> {
+    if (this.#state === 'draining' || this.#state === 'stopped') return;
+    this.#state = 'draining';
+    this.#sweepTimer?.cancel();
+    for (const subscription of this.#subscriptions.splice(0, 3)) subscription.unsubscribe();
+    await this.sessions.shutdown(graceMs);
+    for (const subscription of this.#subscriptions.splice(0)) subscription.unsubscribe();
+    for (const name of [...this.#owned.keys()]) this.#disown(name);
+    this.#state = 'stopped';
+  }
+
+  presence(): PresenceReply {
+    const { id, pid, version } = this.#ports;
+    return {
+      role: 'worker',
+      process: id,
+      pid,
+      version,
+      sessions: this.sessions.pool.size(),
+      state: this.#state,
+      counters: { ...this.#counters },
+    };
+  }
+
+  #own(name: string): void {
+    const { bus, subjects } = this.#ports;
+    const subject = subjects.cmd(sessionToken(name));
+    this.#owned.set(
+      name,
+      bus.subscribe(subject, (message) => this.#onCommand(message), { queue: QUEUES.owner }),
+    );
+  }
+
+  #disown(name: string): void {
+    this.#owned.get(name)?.unsubscribe();
+    this.#owned.delete(name);
+  }
+
+  #onCommand(message: BusMessage): void {
+    this.#answer(message, async () => {
+      const request = parse(sessionRequestSchema, decode(message.data));
+      return serveRequest(this.sessions, request);
+    });
+  }
+
+  #onActivate(message: BusMessage): void {
+    this.#answer(message, async () => {
+      const { session, request } = parse(activateRequestSchema, decode(message.data));
+      if (request) return serveRequest(this.sessions, request);
+      await this.sessions.getSession(session);
+      return encode({ ok: true });
+    });
+  }
+
+  #onReplay(message: BusMessage): void {
+    this.#answer(message, async () => {
+      const { session } = parse(replayRequestSchema, decode(message.data));
+      const { kernel, log, newId } = this.#ports;
+      const reply = await verifySession(session, { store: this.#store, kernel, log, newId });
+      return encode({ ok: true, ...reply });
+    });
+  }
+
+  #onPresence(message: BusMessage): void {
+    message.respond(encode({ ok: true, ...this.presence() }));
+  }
+
+  /** Answers once, with the reply or the failure; failures are counted by code. */
+  #answer(message: BusMessage, work: () => Promise<Uint8Array>): void {
+    const { id, clock, log } = this.#ports;
+    const counted = async () => {
+      try {
+        this.#count('requests');
+        return await work();
+      } catch (thrown) {
+        const error = RepriseError.from(thrown);
+        this.#count(`error.${error.code}`);
+        if (error.code === 'INTERNAL' || error.code === 'BAD_FORMAT') {
+          log.warn({ subject: message.subject, code: error.code, error: error.message }, 'request failed');
+        }
+        throw error;
+      }
+    };
+    answerLong(message, id, counted, { clock });
+  }
+
+  #count(name: string): void {
+    this.#counters[name] = (this.#counters[name] ?? 0) + 1;
+  }
+
+  #sweepLater(): void {
+    this.#sweepTimer = this.#ports.clock.setTimer(() => {
+      this.sessions
+        .sweep()
+        .catch((error) => this.#ports.log.error({ error: String(error) }, 'sweep failed'))
+        .finally(() => {
+          if (this.#state === 'running') this.#sweepLater();
+        });
+    }, SWEEP_MS);
+  }
+}
