@@ -1,13 +1,18 @@
 /** What every command is given, and how its outcome leaves the process. */
 import type { Command } from 'commander';
+import type { ProcessManager } from '../actors/supervisor/process-manager.ts';
 import { RepriseError } from '../bus/errors.ts';
-import type { Sessions } from './port.ts';
+import { normalName } from '../bus/subjects.ts';
+import type { SessionClient } from './client.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface Context {
   readonly terminal: Terminal;
+  readonly version: string;
+  /** The processes of the data folder. */
+  readonly system: ProcessManager;
   /** Sessions of the running system; starts the local one when nothing runs. */
-  sessions(): Promise<Sessions>;
+  sessions(): Promise<SessionClient>;
   /** Exit code of a command that did not fail. */
   exitCode: number;
   /** Facts that a failure is printed with (--json), e.g. the commandId to retry with. */
@@ -46,6 +51,9 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
     throw new RepriseError('BAD_REQUEST', `'${text}' is not a whole number from ${min} to ${max}`);
   };
 }
+
+/** Parser of a session's name, so that a bad one is refused before anything is started. @throws RepriseError BAD_NAME */
+export const sessionName = (text: string): string => normalName(text);
 
 /** The error for a session that does not exist. */
 export function sessionMissing(session: string): RepriseError {

@@ -3,8 +3,9 @@ import { randomUUID } from 'node:crypto';
 import { type REPLServer, Recoverable, start } from 'node:repl';
 import { isIncomplete } from '../actors/kernel/compiler/input.ts';
 import { hasCode, RepriseError } from '../bus/errors.ts';
+import type { SessionClient } from './client.ts';
+import { whileAttended } from './connection.ts';
 import type { Context } from './context.ts';
-import type { Sessions } from './port.ts';
 import { renderAnswer } from './render/answer.ts';
 import { renderEvent } from './render/event.ts';
 import { renderFailure } from './render/failure.ts';
@@ -16,7 +17,7 @@ const PROMPT_WIDTH = 30;
 
 export interface ConversationOptions {
   context: Context;
-  sessions: Sessions;
+  sessions: SessionClient;
   session: string;
   /** Cells that the session has. */
   cells: number;
@@ -32,7 +33,7 @@ export class Conversation {
   readonly context: Context;
   /** Resolves once the repl was left, and (from a pipe) every line had its turn. */
   readonly ended: Promise<void>;
-  readonly #sessions: Sessions;
+  readonly #sessions: SessionClient;
   readonly #session: string;
   readonly #interactive: boolean;
   #cells: number;
@@ -155,7 +156,10 @@ export class Conversation {
 
   async #runCell(text: string): Promise<void> {
     this.#commandId = randomUUID();
-    const reply = await this.#sessions.execute(this.#session, text, { commandId: this.#commandId });
+    const options = { commandId: this.#commandId, waitMs: Number.POSITIVE_INFINITY };
+    const reply = await whileAttended(this.#sessions, (signal) =>
+      this.#sessions.execute(this.#session, text, { ...options, signal }),
+    );
     this.#cells += 1;
     const { terminal } = this.context;
     const answer = renderAnswer(reply, this.#interactive ? terminal.palette : terminal.errPalette);

@@ -29,11 +29,11 @@ Environment:
   NO_COLOR, FORCE_COLOR`;
 
 /** The whole command tree. Writes go to the terminal, usage errors to `onUsage`; nothing exits the process. */
-export function makeProgram(context: Context, version: string, onUsage: (text: string) => void): Command {
+export function makeProgram(context: Context, onUsage: (text: string) => void): Command {
   const { terminal } = context;
   const program = new Command('reprise')
     .description('JavaScript/TypeScript REPL sessions that never die')
-    .version(version, '-V, --version', 'print the version')
+    .version(context.version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
     .helpCommand('help [command]', 'print help for a command')
     .showHelpAfterError('(--help shows usage and examples)')
@@ -61,10 +61,10 @@ export function asksForJson(argv: string[]): boolean {
  * Runs one command line and returns its exit code; never throws.
  * With --json a failure is one line of JSON on stdout; otherwise it is told on stderr.
  */
-export async function run(argv: string[], context: Context, version: string): Promise<number> {
+export async function run(argv: string[], context: Context): Promise<number> {
   const { terminal } = context;
   let usage = '';
-  const program = makeProgram(context, version, (text) => {
+  const program = makeProgram(context, (text) => {
     usage += text;
   });
   try {

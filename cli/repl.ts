@@ -6,9 +6,9 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { hasCode, RepriseError } from '../bus/errors.ts';
+import type { SessionClient } from './client.ts';
 import type { Context } from './context.ts';
 import { Conversation } from './conversation.ts';
-import type { Sessions } from './port.ts';
 import { count, firstLine } from './render/text.ts';
 
 /**
@@ -33,7 +33,7 @@ export async function runRepl(context: Context, session: string, historyPath: st
   await conversation.ended;
 }
 
-async function cellsSoFar(sessions: Sessions, session: string): Promise<number> {
+async function cellsSoFar(sessions: SessionClient, session: string): Promise<number> {
   try {
     const { state } = await sessions.inspect(session);
     if (state.status === 'closed') throw new RepriseError('CLOSED', `the session '${session}' has ended`);

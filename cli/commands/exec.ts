@@ -2,11 +2,17 @@
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { RepriseError } from '../../bus/errors.ts';
+import type { ExecuteReply } from '../../bus/protocol.ts';
+import type { SessionClient } from '../client.ts';
 import { readCode } from '../code.ts';
-import { addExamples, type Context, EXIT } from '../context.ts';
+import { whileAttended } from '../connection.ts';
+import { addExamples, type Context, EXIT, sessionName } from '../context.ts';
 import { parseDuration } from '../duration.ts';
 import { answerJson, renderAnswer } from '../render/answer.ts';
 import { renderFailure } from '../render/failure.ts';
+
+/** How much longer than its cell's budget a caller waits: time for a worker to take over. */
+const MARGIN_MS = 2_000;
 
 interface ExecOptions {
   file?: string;
@@ -20,7 +26,7 @@ export function addExec(program: Command, context: Context): void {
   const command = program
     .command('exec')
     .description('run a cell in a session (created when it does not exist) and print its answer')
-    .argument('<session>', 'name of the session: any text; after -- it may start with a dash')
+    .argument('<session>', 'name of the session: any text; after -- it may start with a dash', sessionName)
     .argument('[code]', 'the cell; - or nothing reads standard input')
     .option('-f, --file <path>', 'read the cell from a file')
     .option('--json', 'print one line of JSON')
@@ -65,7 +71,7 @@ async function exec(
       .catch((thrown) => terminal.err(renderFailure(RepriseError.from(thrown), terminal.errPalette)));
   });
   try {
-    const reply = await sessions.execute(session, code, { commandId, timeoutMs: options.timeout });
+    const reply = await answerTo(sessions, session, code, { commandId, timeoutMs: options.timeout });
     if (reply.error !== null) context.exitCode = EXIT.threw;
     if (options.json) return terminal.out(answerJson(reply));
     const answer = renderAnswer(reply, terminal.errPalette);
@@ -76,4 +82,19 @@ async function exec(
   } finally {
     stop();
   }
+}
+
+/** With a budget the wait has an end, too; without one it lasts as long as there is a worker. */
+function answerTo(
+  sessions: SessionClient,
+  session: string,
+  code: string,
+  { commandId, timeoutMs }: { commandId: string; timeoutMs: number | undefined },
+): Promise<ExecuteReply> {
+  if (timeoutMs !== undefined) {
+    return sessions.execute(session, code, { commandId, timeoutMs, waitMs: timeoutMs + MARGIN_MS });
+  }
+  return whileAttended(sessions, (signal) =>
+    sessions.execute(session, code, { commandId, waitMs: Number.POSITIVE_INFINITY, signal }),
+  );
 }

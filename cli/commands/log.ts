@@ -1,9 +1,7 @@
 /** `reprise log`: the events of a session, and those to come. */
 import type { Command } from 'commander';
 import { RepriseError } from '../../bus/errors.ts';
-import type { SessionEvent } from '../../bus/types.ts';
-import { addExamples, type Context, sessionMissing, wholeNumber } from '../context.ts';
-import type { Sessions } from '../port.ts';
+import { addExamples, type Context, sessionMissing, sessionName, wholeNumber } from '../context.ts';
 import { eventJson, renderEvent } from '../render/event.ts';
 
 interface LogOptions {
@@ -13,8 +11,6 @@ interface LogOptions {
   json?: boolean;
 }
 
-/** Without a hint that something happened, the log is read again this often. */
-const FOLLOW_EVERY_MS = 500;
 const seqNumber = wholeNumber(0, Number.MAX_SAFE_INTEGER);
 
 /** Declares `log`. */
@@ -22,7 +18,7 @@ export function addLog(program: Command, context: Context): void {
   const command = program
     .command('log')
     .description('print the events of a session')
-    .argument('<session>', 'name of the session')
+    .argument('<session>', 'name of the session', sessionName)
     .option('--from <seq>', 'first event', seqNumber)
     .option('--to <seq>', 'last event', seqNumber)
     .option('--follow', 'go on with events as they are committed, until Ctrl-C')
@@ -38,52 +34,19 @@ export function addLog(program: Command, context: Context): void {
 
 async function log(context: Context, session: string, options: LogOptions): Promise<void> {
   const { terminal } = context;
-  const { from = 0, to = Number.MAX_SAFE_INTEGER } = options;
-  if (from > to) throw new RepriseError('BAD_REQUEST', `--from ${from} comes after --to ${to}`);
+  const { from = 0, to, follow } = options;
+  if (to !== undefined && from > to) {
+    throw new RepriseError('BAD_REQUEST', `--from ${from} comes after --to ${to}`);
+  }
   const sessions = await context.sessions();
   if ((await sessions.getSession(session)) === null) throw sessionMissing(session);
-  const print = (event: SessionEvent) =>
-    terminal.out(options.json ? eventJson(event) : renderEvent(event, terminal.palette, terminal.columns));
-  if (options.follow) await follow(context, sessions, session, from, to, print);
-  else for await (const event of sessions.events(session, from, options.to)) print(event);
-}
-
-/** Prints events as they come, until Ctrl-C, event `to`, or the session's end. */
-async function follow(
-  { terminal }: Context,
-  sessions: Sessions,
-  session: string,
-  from: number,
-  to: number,
-  print: (event: SessionEvent) => void,
-): Promise<void> {
-  let next = from;
-  let stopped = false;
-  let wake = () => {};
-  const stopSignals = terminal.onSignal(['SIGINT', 'SIGTERM'], () => {
-    stopped = true;
-    wake();
-  });
-  const stopWatching = sessions.watch(session, () => wake());
+  const abort = new AbortController();
+  const stop = terminal.onSignal(['SIGINT', 'SIGTERM'], () => abort.abort());
   try {
-    while (!stopped && next <= to) {
-      const activity = new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, FOLLOW_EVERY_MS);
-        wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-      for await (const event of sessions.events(session, next, to)) {
-        if (stopped) return;
-        print(event);
-        next = (event.seq ?? 0) + 1;
-        if (event.type === 'closed') return;
-      }
-      await activity;
+    for await (const event of sessions.events(session, from, to, { follow, signal: abort.signal })) {
+      terminal.out(options.json ? eventJson(event) : renderEvent(event, terminal.palette, terminal.columns));
     }
   } finally {
-    stopWatching();
-    stopSignals();
+    stop();
   }
 }

@@ -1,6 +1,6 @@
 /** `reprise replay`: re-execute a session's log in a fresh kernel and compare everything. */
 import type { Command } from 'commander';
-import { addExamples, type Context, EXIT } from '../context.ts';
+import { addExamples, type Context, EXIT, sessionName } from '../context.ts';
 import { renderVerification } from '../render/verification.ts';
 
 /** Declares `replay`. */
@@ -8,7 +8,7 @@ export function addReplay(program: Command, context: Context): void {
   const command = program
     .command('replay')
     .description('re-execute a session from its first event and compare outputs, effects and heap hashes')
-    .argument('<session>', 'name of the session')
+    .argument('<session>', 'name of the session', sessionName)
     .option('--json', 'print one line of JSON: {verified, events, checkpoints, divergence?}')
     .action(async (session: string, options: { json?: boolean }) => {
       const { terminal } = context;

@@ -1,7 +1,7 @@
 /** `reprise rm`: delete a session and its history. */
 import type { Command } from 'commander';
 import { RepriseError } from '../../bus/errors.ts';
-import { addExamples, type Context, sessionMissing } from '../context.ts';
+import { addExamples, type Context, sessionMissing, sessionName } from '../context.ts';
 import { count, formatBytes } from '../render/text.ts';
 import type { Terminal } from '../terminal.ts';
 
@@ -10,7 +10,7 @@ export function addRm(program: Command, context: Context): void {
   const command = program
     .command('rm')
     .description('delete a session with its whole history; asks first')
-    .argument('<session>', 'name of the session')
+    .argument('<session>', 'name of the session', sessionName)
     .option('--yes', 'do not ask')
     .option('--json', 'print one line of JSON')
     .action(async (session: string, options: { yes?: boolean; json?: boolean }) => {

@@ -1,13 +1,13 @@
 /** `reprise show`: one session and the state of its kernel, without touching it. */
 import type { Command } from 'commander';
-import { addExamples, type Context } from '../context.ts';
+import { addExamples, type Context, sessionName } from '../context.ts';
 
 /** Declares `show`. */
 export function addShow(program: Command, context: Context): void {
   const command = program
     .command('show')
     .description('show a session: variables, pending effects, heap; never changes it')
-    .argument('<session>', 'name of the session')
+    .argument('<session>', 'name of the session', sessionName)
     .option('--json', 'print one line of JSON: {metadata, state}')
     .action(async (session: string, options: { json?: boolean }) => {
       const { terminal } = context;

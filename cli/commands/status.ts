@@ -1,0 +1,21 @@
+/** `reprise status`: what runs. Starts nothing. */
+import type { Command } from 'commander';
+import { addExamples, type Context } from '../context.ts';
+import { renderStatus } from '../render/status.ts';
+
+/** Declares `status`. */
+export function addStatus(program: Command, context: Context): void {
+  const command = program
+    .command('status')
+    .description('say what runs; starts nothing')
+    .option('--json', 'print one line of JSON: {nats, storage, llm, workers, …}')
+    .action(async (options: { json?: boolean }) => {
+      const { terminal, system } = context;
+      const status = await system.status();
+      terminal.out(options.json ? `${JSON.stringify(status)}\n` : renderStatus(status, terminal.palette));
+    });
+  addExamples(command, [
+    ['reprise status', ''],
+    ['reprise status --json', 'pids, sessions of each worker'],
+  ]);
+}
