@@ -195,7 +195,11 @@ export class ProcessManager implements IProcessManager {
     abort?.addEventListener('abort', giveUp);
     try {
       const news = await newsOf(child);
-      if ('failed' in news) throw abort?.aborted ? givenUp() : RepriseError.fromWire(news.failed);
+      if ('failed' in news) {
+        // It has ended all it had started; when this throws, its own process is gone, too.
+        if (child.pid && child.exitCode === null) await waitForExit({ pid: child.pid, start: '' }, 5_000);
+        throw abort?.aborted ? givenUp() : RepriseError.fromWire(news.failed);
+      }
       return 'started' in news;
     } finally {
       abort?.removeEventListener('abort', giveUp);

@@ -1,5 +1,5 @@
 /** The local nats-server of a home: its port, its configuration file, and how to tell that it answers. */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
@@ -92,7 +92,15 @@ async function isFree(port: number): Promise<boolean> {
   );
 }
 
+/**
+ * Below every system's range of ephemeral ports: there a client that reconnects to a dead server could be given
+ * the server's own port, connect to itself, and keep the server from coming back.
+ */
 async function freePort(): Promise<number> {
+  for (let tries = 0; tries < 50; tries += 1) {
+    const port = randomInt(20_000, 32_768);
+    if (await isFree(port)) return port;
+  }
   return listenOnce(0);
 }
 

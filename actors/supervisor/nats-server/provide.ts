@@ -1,7 +1,8 @@
 /** Finds a nats-server that works, or gets one: PATH, cache, official release, the distribution's package. */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, chmod, copyFile, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { access, chmod, copyFile, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { RepriseError } from '../../../bus/errors.ts';
 import { lockWithin } from '../lock.ts';
@@ -149,7 +150,8 @@ async function fromApt(
     const plan = await planApt();
     suites = plan.suites.map((suite) => async () => {
       log(`downloading nats-server (package of ${suite})`);
-      const dir = path.join(cache, `.apt-${suite}-${randomBytes(4).toString('hex')}`);
+      // Not in the cache: apt's configuration cannot name every path (quotes, say).
+      const dir = await mkdtemp(path.join(tmpdir(), 'reprise-apt-'));
       try {
         const file = await fetchPackage(plan, suite, dir, exec);
         return await install(cache, program, exec, (target) => copyFile(file, target));
