@@ -15,9 +15,10 @@ import type { SessionEvent } from '../../bus/types.ts';
 import type { Turn } from '../kernel/port.ts';
 import { divergenceError, type Loaded, loadSession, replaySession } from './activation.ts';
 import { Batch } from './batch.ts';
-import { mayHaveCommand } from './command-index.ts';
-import { entryEvent, goesOn, outcomeEvents } from './entry.ts';
+import { checkpointDue, isSaved, takeCheckpoint } from './checkpoints.ts';
+import { goesOn } from './entry.ts';
 import { emptyFold, type SessionFold } from './fold.ts';
+import { closedError, fencedError, LiveCommand, rejectAll } from './live-command.ts';
 import { LogWriter } from './log-writer.ts';
 import {
   type EndReason,
@@ -28,18 +29,8 @@ import {
 import { type Mail, Mailbox, type Waiter } from './mailbox.ts';
 import { OpenEffects } from './open-effects.ts';
 import type { SessionPorts } from './ports.ts';
-import { renumber, stepOf } from './replay.ts';
-import { replyFromEvents } from './reply.ts';
-import { isDerived } from './turn.ts';
-
-/** The command whose cell has begun: who waits for it, and its events so far. */
-interface LiveCell {
-  commandId: string;
-  waiter: Waiter<ExecuteReply> | null;
-  mail: Mail | null;
-  events: SessionEvent[];
-  computedMs: number;
-}
+import { RecordedReplies } from './recorded-replies.ts';
+import { Stepper } from './stepper.ts';
 
 export interface SessionListener {
   /** Events that are durable now. */
@@ -49,7 +40,6 @@ export interface SessionListener {
 }
 
 const FAILURES_MAX = 3;
-const REPLIES_KEPT = 16;
 
 export class SessionInterpreter {
   readonly name: string;
@@ -57,13 +47,14 @@ export class SessionInterpreter {
   readonly #machine: Actor<ReturnType<typeof makeSessionMachine>>;
   readonly #mailbox = new Mailbox();
   readonly #effects: OpenEffects;
-  readonly #replies = new Map<string, ExecuteReply>();
+  readonly #replies: RecordedReplies;
+  readonly #stepper: Stepper;
   readonly #listener: SessionListener;
   #writer: LogWriter;
   #loaded: Loaded | null = null;
   #batch: Batch | null = null;
   #turn: Turn | null = null;
-  #cell: LiveCell | null = null;
+  #command: LiveCommand | null = null;
   /** Work that a replay found unfinished: committed before anything else happens. */
   #leftover = false;
   #failures = 0;
@@ -74,7 +65,6 @@ export class SessionInterpreter {
   #checkpointCostMs = 0;
   #idleTimer: { cancel(): void } | null = null;
   #retryTimer: { cancel(): void } | null = null;
-  #kernelQueue: Promise<unknown> = Promise.resolve();
   lastAccessMs: number;
 
   readonly #deeds: Record<SessionAction, () => void | Promise<void>> = {
@@ -93,6 +83,8 @@ export class SessionInterpreter {
     this.name = name;
     this.#ports = ports;
     this.#listener = listener;
+    this.#replies = new RecordedReplies(ports.store, ports.worker);
+    this.#stepper = new Stepper(ports);
     this.#writer = this.#writerOn(emptyFold(name));
     this.lastAccessMs = ports.clock.now();
     this.#effects = new OpenEffects(ports.effects, (effect, answer) => {
@@ -143,7 +135,7 @@ export class SessionInterpreter {
 
   /** Strikes the running cell (or the one with `commandId`); resolves once that is durable, or at once. */
   async interrupt(commandId?: string): Promise<{ seq: number }> {
-    const running = this.#cell?.commandId ?? this.fold.running?.commandId;
+    const running = this.#command?.commandId ?? this.fold.running?.commandId;
     if (running === undefined || (commandId !== undefined && commandId !== running)) {
       return { seq: this.fold.seq };
     }
@@ -158,7 +150,7 @@ export class SessionInterpreter {
   /** Takes a checkpoint at the next quiet moment, unless the newest one is still true. */
   checkpoint(reason: string): Promise<{ seq: number }> {
     return new Promise((resolve, reject) => {
-      if (this.#isOver()) return reject(this.#error ?? fenced(this.name));
+      if (this.#isOver()) return reject(this.#error ?? fencedError(this.name));
       this.#checkpointReason = reason;
       this.#checkpointWaiters.push({ resolve, reject });
       this.#send({ type: 'CHECKPOINT' });
@@ -173,14 +165,14 @@ export class SessionInterpreter {
   /** Runs `look` while no turn runs. Resolves null when the session is busy: looking never waits for a cell. */
   async quietly<T>(look: () => Promise<T>): Promise<T | null> {
     if (this.state === 'running' || this.fold.seq < 0) return null;
-    return this.#exclusive(look);
+    return this.#stepper.exclusive(look);
   }
 
   /** Resolves when the session has been restored, rejects when it cannot be. */
   async restored(): Promise<void> {
     const restoring = (value: unknown) => value === 'restoring' || value === 'replaying';
     if (!restoring(this.state)) {
-      if (this.#isOver()) throw this.#error ?? fenced(this.name);
+      if (this.#isOver()) throw this.#error ?? fencedError(this.name);
       return;
     }
     await new Promise<void>((resolve, reject) => {
@@ -189,7 +181,7 @@ export class SessionInterpreter {
           if (restoring(value)) return;
           subscription.unsubscribe();
           if (status === 'active') resolve();
-          else reject(this.#error ?? fenced(this.name));
+          else reject(this.#error ?? fencedError(this.name));
         },
       });
     });
@@ -209,8 +201,8 @@ export class SessionInterpreter {
     this.#batch = null;
     this.#turn = null;
     this.#leftover = false;
-    if (this.#cell?.mail) this.#mailbox.putBack(this.#cell.mail);
-    this.#cell = null;
+    if (this.#command) this.#mailbox.putBack(this.#command.mail);
+    this.#command = null;
     this.#loaded = await loadSession(this.name, this.#ports);
     this.#send({ type: 'LOADED' });
   }
@@ -224,29 +216,14 @@ export class SessionInterpreter {
       const result = await replaySession(loaded, this.name, this.#ports);
       if (result.divergence) throw divergenceError(this.name, result.divergence);
       this.#writer = this.#writerOn(result.fold);
-      if (result.lastTurn && result.leftover.length > 0) this.#adopt(result.lastTurn, result.leftover);
+      if (result.lastTurn && result.leftover.length > 0) {
+        this.#batch = this.#stepper.leftover(result.fold, result.lastTurn, result.leftover);
+        this.#turn = result.lastTurn;
+        this.#leftover = true;
+      }
     }
     this.#effects.sync(this.name, this.fold.effects);
     this.#send({ type: 'REPLAYED' });
-  }
-
-  /** An unfinished turn of an owner that died: its outcome is this owner's to commit. */
-  #adopt(turn: Turn, leftover: readonly SessionEvent[]): void {
-    const { running } = this.fold;
-    this.#batch = new Batch(this.fold);
-    const facts = {
-      fold: this.fold,
-      turnAt: running?.turnAt ?? this.fold.seq,
-      timestamp: this.#batch.timestamp(this.#ports.clock),
-      durationMs: turn.durationMs,
-    };
-    const all = outcomeEvents(turn, facts);
-    // A large turn is several commits: the first of them may be in the log already.
-    const committed = all.filter(isDerived).length - leftover.length;
-    const rest = committed > 0 ? all.filter((event) => event.type !== 'interrupt').slice(committed) : all;
-    for (const event of renumber(rest, this.#batch.next)) this.#batch.push(event);
-    this.#turn = turn;
-    this.#leftover = true;
   }
 
   async #step(): Promise<void> {
@@ -266,101 +243,49 @@ export class SessionInterpreter {
         const timestamp = batch.timestamp(this.#ports.clock);
         batch.push({ type: 'closed', seq: batch.next, reason: mail.reason, timestamp });
       }
-      const { seq } = batch.fold;
-      this.#cell = { commandId: '', waiter: ackWith(mail.waiter, seq), mail, events: [], computedMs: 0 };
+      this.#command = new LiveCommand(mail);
       this.#send({ type: 'TURN' });
       return;
     }
     if (mail.kind === 'command') {
       // Until its outcome is durable the command can be put back, whatever happens.
-      this.#cell = {
-        commandId: mail.request.commandId,
-        waiter: mail.waiter,
-        mail,
-        events: [],
-        computedMs: 0,
-      };
+      this.#command = new LiveCommand(mail);
       if (await this.#answerWithoutRunning(mail)) {
-        this.#cell = null;
+        this.#command = null;
         this.#send({ type: 'TURN' });
         return;
       }
     }
-    await this.#enter(mail, batch);
+    this.#turn = await this.#enter(mail, batch);
     // Answers that came together go into one commit, as long as the cell only goes on waiting.
-    while (this.#turn !== null && goesOn(this.#turn)) {
+    while (goesOn(this.#turn)) {
       const next = this.#mailbox.takeAnswer(batch.fold);
       if (!next) break;
-      await this.#enter(next, batch);
+      this.#turn = await this.#enter(next, batch);
     }
     this.#send({ type: 'TURN' });
   }
 
+  async #enter(mail: Exclude<Mail, { kind: 'close' }>, batch: Batch): Promise<Turn> {
+    const cell = this.#command;
+    const turn = await this.#stepper.enter(mail, batch, this.#writer, cell?.computedMs ?? 0);
+    if (cell) cell.computedMs += turn.durationMs;
+    if (mail.kind === 'abandon') this.#abandoned.push(mail.waiter);
+    return turn;
+  }
+
   /** Repeated commands and commands to a closed session have their answer already. */
   async #answerWithoutRunning({ request, waiter }: Mail & { kind: 'command' }): Promise<boolean> {
-    const { commandId } = request;
-    if (mayHaveCommand(this.fold.commands, commandId)) {
-      const kept = this.#replies.get(commandId);
-      const facts = { session: this.name, commandId, worker: this.#ports.worker, repeated: true };
-      if (kept) {
-        waiter.resolve({ ...kept, ...facts });
-        return true;
-      }
-      const events = await this.#ports.store.find(this.name, commandId);
-      if (events.length > 0) {
-        waiter.resolve(replyFromEvents(events, facts));
-        return true;
-      }
+    const recorded = await this.#replies.find(this.fold, request.commandId);
+    if (recorded) {
+      waiter.resolve(recorded);
+      return true;
     }
     if (this.fold.closed) {
-      waiter.reject(
-        new RepriseError('CLOSED', `session ${JSON.stringify(this.name)} is closed`, {
-          hint: 'its log can still be read and replayed; use another name, or remove the session first',
-        }),
-      );
+      waiter.reject(closedError(this.name));
       return true;
     }
     return false;
-  }
-
-  /** Lets one thing into the kernel and adds what follows from it to the batch. */
-  async #enter(mail: Exclude<Mail, { kind: 'close' }>, batch: Batch): Promise<void> {
-    const { clock, kernel } = this.#ports;
-    if (batch.fold.seq < 0) await this.#begin(batch);
-    batch.push(entryEvent(mail, batch.fold, batch.timestamp(clock)));
-    const turnAt = batch.fold.seq;
-    const step = stepOf(batch.events.at(-1)!, { timeMs: batch.fold.timeMs, fold: batch.fold })!;
-
-    let early: Promise<void> | null = null;
-    const timer = clock.setTimer(() => {
-      early = this.#writer.write(batch);
-      // The turn's outcome could no longer be committed: stop computing it.
-      early.catch(() => kernel.interrupt(this.name));
-    }, this.#ports.settings.earlyCommitMs);
-    let turn: Turn;
-    try {
-      turn = await this.#exclusive(() => kernel.apply(this.name, step));
-    } finally {
-      timer.cancel();
-      if (early) await early;
-    }
-    const cell = this.#cell;
-    if (cell) cell.computedMs += turn.durationMs;
-    const durationMs = cell?.computedMs ?? turn.durationMs;
-    const facts = { fold: batch.fold, turnAt, timestamp: batch.timestamp(clock), durationMs };
-    for (const event of outcomeEvents(turn, facts)) batch.push(event);
-    if (mail.kind === 'abandon') this.#abandoned.push(mail.waiter);
-    this.#turn = turn;
-  }
-
-  /** The first event of a new session. */
-  async #begin(batch: Batch): Promise<void> {
-    const { clock, kernel, newId } = this.#ports;
-    const created = batch.timestamp(clock);
-    const [id, seed] = [newId(), newId()];
-    const { name } = this;
-    batch.push({ type: 'session', version: 1, seq: 0, id, created, name, seed, kernel: kernel.version });
-    await kernel.open(this.name, { boot: { sessionId: id, createdMs: batch.fold.timeMs, seed } });
   }
 
   async #append(): Promise<void> {
@@ -368,9 +293,9 @@ export class SessionInterpreter {
       await this.#writer.write(this.#batch!);
     } catch (error) {
       // A definite refusal is the command's outcome; the kernel is rebuilt from the log without it.
-      if (hasCode(error, 'FENCED', 'UNAVAILABLE') || !this.#cell?.waiter) throw error;
-      this.#cell.waiter.reject(error);
-      this.#cell = null;
+      if (hasCode(error, 'FENCED', 'UNAVAILABLE') || !this.#command) throw error;
+      this.#command.reject(error);
+      this.#command = null;
       this.#ports.log.warn({ session: this.name, error: String(error) }, 'commit refused');
       this.#send({ type: 'LOST' });
       return;
@@ -382,31 +307,14 @@ export class SessionInterpreter {
 
   /** Everything that hears of a commit hears of it here. */
   #tell(): void {
-    const cell = this.#cell;
-    if (cell && !this.fold.running) {
-      this.#cell = null;
-      if (cell.waiter && cell.commandId !== '') {
-        const facts = {
-          session: this.name,
-          commandId: cell.commandId,
-          worker: this.#ports.worker,
-          repeated: false,
-        };
-        const reply = replyFromEvents(cell.events, facts);
-        this.#remember(reply);
-        cell.waiter.resolve(reply);
-      } else if (cell.waiter) {
-        cell.waiter.resolve(undefined as never);
-      }
+    const command = this.#command;
+    if (command && !this.fold.running) {
+      this.#command = null;
+      const reply = command.resolve(this.fold, this.#ports.worker);
+      if (reply) this.#replies.remember(reply);
     }
     for (const waiter of this.#abandoned.splice(0)) waiter.resolve({ seq: this.fold.seq });
     this.#effects.sync(this.name, this.fold.effects);
-  }
-
-  #remember(reply: ExecuteReply): void {
-    if (reply.stdout.length + reply.stderr.length + reply.output.length > 4096) return;
-    this.#replies.set(reply.commandId, reply);
-    if (this.#replies.size > REPLIES_KEPT) this.#replies.delete(this.#replies.keys().next().value!);
   }
 
   /** A quiet moment: a checkpoint if replay has become dear, now or as soon as it stays quiet. */
@@ -416,40 +324,22 @@ export class SessionInterpreter {
       this.#send({ type: 'CHECKPOINT' });
       return;
     }
-    const { replayCostMs } = this.fold;
-    // A checkpoint that costs more than the replay it saves is not worth taking yet.
-    if (replayCostMs > Math.max(settings.hardReplayMs, 4 * this.#checkpointCostMs)) {
-      this.#checkpointReason = 'budget';
-      this.#send({ type: 'CHECKPOINT' });
-    } else if (replayCostMs > Math.max(settings.softReplayMs, this.#checkpointCostMs)) {
-      this.#idleTimer = clock.setTimer(() => {
-        this.#checkpointReason = 'budget';
-        this.#send({ type: 'CHECKPOINT' });
-      }, settings.idleMs);
-    }
+    const due = checkpointDue(this.fold, this.#checkpointCostMs, settings);
+    if (due === 'no') return;
+    this.#checkpointReason = 'budget';
+    const take = () => this.#send({ type: 'CHECKPOINT' });
+    if (due === 'now') take();
+    else this.#idleTimer = clock.setTimer(take, settings.idleMs);
   }
 
   async #checkpoint(): Promise<void> {
     this.#idleTimer?.cancel();
-    const { clock, kernel, store } = this.#ports;
     const waiters = this.#checkpointWaiters;
     this.#checkpointWaiters = [];
     try {
-      const { seq, closed, checkpoint } = this.fold;
-      if (seq >= 0 && !closed && checkpoint?.seq !== seq) {
-        const started = clock.now();
-        const image = await this.#exclusive(() => kernel.capture(this.name));
-        const stored = await store.putImage(image.stateId, image.bytes);
-        const event: SessionEvent = {
-          type: 'checkpoint',
-          seq: this.fold.seq + 1,
-          reason: this.#checkpointReason,
-          stateId: image.stateId,
-          timestamp: new Date(Math.max(this.fold.timeMs, clock.now())).toISOString(),
-          sizeBytes: stored ? image.bytes.byteLength : 0,
-        };
-        await this.#writer.write(new Batch(this.fold, [event]));
-        this.#checkpointCostMs = clock.now() - started;
+      if (!isSaved(this.fold)) {
+        const reason = this.#checkpointReason;
+        this.#checkpointCostMs = await takeCheckpoint(reason, this.#writer, this.#stepper, this.#ports);
       }
       for (const waiter of waiters) waiter.resolve({ seq: this.fold.seq });
     } catch (error) {
@@ -464,12 +354,12 @@ export class SessionInterpreter {
     this.#retryTimer?.cancel();
     this.#effects.clear();
     this.#ports.kernel.drop(this.name);
-    const told = error ?? fenced(this.name);
-    this.#cell?.waiter?.reject(told);
-    this.#cell = null;
+    const told = error ?? fencedError(this.name);
+    this.#command?.reject(told);
+    this.#command = null;
     this.#mailbox.fail(told);
-    for (const waiter of [...this.#checkpointWaiters.splice(0), ...this.#abandoned.splice(0)])
-      waiter.reject(told);
+    rejectAll(this.#checkpointWaiters, told);
+    rejectAll(this.#abandoned, told);
     this.#listener.onEnd(why, error);
   }
 
@@ -478,7 +368,7 @@ export class SessionInterpreter {
     const error = RepriseError.from(thrown);
     if (this.#isOver()) return;
     if (error.code === 'FENCED') {
-      this.#error = fenced(this.name);
+      this.#error = fencedError(this.name);
       this.#send({ type: 'FENCED' });
       return;
     }
@@ -497,7 +387,7 @@ export class SessionInterpreter {
 
   #post<T>(make: (waiter: Waiter<T>) => Mail): Promise<T> {
     return new Promise((resolve, reject) => {
-      if (this.#isOver()) return reject(this.#error ?? fenced(this.name));
+      if (this.#isOver()) return reject(this.#error ?? fencedError(this.name));
       this.#mailbox.put(make({ resolve, reject }));
       this.#send({ type: 'MAIL' });
     });
@@ -512,7 +402,7 @@ export class SessionInterpreter {
       newId,
       onCommitted: (events) => {
         this.#failures = 0;
-        this.#cell?.events.push(...events);
+        this.#command?.note(events);
         this.#listener.onCommitted(events);
       },
     });
@@ -525,21 +415,4 @@ export class SessionInterpreter {
   #isOver(): boolean {
     return this.#machine.getSnapshot().status !== 'active';
   }
-
-  /** Calls for one session never overlap in the kernel. */
-  #exclusive<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#kernelQueue.then(work, work);
-    this.#kernelQueue = result.catch(() => undefined);
-    return result;
-  }
-}
-
-function ackWith(waiter: Waiter<{ seq: number }>, seq: number): Waiter<ExecuteReply> {
-  return { resolve: () => waiter.resolve({ seq }), reject: (error) => waiter.reject(error) };
-}
-
-function fenced(name: string): RepriseError {
-  return new RepriseError('FENCED', `another worker owns session ${JSON.stringify(name)} now`, {
-    hint: 'retry with the same commandId',
-  });
 }

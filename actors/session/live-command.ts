@@ -1,0 +1,62 @@
+/** The command that is being carried out: who waits for it, and its events so far. */
+import { RepriseError } from '../../bus/errors.ts';
+import type { ExecuteReply } from '../../bus/protocol.ts';
+import type { SessionEvent } from '../../bus/types.ts';
+import type { SessionFold } from './fold.ts';
+import type { Mail, Waiter } from './mailbox.ts';
+import { replyFromEvents } from './reply.ts';
+
+export class LiveCommand {
+  /** What it came as: put back into the mailbox when nothing of it became durable. */
+  readonly mail: Mail & { kind: 'command' | 'close' };
+  readonly #events: SessionEvent[] = [];
+  /** Time its cell has computed so far, ms. */
+  computedMs = 0;
+
+  constructor(mail: Mail & { kind: 'command' | 'close' }) {
+    this.mail = mail;
+  }
+
+  get commandId(): string | undefined {
+    return this.mail.kind === 'command' ? this.mail.request.commandId : undefined;
+  }
+
+  note(events: readonly SessionEvent[]): void {
+    this.#events.push(...events);
+  }
+
+  /** Tells whoever waits that the command's end is durable. @returns the reply, where it was a cell's */
+  resolve(fold: SessionFold, worker: string): ExecuteReply | null {
+    const { mail } = this;
+    if (mail.kind === 'close') {
+      mail.waiter.resolve({ seq: fold.seq });
+      return null;
+    }
+    const { commandId } = mail.request;
+    const facts = { session: fold.name, commandId, worker, repeated: false };
+    const reply = replyFromEvents(this.#events, facts);
+    mail.waiter.resolve(reply);
+    return reply;
+  }
+
+  reject(error: unknown): void {
+    this.mail.waiter.reject(error);
+  }
+}
+
+/** Rejects all of them. */
+export function rejectAll(waiters: Waiter<{ seq: number }>[], error: unknown): void {
+  for (const waiter of waiters.splice(0)) waiter.reject(error);
+}
+
+export function fencedError(name: string): RepriseError {
+  return new RepriseError('FENCED', `another worker owns session ${JSON.stringify(name)} now`, {
+    hint: 'retry with the same commandId',
+  });
+}
+
+export function closedError(name: string): RepriseError {
+  return new RepriseError('CLOSED', `session ${JSON.stringify(name)} is closed`, {
+    hint: 'its log can still be read and replayed; use another name, or remove the session first',
+  });
+}

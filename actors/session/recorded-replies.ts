@@ -1,0 +1,37 @@
+/** Replies that a session has given before: commands are idempotent by their `commandId`. */
+import type { ExecuteReply } from '../../bus/protocol.ts';
+import { mayHaveCommand } from './command-index.ts';
+import type { SessionFold } from './fold.ts';
+import type { SessionStore } from './ports.ts';
+import { replyFromEvents } from './reply.ts';
+
+const REPLIES_KEPT = 16;
+const REPLY_CHARS_MAX = 4_096;
+
+export class RecordedReplies {
+  readonly #kept = new Map<string, ExecuteReply>();
+  readonly #store: Pick<SessionStore, 'find'>;
+  readonly #worker: string;
+
+  constructor(store: Pick<SessionStore, 'find'>, worker: string) {
+    this.#store = store;
+    this.#worker = worker;
+  }
+
+  /** Small, recent replies are kept; all others are put together again from the log. */
+  remember(reply: ExecuteReply): void {
+    if (reply.stdout.length + reply.stderr.length + reply.output.length > REPLY_CHARS_MAX) return;
+    this.#kept.set(reply.commandId, reply);
+    if (this.#kept.size > REPLIES_KEPT) this.#kept.delete(this.#kept.keys().next().value!);
+  }
+
+  /** The recorded reply of a command, or null when it never ran. Asks the log only when it may have. */
+  async find(fold: SessionFold, commandId: string): Promise<ExecuteReply | null> {
+    if (!mayHaveCommand(fold.commands, commandId)) return null;
+    const facts = { session: fold.name, commandId, worker: this.#worker, repeated: true };
+    const kept = this.#kept.get(commandId);
+    if (kept) return { ...kept, ...facts };
+    const events = await this.#store.find(fold.name, commandId);
+    return events.length === 0 ? null : replyFromEvents(events, facts);
+  }
+}

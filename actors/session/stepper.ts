@@ -1,0 +1,90 @@
+/** Lets one thing at a time into the kernel and collects the events that follow, ready to be committed. */
+import type { SessionEvent } from '../../bus/types.ts';
+import type { Turn } from '../kernel/port.ts';
+import { Batch } from './batch.ts';
+import { entryEvent, outcomeEvents } from './entry.ts';
+import type { SessionFold } from './fold.ts';
+import type { LogWriter } from './log-writer.ts';
+import type { Mail } from './mailbox.ts';
+import type { SessionPorts } from './ports.ts';
+import { renumber, stepOf } from './replay.ts';
+import { isDerived } from './turn.ts';
+
+export class Stepper {
+  readonly #ports: SessionPorts;
+  #kernelQueue: Promise<unknown> = Promise.resolve();
+
+  constructor(ports: SessionPorts) {
+    this.#ports = ports;
+  }
+
+  /** Calls for one session never overlap in the kernel. */
+  exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#kernelQueue.then(work, work);
+    this.#kernelQueue = result.catch(() => undefined);
+    return result;
+  }
+
+  /**
+   * Adds to `batch` the event by which `mail` enters, and what the turn it begins leads to. A turn that takes
+   * long has its entry committed meanwhile: it is then durable that it began, whoever dies.
+   * @param computedMs what the cell has computed before this turn
+   */
+  async enter(
+    mail: Exclude<Mail, { kind: 'close' }>,
+    batch: Batch,
+    writer: LogWriter,
+    computedMs: number,
+  ): Promise<Turn> {
+    const { clock, kernel, settings } = this.#ports;
+    const { name } = batch.fold;
+    if (batch.fold.seq < 0) await this.#begin(batch);
+    batch.push(entryEvent(mail, batch.fold, batch.timestamp(clock)));
+    const turnAt = batch.fold.seq;
+    const step = stepOf(batch.events.at(-1)!, { timeMs: batch.fold.timeMs, fold: batch.fold })!;
+
+    let early: Promise<void> | null = null;
+    const timer = clock.setTimer(() => {
+      early = writer.write(batch);
+      // The turn's outcome could no longer be committed: stop computing it.
+      early.catch(() => kernel.interrupt(name));
+    }, settings.earlyCommitMs);
+    let turn: Turn;
+    try {
+      turn = await this.exclusive(() => kernel.apply(name, step));
+    } finally {
+      timer.cancel();
+      if (early) await early;
+    }
+    const durationMs = computedMs + turn.durationMs;
+    const facts = { fold: batch.fold, turnAt, timestamp: batch.timestamp(clock), durationMs };
+    for (const event of outcomeEvents(turn, facts)) batch.push(event);
+    return turn;
+  }
+
+  /** The first event of a new session. */
+  async #begin(batch: Batch): Promise<void> {
+    const { clock, kernel, newId } = this.#ports;
+    const created = batch.timestamp(clock);
+    const [id, seed] = [newId(), newId()];
+    const { name } = batch.fold;
+    batch.push({ type: 'session', version: 1, seq: 0, id, created, name, seed, kernel: kernel.version });
+    await kernel.open(name, { boot: { sessionId: id, createdMs: batch.fold.timeMs, seed } });
+  }
+
+  /** What is left to commit of the last turn that a replay took: an owner before this one died over it. */
+  leftover(fold: SessionFold, turn: Turn, leftover: readonly SessionEvent[]): Batch {
+    const batch = new Batch(fold);
+    const all = outcomeEvents(turn, {
+      fold,
+      turnAt: fold.running?.turnAt ?? fold.seq,
+      timestamp: batch.timestamp(this.#ports.clock),
+      durationMs: turn.durationMs,
+    });
+    // A large turn is several commits: the first of them may be in the log already.
+    const committed = all.filter(isDerived).length - leftover.length;
+    const rest = committed > 0 ? all.filter((event) => event.type !== 'interrupt').slice(committed) : all;
+    for (const event of renumber(rest, batch.next)) batch.push(event);
+    return batch;
+  }
+}
