@@ -4,16 +4,28 @@
  */
 import type { Commit, StoredCommit } from '../bus/types.ts';
 
+export interface LogIndex {
+  /** Token of every session, with the number of its commits. */
+  commits: Map<string, number>;
+  /**
+   * Changes whenever something was deleted. While it stays the same, a session with as many commits as before
+   * has the same newest commit as before.
+   */
+  generation: number;
+}
+
 export interface LogStore {
   /**
    * Writes one commit, if the session's newest commit is at `expected` (0: the session has none).
    * A commit whose id is already the newest is answered as the first time (`duplicate: true`).
+   * `bytes` is the commit in msgpack, for a caller that has it already.
    * @throws RepriseError FENCED (someone else committed first), TOO_LARGE, STORAGE_FULL, TIMEOUT/DISCONNECTED
    * (outcome unknown: the caller must re-read), never a blind retry inside.
    */
   append(
     commit: Commit,
     expected: number,
+    bytes?: Uint8Array,
   ): Promise<{ position: number; sizeBytes: number; duplicate: boolean }>;
   /** Newest commit of a session, or null. */
   last(token: string): Promise<StoredCommit | null>;
@@ -21,6 +33,8 @@ export interface LogStore {
   at(token: string, positions: number[]): Promise<StoredCommit[]>;
   /** Newest commit of every session, in no particular order. */
   sessions(): AsyncIterable<StoredCommit>;
+  /** Which sessions there are, without reading any of their commits. */
+  index(): Promise<LogIndex>;
   /** Forgets a session's commits. Returns false when there were none. */
   remove(token: string): Promise<boolean>;
   close(): Promise<void>;
@@ -31,6 +45,14 @@ export interface BlobStore {
   /** Stores a blob; the first writer of a key wins, later puts are ignored and return false. */
   put(kind: string, key: string, bytes: Uint8Array): Promise<boolean>;
   get(kind: string, key: string): Promise<Uint8Array | null>;
-  remove(kind: string, key: string): Promise<boolean>;
+  /** Forgets blobs; returns how many there were. */
+  remove(kind: string, keys: readonly string[]): Promise<number>;
   close(): Promise<void>;
+}
+
+/** Structured logging, as pino's methods. */
+export interface Log {
+  info(facts: object, message: string): void;
+  warn(facts: object, message: string): void;
+  error(facts: object, message: string): void;
 }

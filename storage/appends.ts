@@ -1,0 +1,100 @@
+/**
+ * The hot path: one commit from request to durable. Checks it against the session's newest commit, which is
+ * remembered, and hands it to the log, whose compare-and-set has the last word. So what is remembered can only
+ * cause a second look, never a wrong append: a position names the same commit for ever.
+ */
+import { hasCode, RepriseError } from '../bus/errors.ts';
+import type { AppendReply, AppendRequest } from '../bus/protocol.ts';
+import type { Commit } from '../bus/types.ts';
+import { sealed } from './commit-bytes.ts';
+import { Lru } from './lru.ts';
+import type { LogStore } from './ports.ts';
+import { assertFollows, type Newest, newestOf } from './validation.ts';
+
+/** Sessions whose newest commit is remembered: about 1 KB each. */
+const REMEMBERED = 20_000;
+
+export class Appends {
+  readonly #log: LogStore;
+  readonly #limitBytes: () => number;
+  readonly #newest = new Lru<Newest>(REMEMBERED);
+  /** The newest append of each session that is under way: the next one waits for it. */
+  readonly #underWay = new Map<string, Promise<unknown>>();
+
+  /** @param limitBytes largest commit, in msgpack */
+  constructor(log: LogStore, limitBytes: () => number) {
+    this.#log = log;
+    this.#limitBytes = limitBytes;
+  }
+
+  /**
+   * Appends of one session one after the other, of different sessions side by side.
+   * @throws RepriseError what `assertFollows` and the log's `append` throw, and TOO_LARGE
+   */
+  append(request: AppendRequest): Promise<AppendReply> {
+    const token = request.commit.session;
+    const before = this.#underWay.get(token);
+    const work = before
+      ? before.then(
+          () => this.#append(request),
+          () => this.#append(request),
+        )
+      : this.#append(request);
+    this.#underWay.set(token, work);
+    const done = () => {
+      if (this.#underWay.get(token) === work) this.#underWay.delete(token);
+    };
+    work.then(done, done);
+    return work;
+  }
+
+  /** Forgets a session: it was deleted. */
+  forget(token: string): void {
+    this.#newest.delete(token);
+  }
+
+  async #append({ commit, expected }: AppendRequest): Promise<AppendReply> {
+    const { hash, bytes } = sealed(commit);
+    const limit = this.#limitBytes();
+    if (bytes.byteLength > limit) {
+      throw new RepriseError('TOO_LARGE', `the commit has ${bytes.byteLength} bytes; the limit is ${limit}`);
+    }
+    const remembered = this.#newest.get(commit.session);
+    let previous: Newest | null;
+    if (remembered ? remembered.position === expected : expected === 0) {
+      previous = remembered ?? null;
+    } else {
+      const seen = await this.#lookAgain(commit, expected);
+      if (seen.duplicate) return seen.duplicate;
+      previous = seen.previous;
+    }
+    assertFollows(commit, previous, hash);
+    try {
+      const { position, sizeBytes, duplicate } = await this.#log.append(commit, expected, bytes);
+      this.#newest.set(commit.session, newestOf({ commit, position, sizeBytes }));
+      return { position, sizeBytes, duplicate };
+    } catch (thrown) {
+      if (hasCode(thrown, 'FENCED')) this.#newest.delete(commit.session);
+      throw thrown;
+    }
+  }
+
+  /** The newest commit as the log has it. @throws RepriseError FENCED when it is neither expected nor this one */
+  async #lookAgain(
+    commit: Commit,
+    expected: number,
+  ): Promise<{ previous: Newest | null; duplicate?: AppendReply }> {
+    const last = await this.#log.last(commit.session);
+    if (!last) this.#newest.delete(commit.session);
+    else this.#newest.set(commit.session, newestOf(last));
+    if ((last?.position ?? 0) === expected) return { previous: last && newestOf(last) };
+    if (last && last.commit.commit === commit.commit && last.commit.hash === commit.hash) {
+      const { position, sizeBytes } = last;
+      return { previous: null, duplicate: { position, sizeBytes, duplicate: true } };
+    }
+    throw new RepriseError(
+      'FENCED',
+      `session ${commit.session} is at log position ${last?.position ?? 0}, not at ${expected}`,
+    );
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * The two JetStream streams that hold everything durable: one for commits, one for blobs.
+ *
+ * The newest message of a stream must always be readable. nats-server 2.9 takes a block tail that a power
+ * failure filled with zeros for an empty subject, without a word; storage must then refuse to run. Deleting a
+ * session could remove the newest message legitimately, so every removal is preceded and followed by a marker on
+ * a subject of its own (`mark`), of which only the newest is kept.
+ */
+import { hasCode, RepriseError } from '../bus/errors.ts';
+import type { Subjects } from '../bus/subjects.ts';
+import { type ApiError, apiError, type JetStreamApi, makeHeaders, parseJson } from './jetstream-api.ts';
+
+export interface StreamNames {
+  log: string;
+  blob: string;
+}
+
+/** A stream and the subject of its markers. */
+export interface StreamPlace {
+  name: string;
+  marker: string;
+}
+
+export interface StreamState {
+  messages: number;
+  first_seq: number;
+  last_seq: number;
+  subjects?: Record<string, number>;
+}
+
+interface StreamInfo {
+  config: Record<string, unknown> & { subjects: string[] };
+  state: StreamState;
+  total?: number;
+  limit?: number;
+}
+
+/**
+ * Commit ids are remembered this long. Correctness rests on compare-and-set, and on reading back the newest
+ * commit; the window only saves a retry that read.
+ */
+const DUPLICATE_WINDOW_NS = 10_000_000_000;
+
+const PURGES_AT_ONCE = 16;
+
+/** `reprise` -> `REPRISE_LOG`, `my.sys` -> `MY_SYS_LOG`. */
+export function streamPlaces(prefix: string): { log: StreamPlace; blob: StreamPlace } {
+  const root = prefix.toUpperCase().replace(/[^A-Z0-9-]/g, '_');
+  return {
+    log: { name: `${root}_LOG`, marker: `${prefix}.mark.log` },
+    blob: { name: `${root}_BLOB`, marker: `${prefix}.mark.blob` },
+  };
+}
+
+/**
+ * Creates the streams, or checks those that exist.
+ * @throws RepriseError CORRUPT when a stream has lost its end, UNAVAILABLE when JetStream cannot serve, or a
+ * stream of that name cannot be used
+ */
+export async function provideStreams(api: JetStreamApi, subjects: Subjects): Promise<void> {
+  const places = streamPlaces(subjects.prefix);
+  await provideStream(api, places.log, subjects.logAll);
+  await provideStream(api, places.blob, `${subjects.prefix}.blob.>`);
+}
+
+async function provideStream(api: JetStreamApi, place: StreamPlace, content: string): Promise<void> {
+  const required = {
+    subjects: [content, place.marker],
+    retention: 'limits',
+    discard: 'new',
+    allow_direct: true,
+    deny_delete: false,
+    deny_purge: false,
+    allow_rollup_hdrs: true,
+  };
+  let info: StreamInfo;
+  try {
+    info = await api.call<StreamInfo>(`STREAM.INFO.${place.name}`);
+  } catch (thrown) {
+    if (!hasCode(thrown, 'NOT_FOUND')) throw thrown;
+    info = await api.call<StreamInfo>(`STREAM.CREATE.${place.name}`, {
+      name: place.name,
+      storage: 'file',
+      num_replicas: 1,
+      max_age: 0,
+      max_msgs: -1,
+      max_bytes: -1,
+      max_consumers: -1,
+      max_msg_size: -1,
+      duplicate_window: DUPLICATE_WINDOW_NS,
+      ...required,
+    });
+  }
+  const differs = (Object.keys(required) as (keyof typeof required)[]).some(
+    (key) => JSON.stringify(info.config[key] ?? false) !== JSON.stringify(required[key]),
+  );
+  if (differs) {
+    info = await api.call<StreamInfo>(`STREAM.UPDATE.${place.name}`, { ...info.config, ...required });
+  }
+  await assertWholeEnd(api, place.name, info.state);
+}
+
+/**
+ * Makes sure that a stream still has its newest message.
+ * @throws RepriseError CORRUPT
+ */
+async function assertWholeEnd(api: JetStreamApi, name: string, state: StreamState): Promise<void> {
+  if (state.last_seq === 0) return;
+  if (await api.bySequence(name, state.last_seq)) return;
+  // Another storage process may be removing a session at this moment.
+  const { state: now } = await api.call<StreamInfo>(`STREAM.INFO.${name}`);
+  if (now.last_seq !== state.last_seq) return assertWholeEnd(api, name, now);
+  throw new RepriseError(
+    'CORRUPT',
+    `stream ${name} has lost its newest message (sequence ${state.last_seq})`,
+    {
+      hint: 'its files are damaged or were purged by hand: nothing was changed. Restore them from a backup',
+    },
+  );
+}
+
+/** Writes a marker, so that the stream keeps a newest message whatever is removed. @throws as JetStreamApi */
+export async function mark(api: JetStreamApi, place: StreamPlace): Promise<void> {
+  const once = makeHeaders({ 'Nats-Rollup': 'sub' });
+  const ack = parseJson<{ error?: ApiError }>(await api.request(place.marker, new Uint8Array(0), once));
+  if (ack.error) throw apiError(ack.error);
+}
+
+/** Removes every message of the subjects; returns how many there were. @throws as JetStreamApi */
+export async function purge(api: JetStreamApi, place: StreamPlace, subjects: string[]): Promise<number> {
+  if (subjects.length === 0) return 0;
+  await mark(api, place);
+  const counts = await pipelined(subjects, PURGES_AT_ONCE, async (filter) => {
+    const { purged } = await api.call<{ purged: number }>(`STREAM.PURGE.${place.name}`, { filter });
+    return purged;
+  });
+  await mark(api, place);
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+/** Counts messages by subject below `filter`, all pages; `removed` is how many the stream ever removed. */
+export async function countSubjects(
+  api: JetStreamApi,
+  name: string,
+  filter: string,
+): Promise<{ counts: Map<string, number>; removed: number }> {
+  const counts = new Map<string, number>();
+  let removed: number | undefined;
+  for (let offset = 0; ; ) {
+    const info = await api.call<StreamInfo>(`STREAM.INFO.${name}`, { subjects_filter: filter, offset });
+    removed ??= info.state.last_seq - info.state.messages;
+    const page = Object.entries(info.state.subjects ?? {});
+    for (const [subject, count] of page) counts.set(subject, count);
+    offset += page.length;
+    if (page.length === 0 || offset >= (info.total ?? 0)) return { counts, removed };
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * Whether a commit may follow another. Pure: the facts of the previous commit come in, a refusal comes out.
+ * What passes keeps the log's promises: seqs without gaps, an unbroken hash chain, a head whose numbers are true
+ * (so that one read of the newest commit tells all of a session), and nothing after the end.
+ */
+import { RepriseError } from '../bus/errors.ts';
+import { sessionToken } from '../bus/subjects.ts';
+import type { Commit, CommitHead, SessionEvent, StoredCommit } from '../bus/types.ts';
+
+/** Positions that a commit names of those before it, at most. */
+export const TAIL_LENGTH = 32;
+
+/** What is needed of a session's newest commit to judge the next one. */
+export interface Newest {
+  position: number;
+  hash: string;
+  lastSeq: number;
+  epoch: number;
+  closed: boolean;
+  /** Bytes of the session so far, this commit included. */
+  sizeBytes: number;
+  head: Pick<CommitHead, 'id' | 'name' | 'created' | 'checkpointCount'>;
+  /** Positions of the newest commits, this one included and last. */
+  tail: number[];
+  checkpoint: { seq: number; stateId: string; position: number } | null;
+}
+
+export function newestOf({ commit, position, sizeBytes }: StoredCommit): Newest {
+  const { id, name, created, checkpointCount, checkpoint, sizeBefore, tail } = commit.head;
+  return {
+    position,
+    hash: commit.hash,
+    lastSeq: lastSeqOf(commit),
+    epoch: commit.epoch,
+    closed: commit.events.at(-1)?.type === 'closed',
+    sizeBytes: sizeBefore + sizeBytes,
+    head: { id, name, created, checkpointCount },
+    tail: [...tail, position].slice(-TAIL_LENGTH),
+    checkpoint: checkpoint ? { ...checkpoint, position: checkpoint.position ?? position } : null,
+  };
+}
+
+/** seq of the last event of a commit. */
+export function lastSeqOf(commit: Commit): number {
+  return commit.first + commit.events.length - 1;
+}
+
+/** seq of an event; the contract's `session` event may have none and is always the first. */
+export function seqOf(event: SessionEvent): number {
+  return event.type === 'session' ? (event.seq ?? 0) : event.seq;
+}
+
+/**
+ * Refuses a commit that cannot follow `previous` (null: it is the session's first).
+ * @param actualHash what the commit's content hashes to
+ * @throws RepriseError SEQ_GAP, CHAIN_BROKEN, CLOSED, BAD_FORMAT
+ */
+export function assertFollows(commit: Commit, previous: Newest | null, actualHash: string): void {
+  if (commit.hash !== actualHash) {
+    throw new RepriseError('CHAIN_BROKEN', `commit ${commit.commit} does not match its own hash`);
+  }
+  if (previous?.closed) {
+    throw new RepriseError('CLOSED', `session ${JSON.stringify(previous.head.name)} is closed`);
+  }
+  const first = previous ? previous.lastSeq + 1 : 0;
+  if (commit.first !== first) {
+    throw new RepriseError('SEQ_GAP', `the commit begins at seq ${commit.first} instead of ${first}`);
+  }
+  if (commit.prev !== (previous?.hash ?? '')) {
+    throw new RepriseError('CHAIN_BROKEN', `commit ${commit.commit} does not name the commit before it`);
+  }
+  assertEvents(commit);
+  assertHead(commit, previous);
+}
+
+/** The events of one commit: seqs in order, `session` first of all, `closed` last of all. */
+function assertEvents({ events, first }: Commit): void {
+  for (const [index, event] of events.entries()) {
+    const seq = first + index;
+    if (seqOf(event) !== seq) {
+      throw new RepriseError('SEQ_GAP', `event ${index} has seq ${seqOf(event)} instead of ${seq}`);
+    }
+    if ((event.type === 'session') !== (seq === 0)) {
+      refuse(`events.${index}.type`, 'the first event of a session, and no other, is its `session` event');
+    }
+    if (event.type === 'closed' && index !== events.length - 1) {
+      throw new RepriseError('CLOSED', 'nothing may follow a `closed` event');
+    }
+  }
+}
+
+function assertHead({ session, head, events, epoch }: Commit, previous: Newest | null): void {
+  if (sessionToken(head.name) !== session) refuse('head.name', 'it does not belong to the session token');
+  if (previous && epoch < previous.epoch) refuse('epoch', 'it is older than that of the commit before');
+  const begin = previous?.head ?? (events[0] as Extract<SessionEvent, { type: 'session' }>);
+  if (head.id !== begin.id) refuse('head.id', 'it is not that of the `session` event');
+  if (head.created !== begin.created) refuse('head.created', 'it is not that of the `session` event');
+  if (previous && head.name !== previous.head.name)
+    refuse('head.name', 'it is not that of the commit before');
+  assertTail(head.tail, previous?.tail ?? []);
+
+  let { checkpointCount } = previous?.head ?? { checkpointCount: 0 };
+  let sizeBefore = previous?.sizeBytes ?? 0;
+  let checkpoint: CommitHead['checkpoint'] | null = previous?.checkpoint;
+  for (const event of events) {
+    if (event.type !== 'checkpoint') continue;
+    checkpointCount += 1;
+    sizeBefore += event.sizeBytes ?? 0;
+    checkpoint = { seq: event.seq, stateId: event.stateId };
+  }
+  if (head.checkpointCount !== checkpointCount)
+    refuse('head.checkpointCount', `it must be ${checkpointCount}`);
+  if (head.sizeBefore !== sizeBefore) refuse('head.sizeBefore', `it must be ${sizeBefore}`);
+  if (
+    head.checkpoint?.seq !== checkpoint?.seq ||
+    head.checkpoint?.stateId !== checkpoint?.stateId ||
+    head.checkpoint?.position !== checkpoint?.position
+  ) {
+    refuse('head.checkpoint', 'it does not name the newest checkpoint');
+  }
+}
+
+/** Reading walks back along the tails, so they must name the commits before without a hole. */
+function assertTail(tail: number[], expected: number[]): void {
+  const offset = expected.length - tail.length;
+  if (offset < 0 || (tail.length === 0 && expected.length > 0)) {
+    refuse('head.tail', `it must name the last ${expected.length} commits`);
+  }
+  for (const [index, position] of tail.entries()) {
+    if (position !== expected[offset + index]) refuse('head.tail', 'it does not name the commits before');
+  }
+}
+
+function refuse(path: string, why: string): never {
+  throw new RepriseError('BAD_FORMAT', `commit.${path}: ${why}`);
+}
