@@ -51,7 +51,8 @@ export function declarationsOf(program: Program): Declarations {
       else if (parent?.type !== 'Program') return undefined;
       for (const name of declaredNames(node)) kinds.set(name, node.kind as Kind);
     }
-    if (node.type === 'ClassDeclaration' && parent?.type === 'Program') kinds.set(node.id.name, 'class');
+    if (node.type === 'ClassDeclaration' && parent?.type === 'Program' && node.id)
+      kinds.set(node.id.name, 'class');
     return undefined;
   });
   return { kinds, vars, leaking };

@@ -1,0 +1,243 @@
+/**
+ * Effects: what the guest asks of the world, and the answers. Each has a number of the session that is never
+ * reused; answers arrive in log order, so callbacks and promises run in the same order on every replay.
+ */
+import { reportUncaught } from './console.ts';
+import {
+  apply,
+  chain,
+  define,
+  defineProperty,
+  expose,
+  IntrinsicError,
+  IntrinsicPromise,
+  IntrinsicTypeError,
+  min,
+  now,
+  push,
+  Table,
+  trunc,
+} from './intrinsics.ts';
+import { jsonOf } from './json.ts';
+import { isPromise } from './kinds.ts';
+import { bare, emit } from './wall.ts';
+
+interface Refusal {
+  name: string;
+  message: string;
+  code?: string;
+}
+
+/** An effect without an answer. */
+interface Pending {
+  cell: number | undefined;
+  fulfil(value: unknown): void;
+  refuse(error: Refusal): void;
+}
+
+const pending = new Table<number, Pending>();
+let lastEffect = 0;
+let currentCell: () => number | undefined = () => undefined;
+
+/** Tells whose effects the next ones are. */
+export function setCellSource(source: () => number | undefined): void {
+  currentCell = source;
+}
+
+function request(kind: string, payload: unknown, answer: Omit<Pending, 'cell'>): number {
+  const effect = ++lastEffect;
+  pending.set(effect, { cell: currentCell(), ...answer });
+  emit('req', bare({ effect, kind, payload }));
+  return effect;
+}
+
+function cancel(effect: number): void {
+  if (pending.delete(effect)) emit('cancel', effect);
+}
+
+/** Settles an effect; unknown ones (cancelled before their answer came) are ignored. */
+export function answer(given: { effect: number; value?: unknown; error?: Refusal }): void {
+  const waiting = pending.get(given.effect);
+  if (waiting === undefined) return;
+  pending.delete(given.effect);
+  if (given.error === undefined) waiting.fulfil(given.value);
+  else waiting.refuse(given.error);
+}
+
+/** Gives up what a cell still waits for. `quietly` was consumed already: no cancel for it. */
+export function abandonEffects(cell: number | undefined, quietly?: number): void {
+  if (quietly !== undefined) pending.delete(quietly);
+  if (cell === undefined) return;
+  const given: number[] = [];
+  pending.each((one, effect) => {
+    if (one.cell === cell) push(given, effect);
+  });
+  for (let at = 0; at < given.length; at++) {
+    timers.each((timer, id) => {
+      if (timer.effect === given[at]) timers.delete(id);
+    });
+    cancel(given[at]!);
+  }
+}
+
+// ── llm ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+function requestOf(input: unknown): unknown {
+  if (typeof input === 'string') return bare({ prompt: input });
+  const request = jsonOf(input, 'llm: request') as { prompt?: unknown; messages?: unknown } | null;
+  if (typeof request !== 'object' || request === null || 'length' in request) {
+    throw new IntrinsicTypeError('llm: pass a prompt, {prompt: string} or {messages: [{role, content}]}');
+  }
+  const { prompt, messages } = request;
+  if (prompt !== undefined && typeof prompt !== 'string') {
+    throw new IntrinsicTypeError(`llm: request.prompt must be a string, not ${kindOf(prompt)}`);
+  }
+  if (messages !== undefined) assertMessages(messages);
+  if (prompt === undefined && messages === undefined) {
+    throw new IntrinsicTypeError('llm: request needs a prompt or messages');
+  }
+  return request;
+}
+
+function assertMessages(messages: unknown): void {
+  const list = messages as { role?: unknown; content?: unknown }[];
+  if (typeof messages !== 'object' || messages === null || !('length' in messages) || list.length === 0) {
+    throw new IntrinsicTypeError('llm: request.messages must be an array of {role, content}');
+  }
+  for (let at = 0; at < list.length; at++) {
+    const message = list[at];
+    const where = `llm: request.messages[${at}]`;
+    if (typeof message !== 'object' || message === null) {
+      throw new IntrinsicTypeError(`${where} must be an object, not ${kindOf(message)}`);
+    }
+    if (typeof message.role !== 'string') {
+      throw new IntrinsicTypeError(`${where}.role must be a string, not ${kindOf(message.role)}`);
+    }
+    if (message.content === undefined) throw new IntrinsicTypeError(`${where}.content is missing`);
+  }
+}
+
+const kindOf = (value: unknown): string => (value === null ? 'null' : typeof value);
+
+/** The error of a refused effect, as the guest catches it. */
+function errorOf(refusal: Refusal): Error {
+  const error = new IntrinsicError(refusal.message);
+  define(error, 'name', refusal.name);
+  if (refusal.code !== undefined) {
+    defineProperty(error, 'code', {
+      value: refusal.code,
+      enumerable: true,
+      writable: true,
+      configurable: true,
+    });
+  }
+  define(error, 'stack', `${refusal.name}: ${refusal.message}`);
+  return error;
+}
+
+/** Asks a model; resolves to its text. */
+function llm(input: unknown): Promise<unknown> {
+  return new IntrinsicPromise((resolve, reject) => {
+    request('llm', requestOf(input), {
+      fulfil: resolve,
+      refuse: (refusal) => reject(errorOf(refusal)),
+    });
+  });
+}
+
+// ── Timers ──────────────────────────────────────────────────────────────────────────────────────────────
+
+interface Timer {
+  callback: (...args: unknown[]) => unknown;
+  args: unknown[];
+  delayMs: number;
+  repeats: boolean;
+  effect: number;
+}
+
+/** By the id that users hold: the effect number of the first arming. */
+const timers = new Table<number, Timer>();
+const MAX_DELAY_MS = 2 ** 31 - 1;
+
+function arm(timer: Timer, id: number | undefined): number {
+  const { delayMs } = timer;
+  let known = id;
+  timer.effect = request('timer', bare({ delayMs, dueMs: now() + delayMs }), {
+    fulfil: () => fire(known!),
+    refuse: () => timers.delete(known!),
+  });
+  known ??= timer.effect;
+  timers.set(known, timer);
+  return known;
+}
+
+function fire(id: number): void {
+  const timer = timers.get(id);
+  if (timer === undefined) return;
+  if (!timer.repeats) timers.delete(id);
+  try {
+    watch(apply(timer.callback, undefined, timer.args));
+  } catch (thrown) {
+    if (!isExit(thrown)) reportUncaught(thrown);
+  }
+  if (timer.repeats && timers.get(id) === timer) arm(timer, id);
+}
+
+/** An async callback's failure has nobody else to hear of it. */
+export function watch(result: unknown): void {
+  if (!isPromise(result)) return;
+  const ignore = () => undefined;
+  try {
+    chain(result as Promise<unknown>, ignore, (reason) => {
+      if (!isExit(reason)) reportUncaught(reason, '(in promise) ');
+      return undefined;
+    });
+  } catch {
+    // A promise with a broken constructor cannot be watched.
+  }
+}
+
+let exitMark: unknown;
+/** What `exit()` throws: no failure. */
+export function setExitMark(mark: unknown): void {
+  exitMark = mark;
+}
+const isExit = (thrown: unknown): boolean => thrown === exitMark;
+
+function makeTimer(name: string, repeats: boolean): (...given: unknown[]) => number {
+  return (callback, delay, ...args) => {
+    if (typeof callback !== 'function') {
+      throw new IntrinsicTypeError(`${name}: the callback must be a function, not ${kindOf(callback)}`);
+    }
+    const wanted = trunc(+(delay as number));
+    const delayMs = wanted >= 1 ? min(wanted, MAX_DELAY_MS) : name === 'setImmediate' ? 0 : 1;
+    return arm({ callback: callback as Timer['callback'], args, delayMs, repeats, effect: 0 }, undefined);
+  };
+}
+
+function clear(id: unknown): void {
+  const timer = timers.get(id as number);
+  if (timer === undefined) return;
+  timers.delete(id as number);
+  cancel(timer.effect);
+}
+
+/** Starts a timer for code of ours (`AbortSignal.timeout`). */
+export const startTimer = makeTimer('setTimeout', false);
+
+export function installEffects(): void {
+  const setImmediate = makeTimer('setImmediate', false);
+  const named = {
+    llm,
+    setTimeout: makeTimer('setTimeout', false),
+    setInterval: makeTimer('setInterval', true),
+    setImmediate: (callback: unknown, ...args: unknown[]) => setImmediate(callback, 0, ...args),
+    clearTimeout: (id: unknown) => clear(id),
+    clearInterval: (id: unknown) => clear(id),
+    clearImmediate: (id: unknown) => clear(id),
+  };
+  for (const name in named) {
+    const method = named[name as keyof typeof named];
+    expose(globalThis, name, method);
+  }
+}

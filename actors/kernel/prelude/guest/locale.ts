@@ -1,0 +1,111 @@
+/** `toLocaleString` without Intl: numbers and dates as en-US writes them, in UTC. */
+import {
+  abs,
+  expose,
+  IntrinsicRangeError,
+  isNotANumber,
+  max,
+  padStart,
+  slice,
+  toFixed,
+  uncurry,
+} from './intrinsics.ts';
+
+interface NumberOptions {
+  minimumFractionDigits?: number;
+  maximumFractionDigits?: number;
+  style?: string;
+  currency?: string;
+  useGrouping?: boolean;
+}
+
+const SYMBOLS: Record<string, string> = { __proto__: null, USD: '$', EUR: '€', GBP: '£', JPY: '¥' } as never;
+
+function grouped(digits: string): string {
+  let text = '';
+  for (let at = 0; at < digits.length; at++) {
+    text += (at > 0 && (digits.length - at) % 3 === 0 ? ',' : '') + digits[at]!;
+  }
+  return text;
+}
+
+function formatNumber(value: number, options: NumberOptions): string {
+  if (isNotANumber(value)) return 'NaN';
+  const money = options.style === 'currency' ? `${options.currency}` : undefined;
+  const percent = options.style === 'percent';
+  const standard = money === undefined ? (percent ? 0 : 3) : money === 'JPY' ? 0 : 2;
+  const least = options.minimumFractionDigits ?? (money === undefined ? 0 : standard);
+  const most = options.maximumFractionDigits ?? max(least, standard);
+  if (!(least >= 0 && least <= most && most <= 100)) {
+    throw new IntrinsicRangeError('maximumFractionDigits value is out of range.');
+  }
+  const scaled = abs(percent ? value * 100 : value);
+  const sign = value < 0 || (value === 0 && 1 / value < 0) ? '-' : '';
+  const ends: [string, string] = [
+    money === undefined ? '' : (SYMBOLS[money] ?? `${money}\u00a0`),
+    percent ? '%' : '',
+  ];
+  if (scaled === Number_POSITIVE_INFINITY) return `${sign}${ends[0]}∞${ends[1]}`;
+  // toFixed switches to exponents at 1e21; from there on all digits are integral.
+  const fixed = scaled < 1e21 ? toFixed(scaled, most) : `${BigInt_(scaled)}`;
+  let dot = fixed.length;
+  for (let at = 0; at < fixed.length; at++) if (fixed[at] === '.') dot = at;
+  let end = fixed.length;
+  while (end > dot + 1 + least && fixed[end - 1] === '0') end--;
+  if (end === dot + 1) end = dot;
+  const whole = slice(fixed, 0, dot);
+  const shown = options.useGrouping === false ? whole : grouped(whole);
+  return `${sign}${ends[0]}${shown}${slice(fixed, dot, end)}${ends[1]}`;
+}
+const Number_POSITIVE_INFINITY = Number.POSITIVE_INFINITY;
+const BigInt_ = BigInt;
+
+const numberValue = uncurry(Number.prototype.valueOf);
+const bigintValue = uncurry(BigInt.prototype.valueOf);
+const timeOf = uncurry(Date.prototype.getTime);
+const field = {
+  year: uncurry(Date.prototype.getUTCFullYear),
+  month: uncurry(Date.prototype.getUTCMonth),
+  day: uncurry(Date.prototype.getUTCDate),
+  hour: uncurry(Date.prototype.getUTCHours),
+  minute: uncurry(Date.prototype.getUTCMinutes),
+  second: uncurry(Date.prototype.getUTCSeconds),
+};
+const two = (value: number): string => padStart(`${value}`, 2, '0');
+
+const dateOf = (date: Date): string => `${field.month(date) + 1}/${field.day(date)}/${field.year(date)}`;
+function clockOf(date: Date): string {
+  const hour = field.hour(date);
+  return `${hour % 12 || 12}:${two(field.minute(date))}:${two(field.second(date))} ${hour < 12 ? 'AM' : 'PM'}`;
+}
+
+/** A Date method that shows what `format` makes of a valid date. */
+const shown = (format: (date: Date) => string) =>
+  function (this: Date): string {
+    return isNotANumber(timeOf(this)) ? 'Invalid Date' : format(this);
+  };
+
+export function installLocale(): void {
+  method(
+    Number.prototype,
+    'toLocaleString',
+    function (this: number, _locale?: unknown, options?: NumberOptions) {
+      return formatNumber(numberValue(this), options ?? {});
+    },
+  );
+  method(BigInt.prototype, 'toLocaleString', function (this: bigint) {
+    const value = bigintValue(this);
+    return value < 0n ? `-${grouped(`${-value}`)}` : grouped(`${value}`);
+  });
+  method(
+    Date.prototype,
+    'toLocaleString',
+    shown((date) => `${dateOf(date)}, ${clockOf(date)}`),
+  );
+  method(Date.prototype, 'toLocaleDateString', shown(dateOf));
+  method(Date.prototype, 'toLocaleTimeString', shown(clockOf));
+}
+
+function method(holder: object, name: string, body: (...args: never[]) => unknown): void {
+  expose(holder, name, body);
+}

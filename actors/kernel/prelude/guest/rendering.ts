@@ -1,0 +1,192 @@
+/**
+ * Values as Node's `util.inspect` writes them: the library extracted from Node, with its two doors to the engine
+ * (type checks and internals) replaced by ours, and with every rendering bounded.
+ */
+import {
+  arraySlice,
+  getOwnPropertyDescriptor,
+  IntrinsicError,
+  isArray,
+  isEnumerable,
+  objectToString,
+  ownKeys,
+  push,
+  slice,
+} from './intrinsics.ts';
+import { hasInstance, isTypedArray, proxyDetails, types } from './kinds.ts';
+import { probePromise } from './wall.ts';
+
+type InspectOptions = Record<string, unknown>;
+interface Library {
+  inspect: ((value: unknown, options?: InspectOptions) => string) & {
+    custom: symbol;
+    defaultOptions: InspectOptions;
+  };
+  format(...args: unknown[]): string;
+}
+/** The library's own captured builtins; we bound the one that lists keys. */
+interface Primordials {
+  ObjectKeys(value: object): string[];
+}
+type Require = (module: number) => unknown;
+
+/** Characters of one rendering. */
+export const MAX_TEXT = 256 * 1024;
+/** Keys of one object that are looked at. */
+const MAX_KEYS = 1000;
+/** Beyond this length, keys of an array other than its elements are not looked for: listing them costs memory. */
+const MAX_LISTED = 20_000;
+
+const kPending = Symbol('kPending');
+const kRejected = Symbol('kRejected');
+const ONLY_ENUMERABLE = 2;
+
+let keysDropped = false;
+
+function nonIndexProperties(value: object, filter: number): PropertyKey[] {
+  const found: PropertyKey[] = [];
+  const { length } = value as unknown[];
+  if ((isArray(value) || isTypedArray(value)) && length > MAX_LISTED) return found;
+  const names = ownKeys(value);
+  for (let at = 0; at < names.length; at++) {
+    const key = names[at]!;
+    if (typeof key === 'string' && isIndex(key)) continue;
+    if (filter === ONLY_ENUMERABLE && !isEnumerable(value, key)) continue;
+    if (filter !== ONLY_ENUMERABLE && getOwnPropertyDescriptor(value, key) === undefined) continue;
+    push(found, key);
+  }
+  return found;
+}
+
+function isIndex(key: string): boolean {
+  const index = (key as unknown as number) >>> 0;
+  return `${index}` === key && index !== 4294967295;
+}
+
+const binding = {
+  constants: { kPending, kRejected, ALL_PROPERTIES: 0, ONLY_ENUMERABLE },
+  getOwnNonIndexProperties: nonIndexProperties,
+  getPromiseDetails(promise: unknown): unknown[] {
+    if (probePromise === undefined) return [kPending, undefined];
+    const state = probePromise(promise, '0');
+    if (state === 0) return [kPending, undefined];
+    return [state === 2 ? kRejected : state, probePromise(promise, '1')];
+  },
+  getProxyDetails(value: unknown, both = true): unknown {
+    const details = proxyDetails(value);
+    if (details === undefined) return undefined;
+    return both ? details : details[0];
+  },
+  previewEntries: () => [[], false],
+  /** The name of what a null-prototype object is, by its slots. */
+  getConstructorName: (value: unknown): string => slice(objectToString(value), 8, -1),
+  getExternalValue: () => 0n,
+};
+
+/** Ready-made modules of the library, by their numbers inside it. */
+export const libraryModules = { 499: { exports: types }, 727: { exports: binding } };
+
+let library: Library;
+
+/** Starts the library; `load` requires its modules. */
+export function startLibrary(load: Require): void {
+  const primordials = load(683) as Primordials;
+  const { ObjectKeys } = primordials;
+  primordials.ObjectKeys = (value) => {
+    const names = ObjectKeys(value);
+    if (names.length <= MAX_KEYS) return names;
+    keysDropped = true;
+    return arraySlice(names, 0, MAX_KEYS) as string[];
+  };
+  library = load(223) as Library;
+}
+
+export interface Rendering {
+  text: string;
+  truncated: boolean;
+}
+
+/** Runs a renderer of the library; whatever goes wrong inside (a getter, a trap, the stack) becomes text. */
+function bounded(render: () => string): Rendering {
+  keysDropped = false;
+  let text: string;
+  try {
+    text = render();
+  } catch (thrown) {
+    return { text: `[cannot be rendered: ${messageOf(thrown)}]`, truncated: false };
+  }
+  if (keysDropped) text += `\n… only the first ${MAX_KEYS} keys of each object are shown`;
+  if (text.length <= MAX_TEXT) return { text, truncated: keysDropped };
+  return { text: `${slice(text, 0, MAX_TEXT)}… ${text.length - MAX_TEXT} more characters`, truncated: true };
+}
+
+function messageOf(thrown: unknown): string {
+  try {
+    return `${thrown}`;
+  } catch {
+    return 'unknown error';
+  }
+}
+
+export const inspectBounded = (value: unknown, options: InspectOptions = {}): Rendering =>
+  bounded(() => library.inspect(value, options));
+
+export const inspect = (value: unknown, options?: InspectOptions): string =>
+  inspectBounded(value, options).text;
+
+/** printf-style, as `util.format`. */
+export const formatBounded = (args: unknown[]): Rendering =>
+  args.length === 1 && typeof args[0] === 'string'
+    ? bounded(() => args[0] as string)
+    : bounded(() => formatAll(args));
+
+const { apply } = Reflect;
+const formatAll = (args: unknown[]): string => apply(library.format, undefined, args);
+
+/** One line of at most 120 characters. */
+export function preview(value: unknown): string {
+  const { text } = inspectBounded(value, {
+    depth: 1,
+    breakLength: Number.POSITIVE_INFINITY,
+    compact: 3,
+    maxArrayLength: 12,
+    maxStringLength: 120,
+  });
+  let line = '';
+  let blank = false;
+  for (let at = 0; at < text.length && line.length <= 120; at++) {
+    const character = text[at]!;
+    const white = character === '\n' || character === '\r' || character === ' ' || character === '\t';
+    if (!white || !blank) line += white ? ' ' : character;
+    blank = white;
+  }
+  return line.length <= 120 ? line : `${slice(line, 0, 119)}…`;
+}
+
+export interface Failure {
+  name: string;
+  message: string;
+  stack: string;
+}
+
+/** A thrown value as name, message and the text a REPL prints. Non-errors are `Uncaught`. */
+export function describe(thrown: unknown): Failure {
+  const isObject = typeof thrown === 'object' && thrown !== null;
+  let name = 'Uncaught';
+  let message: string | undefined;
+  try {
+    // By prototype: errors may also be DOMExceptions or made by Object.create.
+    if (isObject && hasInstance(IntrinsicError, thrown)) {
+      const error = thrown as Error;
+      name = `${error.name}`;
+      message = `${error.message}`;
+    }
+  } catch {
+    // A throwing getter: rendered below.
+  }
+  const stack = inspect(thrown);
+  return { name: bounds(name, 200), message: bounds(message ?? stack, 16_384), stack: bounds(stack, 65_536) };
+}
+
+const bounds = (text: string, limit: number): string =>
+  text.length > limit ? `${slice(text, 0, limit)}…` : text;

@@ -1,0 +1,207 @@
+/**
+ * `error.stack` as V8 writes it (`TypeError: bad` and frames `at f (<cell 3>:2:7)`), in the user's positions and
+ * without frames of the prelude.
+ *
+ * QuickJS calls `Error.prepareStackTrace` for every error; ours stays behind the property that users see.
+ */
+import {
+  defineProperty,
+  errorToString,
+  getOwnPropertyDescriptor,
+  IntrinsicError,
+  parse,
+  push,
+  slice,
+  startsWith,
+  Table,
+  uncurry,
+} from './intrinsics.ts';
+
+interface Site {
+  getFunctionName(): string | null;
+  getFileName(): string | null;
+  getLineNumber(): number | null;
+  getColumnNumber(): number | null;
+  isNative(): boolean;
+}
+
+/** Positions of a cell's body, see the compiler's `rewriting.ts`: [line, column, originalLine, originalColumn, ours]. */
+type Segment = number[];
+
+const maps = new Table<string, string>();
+const parsed = new Table<string, Segment[]>();
+
+/** Remembers how positions of a cell map back; null: one line up. Returns true when it may be forgotten later. */
+export function rememberMap(cell: number, map: string | null): void {
+  if (map !== null) maps.set(`<cell ${cell}>`, map);
+}
+
+/** Called when a cell has ended: a map whose cell left no function behind is not needed any more. */
+export function forgetMap(cell: number): void {
+  const file = `<cell ${cell}>`;
+  const map = maps.get(file);
+  if (map !== undefined && startsWith(map, '!')) {
+    maps.delete(file);
+    parsed.delete(file);
+  }
+}
+
+function segmentsOf(file: string, map: string): Segment[] {
+  let segments = parsed.get(file);
+  if (segments === undefined) {
+    segments = [];
+    let segment: Segment = [];
+    let value = 0;
+    for (let at = map[0] === '!' ? 1 : 0; at <= map.length; at++) {
+      const character = map[at];
+      if (character !== undefined && character !== ',' && character !== ';') {
+        value = value * 10 + DIGITS[character]!;
+        continue;
+      }
+      push(segment, value);
+      value = 0;
+      if (character === ',') continue;
+      push(segments, segment);
+      segment = [];
+    }
+    parsed.set(file, segments);
+  }
+  return segments;
+}
+const DIGITS: Record<string, number> = { 0: 0, 1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 7: 7, 8: 8, 9: 9 };
+
+/** Line and column in the user's code of a position in a cell's body. */
+export function originalPosition(file: string, line: number, column: number): [number, number] {
+  const map = maps.get(file);
+  let best: Segment | undefined;
+  if (map !== undefined) {
+    const segments = segmentsOf(file, map);
+    for (let at = 0; at < segments.length; at++) {
+      const segment = segments[at]!;
+      if (segment[0]! > line || (segment[0] === line && segment[1]! > column)) break;
+      best = segment;
+    }
+  }
+  if (best === undefined) return [line > 1 ? line - 1 : 1, column];
+  if (best[4] === 1) return [best[2]!, best[3]!];
+  return line === best[0] ? [best[2]!, best[3]! + column - best[1]!] : [best[2]! + line - best[0]!, column];
+}
+
+/** The setter that a write to a const becomes: its frame says nothing. */
+const CONST_SETTER = 'set Assignment to constant variable.';
+
+interface Frame {
+  name: string;
+  file: string;
+  line: number;
+  column: number;
+  native: boolean;
+}
+
+let methods: { [K in keyof Site]: (site: Site) => ReturnType<Site[K]> };
+
+function framesOf(sites: Site[]): Frame[] {
+  const frames: Frame[] = [];
+  for (let at = 0; at < sites.length; at++) {
+    const site = sites[at]!;
+    const file = methods.getFileName(site) ?? '';
+    const name = methods.getFunctionName(site) ?? '';
+    if (file === '<prelude>' || name === CONST_SETTER) continue;
+    const native = methods.isNative(site);
+    let line = methods.getLineNumber(site) ?? 1;
+    let column = methods.getColumnNumber(site) ?? 1;
+    if (startsWith(file, '<cell ')) {
+      const position = originalPosition(file, line, column);
+      line = position[0];
+      column = position[1];
+    }
+    const shown = name === '<eval>' || name === '<anonymous>' ? '' : name;
+    push(frames, { name: shown, file: file === '<input>' ? '<anonymous>' : file, line, column, native });
+  }
+  return frames;
+}
+
+function textOf(frames: Frame[]): string {
+  let text = '';
+  for (let at = 0; at < frames.length; at++) {
+    const { name, file, line, column, native } = frames[at]!;
+    const place = native ? 'native' : `${file}:${line}:${column}`;
+    text += name === '' ? `\n    at ${place}` : `\n    at ${name} (${place})`;
+  }
+  return text;
+}
+
+/** What users' own `Error.prepareStackTrace` gets: V8's call sites, as far as they make sense here. */
+class CallSite {
+  readonly #frame: Frame;
+  constructor(frame: Frame) {
+    this.#frame = frame;
+  }
+  getFunctionName(): string | null {
+    return this.#frame.name === '' ? null : this.#frame.name;
+  }
+  getFileName(): string {
+    return this.#frame.file;
+  }
+  getLineNumber(): number {
+    return this.#frame.line;
+  }
+  getColumnNumber(): number {
+    return this.#frame.column;
+  }
+  isNative(): boolean {
+    return this.#frame.native;
+  }
+  toString(): string {
+    return slice(textOf([this.#frame]), 8);
+  }
+}
+
+let usersHook: ((error: unknown, sites: CallSite[]) => unknown) | undefined;
+
+function prepare(error: unknown, sites: Site[]): unknown {
+  const frames = framesOf(sites);
+  if (usersHook !== undefined) {
+    const shown: CallSite[] = [];
+    for (let at = 0; at < frames.length; at++) push(shown, new CallSite(frames[at]!));
+    return usersHook(error, shown);
+  }
+  let head = 'Error';
+  try {
+    head = errorToString(error as Error);
+  } catch {
+    // A throwing `name` or `message` getter: the frames still help.
+  }
+  return head + textOf(frames);
+}
+
+/** Takes over stack traces. Called once. */
+export function installStacks(): void {
+  const Engine = IntrinsicError as unknown as { prepareStackTrace: unknown };
+  Engine.prepareStackTrace = (_error: unknown, sites: Site[]) => {
+    const prototype = Object.getPrototypeOf(sites[0]) as Site;
+    methods = {
+      getFunctionName: uncurry(prototype.getFunctionName),
+      getFileName: uncurry(prototype.getFileName),
+      getLineNumber: uncurry(prototype.getLineNumber),
+      getColumnNumber: uncurry(prototype.getColumnNumber),
+      isNative: uncurry(prototype.isNative),
+    };
+    return '';
+  };
+  void new IntrinsicError('').stack;
+  Engine.prepareStackTrace = prepare;
+  const accessor = getOwnPropertyDescriptor(IntrinsicError, 'prepareStackTrace');
+  if (accessor?.configurable !== true) return;
+  defineProperty(IntrinsicError, 'prepareStackTrace', {
+    get: () => usersHook,
+    set: (hook: unknown) => {
+      usersHook = typeof hook === 'function' ? (hook as typeof usersHook) : undefined;
+    },
+    enumerable: false,
+    configurable: true,
+  });
+}
+
+/** Parses nothing but what the host wrote. */
+export const readJson = <T>(text: string): T => parse(text) as T;
