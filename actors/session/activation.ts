@@ -8,8 +8,9 @@ import { hasCode, RepriseError } from '../../bus/errors.ts';
 import type { Divergence } from '../../bus/protocol.ts';
 import type { StoredCommit } from '../../bus/types.ts';
 import type { KernelHost } from '../kernel/port.ts';
-import { applyCommit, emptyFold, placeAt, type SessionFold, seqOf } from './fold.ts';
+import { applyCommit, emptyFold, placeAt, seqOf } from './fold.ts';
 import { decodeFold } from './fold-codec.ts';
+import type { SessionFold } from './fold-shape.ts';
 import type { SessionPorts } from './ports.ts';
 import { type ReplayKernel, type ReplayResult, replayEvents } from './replay.ts';
 

@@ -1,7 +1,8 @@
 /** Events that await their commit, and the fold that holds them already. */
 import type { Clock } from '../../bus/port.ts';
 import type { SessionEvent } from '../../bus/types.ts';
-import { applyEvent, applyEvents, type SessionFold } from './fold.ts';
+import { applyEvent, applyEvents } from './fold.ts';
+import type { SessionFold } from './fold-shape.ts';
 
 /** Rough bytes of events in one commit; a larger turn becomes several commits. */
 const COMMIT_BYTES_MAX = 2_000_000;

@@ -1,7 +1,7 @@
 /** When a checkpoint is worth its price, and how it is taken. */
 import type { SessionEvent } from '../../bus/types.ts';
 import { Batch } from './batch.ts';
-import type { SessionFold } from './fold.ts';
+import type { SessionFold } from './fold-shape.ts';
 import type { LogWriter } from './log-writer.ts';
 import type { SessionPorts, SessionSettings } from './ports.ts';
 import type { Stepper } from './stepper.ts';

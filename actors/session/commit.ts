@@ -1,8 +1,9 @@
 /** Builds commits out of a fold and new events. Pure; the id and the time are arguments. */
 import { commitHash } from '../../bus/codec.ts';
 import type { Commit, SessionEvent } from '../../bus/types.ts';
-import { applyEvents, type SessionFold, seqOf, wakeAt } from './fold.ts';
+import { applyEvents, seqOf, wakeAt } from './fold.ts';
 import { encodeFold } from './fold-codec.ts';
+import type { SessionFold } from './fold-shape.ts';
 
 export interface CommitFacts {
   commit: string;

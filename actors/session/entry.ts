@@ -1,7 +1,7 @@
 /** The events by which things enter a session. Pure. */
 import type { SessionEvent } from '../../bus/types.ts';
 import type { Strike, Turn } from '../kernel/port.ts';
-import type { SessionFold } from './fold.ts';
+import type { SessionFold } from './fold-shape.ts';
 import type { Mail } from './mailbox.ts';
 import { eventsOfTurn } from './turn.ts';
 

@@ -1,6 +1,6 @@
 /** Event family: cells, from their input to the one event that ends them. */
 import { addCommand } from './command-index.ts';
-import type { EventHandler, SessionFold } from './fold.ts';
+import type { EventHandler, SessionFold } from './fold-shape.ts';
 
 type Cells = {
   input: EventHandler<'input'>;

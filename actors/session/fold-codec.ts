@@ -2,7 +2,8 @@
 import { decode, encode } from '../../bus/codec.ts';
 import { RepriseError } from '../../bus/errors.ts';
 import { packCommands, unpackCommands } from './command-index.ts';
-import { emptyFold, type SessionFold } from './fold.ts';
+import { emptyFold } from './fold.ts';
+import type { SessionFold } from './fold-shape.ts';
 
 const VERSION = 1;
 

@@ -1,7 +1,7 @@
 /** Event family: effects, from request to answer. */
 
-import type { EventHandler, OpenEffect, SessionFold } from './fold.ts';
 import { TURN_COST_MS } from './fold-cells.ts';
+import type { EventHandler, OpenEffect, SessionFold } from './fold-shape.ts';
 
 type Effects = {
   llm_req: EventHandler<'llm_req'>;

@@ -1,5 +1,5 @@
 /** Event family: the session's own life. */
-import type { EventHandler } from './fold.ts';
+import type { EventHandler } from './fold-shape.ts';
 
 type Lifecycle = {
   session: EventHandler<'session'>;

@@ -8,7 +8,7 @@
  *    cannot be said, the kernel's session is dropped and rebuilt from the log (LOST).
  * 3. A fenced session answers nobody: its waiters are rejected with FENCED and asked elsewhere.
  */
-import { type Actor, createActor } from 'xstate';
+import { createActor } from 'xstate';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
 import type { ExecuteReply, ExecuteRequest } from '../../bus/protocol.ts';
 import type { SessionEvent } from '../../bus/types.ts';
@@ -17,14 +17,17 @@ import { divergenceError, type Loaded, loadSession, replaySession } from './acti
 import { Batch } from './batch.ts';
 import { checkpointDue, isSaved, takeCheckpoint } from './checkpoints.ts';
 import { goesOn } from './entry.ts';
-import { emptyFold, type SessionFold } from './fold.ts';
+import { emptyFold } from './fold.ts';
+import type { SessionFold } from './fold-shape.ts';
 import { closedError, fencedError, LiveCommand, rejectAll } from './live-command.ts';
 import { LogWriter } from './log-writer.ts';
 import {
   type EndReason,
   makeSessionMachine,
   type SessionAction,
+  type SessionActor,
   type SessionMachineEvent,
+  untilRestored,
 } from './machine.ts';
 import { type Mail, Mailbox, type Waiter } from './mailbox.ts';
 import { OpenEffects } from './open-effects.ts';
@@ -44,7 +47,7 @@ const FAILURES_MAX = 3;
 export class SessionInterpreter {
   readonly name: string;
   readonly #ports: SessionPorts;
-  readonly #machine: Actor<ReturnType<typeof makeSessionMachine>>;
+  readonly #machine: SessionActor;
   readonly #mailbox = new Mailbox();
   readonly #effects: OpenEffects;
   readonly #replies: RecordedReplies;
@@ -105,9 +108,6 @@ export class SessionInterpreter {
     this.#machine.start();
   }
 
-  // ── What callers see ──────────────────────────────────────────────────────────────────────────────────
-
-  /** The session as the log holds it. */
   get fold(): SessionFold {
     return this.#writer.fold;
   }
@@ -170,24 +170,8 @@ export class SessionInterpreter {
 
   /** Resolves when the session has been restored, rejects when it cannot be. */
   async restored(): Promise<void> {
-    const restoring = (value: unknown) => value === 'restoring' || value === 'replaying';
-    if (!restoring(this.state)) {
-      if (this.#isOver()) throw this.#error ?? fencedError(this.name);
-      return;
-    }
-    await new Promise<void>((resolve, reject) => {
-      const subscription = this.#machine.subscribe({
-        next: ({ value, status }) => {
-          if (restoring(value)) return;
-          subscription.unsubscribe();
-          if (status === 'active') resolve();
-          else reject(this.#error ?? fencedError(this.name));
-        },
-      });
-    });
+    if (!(await untilRestored(this.#machine))) throw this.#error ?? fencedError(this.name);
   }
-
-  // ── Deeds ─────────────────────────────────────────────────────────────────────────────────────────────
 
   #perform(action: SessionAction): void {
     const done = this.#deeds[action]();
@@ -305,7 +289,7 @@ export class SessionInterpreter {
     this.#send({ type: this.#turn?.poisoned ? 'LOST' : 'COMMITTED' });
   }
 
-  /** Everything that hears of a commit hears of it here. */
+  /** Who hears of a commit hears of it here. */
   #tell(): void {
     const command = this.#command;
     if (command && !this.fold.running) {
@@ -382,8 +366,6 @@ export class SessionInterpreter {
     this.#error = error;
     this.#send({ type: 'FAILED' });
   }
-
-  // ── Small things ──────────────────────────────────────────────────────────────────────────────────────
 
   #post<T>(make: (waiter: Waiter<T>) => Mail): Promise<T> {
     return new Promise((resolve, reject) => {

@@ -2,7 +2,7 @@
 import { RepriseError } from '../../bus/errors.ts';
 import type { ExecuteReply } from '../../bus/protocol.ts';
 import type { SessionEvent } from '../../bus/types.ts';
-import type { SessionFold } from './fold.ts';
+import type { SessionFold } from './fold-shape.ts';
 import type { Mail, Waiter } from './mailbox.ts';
 import { replyFromEvents } from './reply.ts';
 

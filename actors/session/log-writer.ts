@@ -5,7 +5,8 @@ import type { Clock } from '../../bus/port.ts';
 import type { IIncrementalWriter, ReplState, SessionEvent } from '../../bus/types.ts';
 import { Batch } from './batch.ts';
 import { makeCommit } from './commit.ts';
-import { placeAt, type SessionFold, seqOf } from './fold.ts';
+import { placeAt, seqOf } from './fold.ts';
+import type { SessionFold } from './fold-shape.ts';
 import type { SessionStore } from './ports.ts';
 
 export interface WriterPorts {

@@ -7,7 +7,7 @@
  *   ready | awaitingEffects -> checkpointing -> deciding
  *   any -> fenced (someone else committed), failed (cannot be restored), retired (handed back on purpose)
  */
-import { setup } from 'xstate';
+import { type Actor, setup } from 'xstate';
 
 export type SessionMachineEvent =
   | { type: 'LOADED' }
@@ -95,5 +95,21 @@ export function makeSessionMachine(perform: (action: SessionAction) => void, que
       failed: { entry: 'failed', type: 'final' },
       retired: { entry: 'retired', type: 'final' },
     },
+  });
+}
+
+export type SessionActor = Actor<ReturnType<typeof makeSessionMachine>>;
+
+/** Resolves once the session is restored (true), or cannot be (false). */
+export function untilRestored(actor: SessionActor): Promise<boolean> {
+  const restoring = (value: unknown) => value === 'restoring' || value === 'replaying';
+  const { value, status } = actor.getSnapshot();
+  if (!restoring(value)) return Promise.resolve(status === 'active');
+  return new Promise((resolve) => {
+    const subscription = actor.subscribe((snapshot) => {
+      if (restoring(snapshot.value)) return;
+      subscription.unsubscribe();
+      resolve(snapshot.status === 'active');
+    });
   });
 }

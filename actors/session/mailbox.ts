@@ -1,6 +1,6 @@
 /** What waits to enter a session, and which of it may enter next. Pure but for being a queue. */
 import type { ExecuteReply, ExecuteRequest } from '../../bus/protocol.ts';
-import type { SessionFold } from './fold.ts';
+import type { SessionFold } from './fold-shape.ts';
 import type { EffectAnswer } from './ports.ts';
 
 /** The two ends of a promise somebody waits on. */

@@ -1,5 +1,5 @@
 /** The effects that are under way for a resident session: always those that its durable fold has open. */
-import type { OpenEffect } from './fold.ts';
+import type { OpenEffect } from './fold-shape.ts';
 import type { EffectAnswer, EffectRunner } from './ports.ts';
 
 export class OpenEffects {

@@ -3,7 +3,7 @@ import type { Clock } from '../../bus/port.ts';
 import type { AppendReply, LoadReply } from '../../bus/protocol.ts';
 import type { Commit, Json, SessionEvent, SessionMetadata, StoredCommit } from '../../bus/types.ts';
 import type { KernelHost } from '../kernel/port.ts';
-import type { OpenEffect } from './fold.ts';
+import type { OpenEffect } from './fold-shape.ts';
 
 export interface SessionStore {
   /**

@@ -1,7 +1,7 @@
 /** Replies that a session has given before: commands are idempotent by their `commandId`. */
 import type { ExecuteReply } from '../../bus/protocol.ts';
 import { mayHaveCommand } from './command-index.ts';
-import type { SessionFold } from './fold.ts';
+import type { SessionFold } from './fold-shape.ts';
 import type { SessionStore } from './ports.ts';
 import { replyFromEvents } from './reply.ts';
 

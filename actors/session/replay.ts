@@ -8,7 +8,8 @@
 import type { Divergence } from '../../bus/protocol.ts';
 import type { SessionEvent } from '../../bus/types.ts';
 import type { KernelStep, Strike, Turn } from '../kernel/port.ts';
-import { applyEvent, type SessionFold, seqOf } from './fold.ts';
+import { applyEvent, seqOf } from './fold.ts';
+import type { SessionFold } from './fold-shape.ts';
 import { compareEvents, eventsOfTurn, isDerived } from './turn.ts';
 
 /** The kernel of one session, as replay needs it. */

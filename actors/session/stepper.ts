@@ -3,7 +3,7 @@ import type { SessionEvent } from '../../bus/types.ts';
 import type { Turn } from '../kernel/port.ts';
 import { Batch } from './batch.ts';
 import { entryEvent, outcomeEvents } from './entry.ts';
-import type { SessionFold } from './fold.ts';
+import type { SessionFold } from './fold-shape.ts';
 import type { LogWriter } from './log-writer.ts';
 import type { Mail } from './mailbox.ts';
 import type { SessionPorts } from './ports.ts';

@@ -6,7 +6,7 @@ import { encodeCanonical, sha256 } from '../../bus/codec.ts';
 import type { Divergence } from '../../bus/protocol.ts';
 import type { Json, SessionEvent } from '../../bus/types.ts';
 import type { KernelRequest, Turn } from '../kernel/port.ts';
-import type { RunningCell } from './fold.ts';
+import type { RunningCell } from './fold-shape.ts';
 
 /** Events that re-execution derives; all others enter the session from outside. */
 const DERIVED = new Set<SessionEvent['type']>(['output', 'error', 'llm_req', 'effect_req', 'effect_cancel']);

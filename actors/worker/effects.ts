@@ -10,7 +10,8 @@ import type { Bus, Clock } from '../../bus/port.ts';
 import type { LlmAnswer, LlmCall, Reply } from '../../bus/protocol.ts';
 import type { Subjects } from '../../bus/subjects.ts';
 import type { Json } from '../../bus/types.ts';
-import { dueOf, type OpenEffect } from '../session/fold.ts';
+import { dueOf } from '../session/fold.ts';
+import type { OpenEffect } from '../session/fold-shape.ts';
 import type { EffectAnswer, EffectRunner, Log } from '../session/ports.ts';
 
 export interface EffectPorts {

@@ -8,7 +8,7 @@ import type {
   SessionMetadata,
 } from '../../bus/types.ts';
 import type { InspectReport, KernelHost } from '../kernel/port.ts';
-import type { SessionFold } from '../session/fold.ts';
+import type { SessionFold } from '../session/fold-shape.ts';
 import { SessionInterpreter } from '../session/interpreter.ts';
 import type { EndReason } from '../session/machine.ts';
 import type { SessionPorts } from '../session/ports.ts';

@@ -1,0 +1,64 @@
+/** The shape of a session's fold, and of what applies one event to it. */
+import type { Json, SessionEvent, SessionEventType } from '../../bus/types.ts';
+import type { CommandIndex } from './command-index.ts';
+
+/** The cell that has begun and not ended. */
+export interface RunningCell {
+  cell: number;
+  /** seq of its input event. */
+  seq: number;
+  commandId: string;
+  /** seq of the event that began its latest turn. */
+  turnAt: number;
+  timeoutMs?: number;
+}
+
+/** An effect without an answer. */
+export interface OpenEffect {
+  effect: number;
+  kind: string;
+  seq: number;
+  payload: Json;
+  receiptKey?: string;
+}
+
+/** Where the session stands in the log: known from stored commits, not from events. */
+export interface LogPlace {
+  /** Position of the newest commit, 0 when there is none. */
+  position: number;
+  /** Hash of the newest commit, '' when there is none. */
+  hash: string;
+  epoch: number;
+  /** Positions of up to 32 newest commits, newest last. */
+  tail: number[];
+  /** Bytes stored for the session so far, checkpoint images included. */
+  sizeBytes: number;
+}
+
+export interface SessionFold {
+  name: string;
+  token: string;
+  id: string;
+  created: string;
+  seed: string;
+  /** seq of the newest event, -1 when there is none. */
+  seq: number;
+  /** Time of the newest event, ms since the epoch: kernel time never runs backwards. */
+  timeMs: number;
+  cells: number;
+  closed: boolean;
+  running: RunningCell | null;
+  effects: readonly OpenEffect[];
+  commands: CommandIndex;
+  checkpointCount: number;
+  checkpoint: { seq: number; stateId: string; position?: number } | null;
+  /** Estimated cost of replaying what came after the newest checkpoint, ms. */
+  replayCostMs: number;
+  log: LogPlace;
+}
+
+/** A handler of one event type: returns what changes in the fold. */
+export type EventHandler<T extends SessionEventType> = (
+  fold: SessionFold,
+  event: Extract<SessionEvent, { type: T }>,
+) => Partial<SessionFold>;

@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import {
+  addCommand,
+  emptyCommandIndex,
+  mayHaveCommand,
+  packCommands,
+  unpackCommands,
+} from '../../actors/session/command-index.ts';
+import { applyCommit, applyEvents, emptyFold, TAIL_LENGTH, wakeAt } from '../../actors/session/fold.ts';
+import { decodeFold, encodeFold } from '../../actors/session/fold-codec.ts';
+import { decode, encode } from '../../bus/codec.ts';
+import type { SessionEvent } from '../../bus/types.ts';
+import { at, input, result, session, store, T0 } from './samples.ts';
+
+const llmRequest: SessionEvent = {
+  type: 'llm_req',
+  seq: 2,
+  prompt: 'hi',
+  receiptKey: 'key',
+  timestamp: at(2),
+  cell: 1,
+  effect: 7,
+  request: { prompt: 'hi' },
+};
+const timerRequest: SessionEvent = {
+  type: 'effect_req',
+  seq: 3,
+  kind: 'timer',
+  effect: 8,
+  timestamp: at(3),
+  cell: 1,
+  payload: { delayMs: 5, dueMs: T0 + 500 },
+};
+
+describe('the fold of a session', () => {
+  it('takes its identity from the first event', () => {
+    const fold = applyEvents(emptyFold('sample'), [session]);
+    assert.deepEqual([fold.id, fold.seed, fold.seq, fold.timeMs], ['id-1', 'seed-1', 0, T0]);
+  });
+
+  it('has a running cell from its input to the output that ends it', () => {
+    const begun = applyEvents(emptyFold('sample'), [session, input(1, '1+1')]);
+    assert.equal(begun.running?.commandId, 'c1');
+    const printed = applyEvents(begun, [
+      { type: 'output', seq: 2, value: 'x', timestamp: at(2), stream: 'stdout', cell: 1 },
+    ]);
+    assert.equal(printed.running?.cell, 1);
+    assert.equal(applyEvents(printed, [result(3, '2')]).running, null);
+  });
+
+  it('takes an output without a stream, as the contract writes it, for the result', () => {
+    const fold = applyEvents(emptyFold('sample'), [
+      session,
+      input(1, '1'),
+      { type: 'output', seq: 2, value: '1', timestamp: at(2) },
+    ]);
+    assert.equal(fold.running, null);
+  });
+
+  it('keeps effects open until they are answered or given up', () => {
+    const open = applyEvents(emptyFold('sample'), [session, input(1, 'x'), llmRequest, timerRequest]);
+    assert.deepEqual(
+      open.effects.map(({ effect }) => effect),
+      [7, 8],
+    );
+    assert.equal(wakeAt(open), T0 + 500);
+    const answered = applyEvents(open, [
+      { type: 'llm_resp', seq: 4, response: 'yes', receiptKey: 'key', timestamp: at(4), effect: 7 },
+    ]);
+    assert.deepEqual(
+      answered.effects.map(({ effect }) => effect),
+      [8],
+    );
+    assert.equal(answered.running?.turnAt, 4);
+    const cancelled = applyEvents(answered, [{ type: 'effect_cancel', seq: 5, effect: 8, timestamp: at(5) }]);
+    assert.deepEqual([cancelled.effects, wakeAt(cancelled)], [[], undefined]);
+  });
+
+  it('finds the effect of an answer that names only its receipt key', () => {
+    const open = applyEvents(emptyFold('sample'), [session, input(1, 'x'), llmRequest]);
+    const answered = applyEvents(open, [{ type: 'llm_resp', seq: 3, response: 'yes', receiptKey: 'key' }]);
+    assert.deepEqual(answered.effects, []);
+  });
+
+  it('waits for nothing once it is closed', () => {
+    const fold = applyEvents(emptyFold('sample'), [
+      session,
+      input(1, 'x'),
+      llmRequest,
+      { type: 'closed', seq: 3, reason: 'exit', timestamp: at(3) },
+    ]);
+    assert.deepEqual([fold.closed, fold.running, fold.effects], [true, null, []]);
+  });
+
+  it('never lets time run backwards', () => {
+    const late = { ...input(1, 'x'), timestamp: at(-1000) } as SessionEvent;
+    assert.equal(applyEvents(emptyFold('sample'), [session, late]).timeMs, T0);
+  });
+
+  it('starts the replay budget anew at a checkpoint', () => {
+    const busy = applyEvents(emptyFold('sample'), [session, input(1, 'x'), result(2, '1')]);
+    assert.ok(busy.replayCostMs > 1);
+    const saved = applyEvents(busy, [{ type: 'checkpoint', seq: 3, reason: 'park', stateId: 's' }]);
+    assert.deepEqual(
+      [saved.replayCostMs, saved.checkpointCount, saved.checkpoint],
+      [0, 1, { seq: 3, stateId: 's' }],
+    );
+  });
+
+  it('knows where its checkpoint is in the log once the commit is stored', () => {
+    const { fold, commits } = store([
+      [session, input(1, 'x'), result(2, '1')],
+      [{ type: 'checkpoint', seq: 3, reason: 'park', stateId: 's', timestamp: at(3), sizeBytes: 50 }],
+    ]);
+    assert.equal(fold.checkpoint?.position, 20);
+    assert.equal(fold.log.sizeBytes, 250, 'two commits of 100 bytes and an image of 50');
+    assert.deepEqual(
+      commits.reduce(applyCommit, emptyFold('sample')),
+      fold,
+      'folding the stored commits gives the same',
+    );
+  });
+
+  it('names at most 32 commits before the newest', () => {
+    const groups: SessionEvent[][] = [[session]];
+    for (let seq = 1; seq < 41; seq++) groups.push([{ type: 'checkpoint', seq, reason: 'r', stateId: 's' }]);
+    const { fold, commits } = store(groups);
+    assert.equal(fold.log.tail.length, TAIL_LENGTH);
+    assert.equal(fold.log.tail.at(-1), 410);
+    assert.equal(commits.at(-1)?.commit.head.tail.at(-1), 400);
+  });
+
+  it('survives being stored and read back', () => {
+    const { fold } = store([[session, input(1, 'x'), llmRequest, timerRequest]]);
+    const back = decodeFold(encodeFold(fold));
+    const plain = ({ log: _, commands, ...rest }: typeof fold) => ({
+      ...rest,
+      commands: [...commands.words.subarray(0, commands.length)],
+    });
+    assert.deepEqual(decode(encode(plain(back))), decode(encode(plain(fold))));
+  });
+
+  it('refuses bytes that are no fold', () => {
+    assert.throws(() => decodeFold(encode({ v: 99 })), { code: 'CORRUPT' });
+    assert.throws(() => decodeFold(encode(null)), { code: 'CORRUPT' });
+  });
+});
+
+describe('the index of commands', () => {
+  it('never forgets a command, whatever branches from it', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.string(), { maxLength: 200 }),
+        fc.array(fc.string(), { maxLength: 50 }),
+        (common, more) => {
+          const shared = common.reduce(addCommand, emptyCommandIndex);
+          const left = more.reduce(addCommand, shared);
+          const right = ['other', ...more.map((id) => `${id}'`)].reduce(addCommand, shared);
+          for (const id of [...common, ...more]) assert.ok(mayHaveCommand(left, id));
+          for (const id of [...common, 'other']) assert.ok(mayHaveCommand(right, id));
+          const back = unpackCommands(packCommands(left));
+          for (const id of [...common, ...more]) assert.ok(mayHaveCommand(back, id));
+        },
+      ),
+    );
+  });
+
+  it('takes four bytes a command', () => {
+    const index = ['a', 'b', 'c'].reduce(addCommand, emptyCommandIndex);
+    assert.equal(packCommands(index).byteLength, 12);
+    assert.equal(mayHaveCommand(index, 'd'), false);
+  });
+});

@@ -1,0 +1,114 @@
+/** Style as a test: who may import whom, how long a file may be, what a pure file may not call. */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const FOLDERS = ['actors', 'bus', 'storage', 'cli', 'test'];
+const LINES_MAX = 400;
+
+function sources(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((file) => /\.(ts|mjs|js)$/.test(file))
+    .map((file) => join(folder, file));
+}
+
+const files = FOLDERS.flatMap(sources).map((path) => ({
+  path,
+  text: readFileSync(join(root, path), 'utf8'),
+}));
+
+/** Relative imports of a file, as paths from the root. */
+function imports({ path, text }: { path: string; text: string }): string[] {
+  const found = text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g);
+  return [...found].map(([, target]) => relative(root, resolve(root, dirname(path), target!)));
+}
+
+/** What each folder may import beside itself. */
+const MAY_IMPORT: Record<string, string[]> = {
+  bus: [],
+  storage: ['bus', 'actors/lifecycle.ts', 'actors/role-process.ts'],
+  'actors/kernel': ['bus'],
+  'actors/session': ['bus', 'actors/kernel/port.ts'],
+  'actors/worker': [
+    'bus',
+    'actors/session',
+    'actors/kernel',
+    'actors/lifecycle.ts',
+    'actors/role-process.ts',
+  ],
+  'actors/llm': ['bus', 'actors/lifecycle.ts', 'actors/role-process.ts'],
+  'actors/supervisor': ['bus', 'cli/freshness.mjs'],
+  cli: ['bus', 'actors/supervisor', 'actors/kernel/compiler'],
+};
+
+/** Files that decide; they never act. */
+const PURE = [
+  /^actors\/session\/(fold|fold-.*|commit|turn|entry|replay|reply|mailbox|batch|command-index|checkpoints)\.ts$/,
+  /^actors\/kernel\/compiler\//,
+  /^storage\/validation\.ts$/,
+  /^bus\/(types|subjects|codec|errors|schemas|event-schemas|protocol)\.ts$/,
+];
+const BANNED =
+  /\b(Date\.now|Math\.random|fetch|setTimeout|setInterval|process\.env|randomUUID)\s*\(|process\.env\b/;
+
+describe('tidiness', () => {
+  it('keeps every file at 400 lines or fewer', () => {
+    const long = files
+      .map(({ path, text }) => ({ path, lines: text.split('\n').length - 1 }))
+      .filter(({ lines }) => lines > LINES_MAX);
+    assert.deepEqual(long, []);
+  });
+
+  it('lets each folder import only what is below it', () => {
+    const wrong: string[] = [];
+    for (const file of files) {
+      const folder = Object.keys(MAY_IMPORT).find((name) => file.path.startsWith(`${name}/`));
+      if (!folder) continue;
+      for (const target of imports(file)) {
+        const allowed = [folder, ...MAY_IMPORT[folder]!];
+        if (
+          target === 'package.json' ||
+          allowed.some((name) => target === name || target.startsWith(`${name}/`))
+        )
+          continue;
+        wrong.push(`${file.path} imports ${target}`);
+      }
+    }
+    assert.deepEqual(wrong, []);
+  });
+
+  it('calls no clock, no randomness and no environment in files that decide', () => {
+    const wrong = files
+      .filter(({ path }) => PURE.some((pattern) => pattern.test(path)))
+      .filter(({ text }) => BANNED.test(text.replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '')))
+      .map(({ path }) => path);
+    assert.deepEqual(wrong, []);
+  });
+
+  it('has no cycles between its modules', () => {
+    const graph = new Map(files.map((file) => [file.path, imports(file)]));
+    const done = new Set<string>();
+    const visit = (path: string, trail: string[]): string[] | null => {
+      if (trail.includes(path)) return [...trail.slice(trail.indexOf(path)), path];
+      if (done.has(path)) return null;
+      for (const next of graph.get(path) ?? []) {
+        const cycle = visit(next, [...trail, path]);
+        if (cycle) return cycle;
+      }
+      done.add(path);
+      return null;
+    };
+    for (const path of graph.keys()) assert.equal(visit(path, [])?.join(' -> '), undefined);
+  });
+
+  it('leaves no unfinished business in the sources', () => {
+    const words = ['TO' + 'DO', 'FIX' + 'ME', 'XX' + 'X'];
+    const wrong = files
+      .filter(({ text }) => new RegExp(`\\b(${words.join('|')})\\b`).test(text))
+      .map(({ path }) => path);
+    assert.deepEqual(wrong, []);
+  });
+});
