@@ -286,7 +286,7 @@ export interface CommitHead {
   checkpoint?: { seq: number; stateId: string; position?: number };
   /** Log positions of up to 32 commits before this one, newest last. */
   tail: number[];
-  /** A cell is unfinished (its effects are pending): somebody must carry on. */
+  /** A turn or a model call is unfinished: somebody must carry on. Waiting for timers alone is `wakeAt`. */
   running?: boolean;
   closed?: boolean;
   /** When the earliest pending timer is due, ms since the epoch. */

@@ -1,7 +1,7 @@
 /** Builds commits out of a fold and new events. Pure; the id and the time are arguments. */
 import { commitHash } from '../../bus/codec.ts';
 import type { Commit, SessionEvent } from '../../bus/types.ts';
-import { applyEvents, seqOf, wakeAt } from './fold.ts';
+import { applyEvents, isUnfinished, seqOf, wakeAt } from './fold.ts';
 import { encodeFold } from './fold-codec.ts';
 import type { SessionFold } from './fold-shape.ts';
 
@@ -45,7 +45,7 @@ export function makeCommit(
     },
   };
   if (next.checkpoint) body.head.checkpoint = next.checkpoint;
-  if (next.running || next.effects.some((effect) => effect.kind !== 'timer')) body.head.running = true;
+  if (isUnfinished(next)) body.head.running = true;
   if (next.closed) body.head.closed = true;
   const wake = wakeAt(next);
   if (wake !== undefined) body.head.wakeAt = wake;

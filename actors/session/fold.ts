@@ -95,3 +95,12 @@ export function dueOf(effect: OpenEffect): number {
   const payload = effect.payload as { dueMs?: number } | null;
   return payload?.dueMs ?? 0;
 }
+
+/**
+ * True when somebody must carry on without being asked: a turn that has begun and not ended, or an effect
+ * other than a timer (timers are told apart: they are no work before they are due).
+ */
+export function isUnfinished(fold: SessionFold): boolean {
+  const waitsForTimersOnly = fold.effects.length > 0 && fold.effects.every(({ kind }) => kind === 'timer');
+  return !waitsForTimersOnly && (fold.running !== null || fold.effects.length > 0);
+}

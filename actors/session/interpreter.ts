@@ -164,7 +164,7 @@ export class SessionInterpreter {
 
   /** Runs `look` while no turn runs. Resolves null when the session is busy: looking never waits for a cell. */
   async quietly<T>(look: () => Promise<T>): Promise<T | null> {
-    if (this.state === 'running' || this.fold.seq < 0) return null;
+    if (['running', 'restoring', 'replaying'].includes(this.state) || this.fold.seq < 0) return null;
     return this.#stepper.exclusive(look);
   }
 
@@ -231,14 +231,12 @@ export class SessionInterpreter {
       this.#send({ type: 'TURN' });
       return;
     }
-    if (mail.kind === 'command') {
-      // Until its outcome is durable the command can be put back, whatever happens.
-      this.#command = new LiveCommand(mail);
-      if (await this.#answerWithoutRunning(mail)) {
-        this.#command = null;
-        this.#send({ type: 'TURN' });
-        return;
-      }
+    // Until its outcome is durable a command can be put back, whatever happens.
+    if (mail.kind === 'command') this.#command = new LiveCommand(mail);
+    if (mail.kind === 'abandon') this.#abandoned.push(mail.waiter);
+    if (await this.#isAnswered(mail)) {
+      this.#send({ type: 'TURN' });
+      return;
     }
     this.#turn = await this.#enter(mail, batch);
     // Answers that came together go into one commit, as long as the cell only goes on waiting.
@@ -254,22 +252,19 @@ export class SessionInterpreter {
     const cell = this.#command;
     const turn = await this.#stepper.enter(mail, batch, this.#writer, cell?.computedMs ?? 0);
     if (cell) cell.computedMs += turn.durationMs;
-    if (mail.kind === 'abandon') this.#abandoned.push(mail.waiter);
     return turn;
   }
 
-  /** Repeated commands and commands to a closed session have their answer already. */
-  async #answerWithoutRunning({ request, waiter }: Mail & { kind: 'command' }): Promise<boolean> {
-    const recorded = await this.#replies.find(this.fold, request.commandId);
-    if (recorded) {
-      waiter.resolve(recorded);
-      return true;
-    }
-    if (this.fold.closed) {
-      waiter.reject(closedError(this.name));
-      return true;
-    }
-    return false;
+  /** Repeated commands, commands to a closed session and giving up what has ended need no turn. */
+  async #isAnswered(mail: Mail): Promise<boolean> {
+    if (mail.kind === 'abandon') return this.fold.running === null;
+    if (mail.kind !== 'command') return false;
+    const recorded = await this.#replies.find(this.fold, mail.request.commandId);
+    if (!recorded && !this.fold.closed) return false;
+    this.#command = null;
+    if (recorded) mail.waiter.resolve(recorded);
+    else mail.waiter.reject(closedError(this.name));
+    return true;
   }
 
   async #append(): Promise<void> {

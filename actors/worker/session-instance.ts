@@ -8,6 +8,7 @@ import type {
   SessionMetadata,
 } from '../../bus/types.ts';
 import type { InspectReport, KernelHost } from '../kernel/port.ts';
+import { isUnfinished, wakeAt } from '../session/fold.ts';
 import type { SessionFold } from '../session/fold-shape.ts';
 import { SessionInterpreter } from '../session/interpreter.ts';
 import type { EndReason } from '../session/machine.ts';
@@ -122,6 +123,12 @@ export class SessionInstance implements ISessionInstance {
 
   get busy(): boolean {
     return this.#interpreter.busy;
+  }
+
+  /** True when it would be missed: work goes on, or a timer is due before `horizonMs` (since the epoch). */
+  isNeeded(horizonMs: number): boolean {
+    const { fold } = this.#interpreter;
+    return this.busy || isUnfinished(fold) || (wakeAt(fold) ?? Number.POSITIVE_INFINITY) < horizonMs;
   }
 
   /** Variables and state; of a busy session, what is known without touching it. */

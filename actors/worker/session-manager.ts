@@ -20,6 +20,9 @@ export interface ResidencySettings {
   passivateAfterMs: number;
 }
 
+/** A session whose timer is due sooner than this is not passivated: it would only come back. */
+const WAKE_SOON_MS = 30_000;
+
 export interface ResidencyListener {
   onResident(name: string): void;
   onReleased(name: string): void;
@@ -92,7 +95,7 @@ export class SessionManager implements ISessionManager {
       if (instance.busy) continue;
       if (instance.isNew) {
         if (quietMs > 1_000) instance.retire();
-      } else if (surplus > 0 || quietMs > passivateAfterMs) {
+      } else if ((surplus > 0 || quietMs > passivateAfterMs) && !instance.isNeeded(now + WAKE_SOON_MS)) {
         surplus--;
         await this.#passivate(instance);
       } else if (quietMs > parkAfterMs && !instance.parked) {
