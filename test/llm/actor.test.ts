@@ -8,8 +8,7 @@ import { makeRouter } from '../../actors/llm/routing.ts';
 import { decode, encode } from '../../bus/codec.ts';
 import { longCall } from '../../bus/long-call.ts';
 import { type MemoryHub, makeMemoryBus } from '../../bus/memory.ts';
-import type { Bus } from '../../bus/port.ts';
-import { systemClock } from '../../bus/port.ts';
+import { type Bus, type Clock, systemClock } from '../../bus/port.ts';
 import type { LlmAnswer, PresenceReply, Reply } from '../../bus/protocol.ts';
 import { makeSubjects } from '../../bus/subjects.ts';
 import type { Json } from '../../bus/types.ts';
@@ -44,6 +43,7 @@ afterEach(async () => {
 });
 
 interface Options {
+  clock?: Clock;
   concurrency?: number;
   storagePatienceMs?: number;
 }
@@ -56,7 +56,7 @@ async function startActor(name: string, options: Options = {}): Promise<LlmActor
     version: '0',
     bus: hub.connect(name),
     subjects,
-    clock: systemClock,
+    clock: options.clock ?? systemClock,
     random: () => 0,
     route: makeRouter(
       {
@@ -162,6 +162,30 @@ test('a retryable failure is tried again, with the same idempotency key', async 
     ['k1', 'k1', 'k1'],
   );
   assert.match(logged.join('\n'), /slow down.*trying again/);
+});
+
+test('a server that hangs, or stops in the middle of an answer, costs tries and is then reported', async () => {
+  // The time of an attempt is up when the test says so: once the server has the request.
+  const limits: (() => void)[] = [];
+  const clock: Clock = {
+    ...systemClock,
+    setTimer(callback, delayMs) {
+      if (delayMs < 60_000) return systemClock.setTimer(callback, delayMs);
+      limits.push(callback);
+      return { cancel: () => {} };
+    },
+  };
+  await startActor('one', { clock });
+  double.script({ type: 'hang' }, { type: 'halfBody' }, { type: 'hang' });
+  const call = ask('k1', { prompt: 'hi' });
+  for (let tries = 1; tries <= 3; tries++) {
+    await double.received(tries);
+    limits.shift()!();
+  }
+  const answer = await call;
+  assert.ok(answer.ok);
+  assert.equal(answer.error?.code, 'TIMEOUT');
+  assert.match(answer.error.message, /no answer within [\d.]+ s \(3 tries\)/);
 });
 
 test('after the last try the cell is told what happened', async () => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { after, before, beforeEach, test } from 'node:test';
 import { chatBody, makeOpenAi, retryAfterMs } from '../../actors/llm/openai.ts';
 import { ProviderError } from '../../actors/llm/provider.ts';
@@ -156,17 +157,33 @@ test('a reset connection and an absent server may be tried again', async () => {
   );
 });
 
-test('aborting ends a call that hangs before the headers or in the middle of the body', async () => {
-  for (const behaviour of ['hang', 'halfBody'] as const) {
-    const abort = new AbortController();
-    const abortedBefore = double.aborted;
-    double.script({ type: behaviour });
-    const call = ask({ prompt: 'x' }, { signal: abort.signal });
-    await double.received(double.requests.length + 1);
-    abort.abort();
-    await assert.rejects(call, { reason: 'UNAVAILABLE' });
-    await double.abandoned(abortedBefore + 1);
-  }
+test('aborting ends a call that hangs before the headers', async () => {
+  const abort = new AbortController();
+  const abandonedBefore = double.aborted;
+  double.script({ type: 'hang' });
+  const call = ask({ prompt: 'x' }, { signal: abort.signal });
+  await double.received(1);
+  abort.abort();
+  await assert.rejects(call, { reason: 'UNAVAILABLE' });
+  await double.abandoned(abandonedBefore + 1);
+});
+
+test('aborting ends a call that hangs in the middle of the body', async () => {
+  const abort = new AbortController();
+  const abandonedBefore = double.aborted;
+  double.script({ type: 'halfBody' });
+  const headersSeen = new Promise<void>((resolve) => {
+    const seen = () => {
+      unsubscribe('undici:request:headers', seen);
+      resolve();
+    };
+    subscribe('undici:request:headers', seen);
+  });
+  const call = ask({ prompt: 'x' }, { signal: abort.signal });
+  await headersSeen;
+  abort.abort();
+  await assert.rejects(call, { reason: 'UNAVAILABLE' });
+  await double.abandoned(abandonedBefore + 1);
 });
 
 test('a key that the server quotes back is blotted out', async () => {
