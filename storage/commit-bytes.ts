@@ -25,6 +25,6 @@ export function sealed(commit: Commit): { hash: string; bytes: Uint8Array } {
   bytes.set(body, 0);
   bytes[0] = FIXMAP | (pairs + 1);
   bytes.set(HASH_KEY, body.byteLength);
-  bytes.latin1Write(claimed, body.byteLength + HASH_KEY.byteLength, HASH_LENGTH);
+  bytes.write(claimed, body.byteLength + HASH_KEY.byteLength, HASH_LENGTH, 'latin1');
   return { hash, bytes };
 }

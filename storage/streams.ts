@@ -6,9 +6,11 @@
  * session could remove the newest message legitimately, so every removal is preceded and followed by a marker on
  * a subject of its own (`mark`), of which only the newest is kept.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { hasCode, RepriseError } from '../bus/errors.ts';
 import type { Subjects } from '../bus/subjects.ts';
 import { type ApiError, apiError, type JetStreamApi, makeHeaders, parseJson } from './jetstream-api.ts';
+import { pipelined } from './pipeline.ts';
 
 export interface StreamNames {
   log: string;
@@ -61,6 +63,39 @@ export async function provideStreams(api: JetStreamApi, subjects: Subjects): Pro
   const places = streamPlaces(subjects.prefix);
   await provideStream(api, places.log, subjects.logAll);
   await provideStream(api, places.blob, `${subjects.prefix}.blob.>`);
+}
+
+/** How often JetStream is asked whether it is there: it starts after the server takes connections. */
+const ATTEMPTS = 100;
+const ATTEMPT_WAIT_MS = 100;
+
+/**
+ * `provideStreams`, but patient with a server that is still starting.
+ * @throws RepriseError CORRUPT at once; UNAVAILABLE, TIMEOUT or DISCONNECTED after some 10 s
+ */
+export async function verifyStreams(api: JetStreamApi, subjects: Subjects): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await provideStreams(api, subjects);
+    } catch (thrown) {
+      if (attempt >= ATTEMPTS || !RepriseError.from(thrown).retryable) throw thrown;
+      await sleep(ATTEMPT_WAIT_MS);
+    }
+  }
+}
+
+/** First version of nats-server that can fsync before it acknowledges; whether it does is its configuration. */
+const FSYNC_SINCE = [2, 10] as const;
+
+/** @throws RepriseError UNAVAILABLE when the server cannot give the durability asked for */
+export function assertDurability(durability: 'process' | 'power', serverVersion: string): void {
+  if (durability === 'process') return;
+  const [major = 0, minor = 0] = serverVersion.split('.').map(Number);
+  if (major > FSYNC_SINCE[0] || (major === FSYNC_SINCE[0] && minor >= FSYNC_SINCE[1])) return;
+  throw new RepriseError('UNAVAILABLE', `nats-server ${serverVersion} cannot fsync before it acknowledges`, {
+    retryable: false,
+    hint: 'durability "power" needs nats-server >= 2.10; use a newer one or "process"',
+  });
 }
 
 async function provideStream(api: JetStreamApi, place: StreamPlace, content: string): Promise<void> {

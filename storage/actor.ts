@@ -1,0 +1,258 @@
+/**
+ * The storage actor: the only writer of logs and blobs. It holds no truth, so any number of them serve side by
+ * side in one queue group.
+ *
+ * 1. Every request gets exactly one answer, malformed bytes included; nothing a request contains ends the actor.
+ * 2. Nothing is answered before the store has been looked at: after start, and after each reconnect, requests
+ *    wait for `verify`.
+ * 3. Different sessions never wait for each other.
+ */
+import { type Lifecycle, makeLifecycle } from '../actors/lifecycle.ts';
+import { decode, encode } from '../bus/codec.ts';
+import { RepriseError } from '../bus/errors.ts';
+import type { Bus, BusMessage, Subscription } from '../bus/port.ts';
+import type { PresenceReply } from '../bus/protocol.ts';
+import * as schemas from '../bus/schemas.ts';
+import { QUEUES, type Subjects, sessionToken } from '../bus/subjects.ts';
+import { Appends } from './appends.ts';
+import { BlobParts } from './blob-parts.ts';
+import { deleteSession } from './deletion.ts';
+import { History } from './history.ts';
+import type { BlobStore, Log, LogStore } from './ports.ts';
+import { SessionIndex } from './session-index.ts';
+
+export type Durability = 'process' | 'power';
+
+export interface StoragePorts {
+  /** Id of this process on the bus. */
+  process: string;
+  pid: number;
+  version: string;
+  bus: Bus;
+  subjects: Subjects;
+  log: LogStore;
+  blobs: BlobStore;
+  logger: Log;
+  durability: Durability;
+  /** Looks whether the stores can be used; runs at start and after each reconnect. Default: they always can. */
+  verify?: () => Promise<void>;
+  /** Largest commit in bytes; default 4 MB. Never more than fits twice into one message. */
+  commitBytesMax?: number;
+}
+
+const COMMIT_BYTES_MAX = 4 * 1024 * 1024;
+/** Room in a message for what surrounds commits. */
+const ENVELOPE_BYTES = 8 * 1024;
+
+type Handler = (data: Uint8Array, subject: string) => Promise<object>;
+
+export class StorageActor {
+  readonly lifecycle: Lifecycle;
+  readonly #ports: StoragePorts;
+  readonly #appends: Appends;
+  readonly #history: History;
+  readonly #index: SessionIndex;
+  readonly #blobs: BlobParts;
+  readonly #operations: Record<string, Handler>;
+  readonly #counters: Record<string, number> = {};
+  readonly #subscriptions: Subscription[] = [];
+  readonly #underWay = new Set<Promise<void>>();
+  #stopListening: () => void = () => {};
+  /** Set while the stores are not verified: requests wait for it. */
+  #gate: Promise<void> | null = null;
+
+  constructor(ports: StoragePorts) {
+    this.#ports = ports;
+    this.lifecycle = makeLifecycle({ role: 'storage', process: ports.process });
+    this.#appends = new Appends(ports.log, () => this.commitBytesMax);
+    this.#history = new History(ports.log);
+    this.#index = new SessionIndex(ports.log);
+    this.#blobs = new BlobParts(ports.blobs);
+    this.#operations = this.#makeOperations();
+  }
+
+  /** Largest commit taken, bytes: an answer holds two of them (newest and checkpoint), so half a message. */
+  get commitBytesMax(): number {
+    const half = Math.floor(this.#answerBytesMax / 2);
+    return Math.min(this.#ports.commitBytesMax ?? COMMIT_BYTES_MAX, half);
+  }
+
+  get #answerBytesMax(): number {
+    return this.#ports.bus.maxPayload - ENVELOPE_BYTES;
+  }
+
+  /**
+   * Verifies the stores and serves. Resolves once the server knows the subscriptions.
+   * @throws RepriseError of `verify`: the stores cannot be used, nothing is served
+   */
+  async start(): Promise<void> {
+    const { bus, subjects } = this.#ports;
+    try {
+      await this.#ports.verify?.();
+    } catch (thrown) {
+      this.#fail(thrown);
+      throw thrown;
+    }
+    const queue = QUEUES.storage;
+    const append: Handler = (data, subject) => this.#append(data, subject);
+    const store: Handler = (data, subject) => this.#operate(data, subject);
+    const presence = (message: BusMessage) => void message.respond(encode({ ok: true, ...this.presence() }));
+    this.#subscriptions.push(
+      bus.subscribe(subjects.appendAll, (message) => this.#serve(message, append), { queue }),
+      bus.subscribe(subjects.storeAll, (message) => this.#serve(message, store), { queue }),
+      bus.subscribe(subjects.who, presence),
+      bus.subscribe(subjects.ping(this.#ports.process), presence),
+    );
+    this.#stopListening = bus.onConnection((connected) => this.#onConnection(connected));
+    this.lifecycle.send({ type: 'CONNECTED' });
+    await bus.flush();
+  }
+
+  /**
+   * Answers what has arrived, then stops. `leave` ends the subscriptions in a way that loses nothing already
+   * delivered (a bus's `close`); without it they just end.
+   */
+  async stop(leave?: () => Promise<void>): Promise<void> {
+    if (this.lifecycle.state === 'stopped') return;
+    this.lifecycle.send({ type: 'DRAIN' });
+    this.#stopListening();
+    if (leave) await leave();
+    else for (const subscription of this.#subscriptions.splice(0)) subscription.unsubscribe();
+    await Promise.allSettled(this.#underWay);
+    this.lifecycle.send({ type: 'STOPPED' });
+  }
+
+  presence(): PresenceReply & { durability: Durability } {
+    const { process, pid, version, durability } = this.#ports;
+    const counters = { ...this.#counters };
+    return { role: 'storage', process, pid, version, durability, state: this.lifecycle.state, counters };
+  }
+
+  /** One request, one answer. The promise never rejects. */
+  #serve(message: BusMessage, handler: Handler): Promise<void> {
+    const work = this.#answer(message, handler).finally(() => this.#underWay.delete(work));
+    this.#underWay.add(work);
+    return work;
+  }
+
+  async #answer(message: BusMessage, handler: Handler): Promise<void> {
+    this.#count('requests');
+    let answer: Uint8Array;
+    try {
+      if (this.#gate) await this.#gate;
+      answer = encode({ ok: true, ...(await handler(message.data, message.subject)) });
+      const { maxPayload } = this.#ports.bus;
+      if (answer.byteLength > maxPayload) {
+        throw new RepriseError('TOO_LARGE', `the answer has ${answer.byteLength} bytes, above ${maxPayload}`);
+      }
+    } catch (thrown) {
+      answer = encode({ ok: false, ...this.#failed(message.subject, thrown).toWire() });
+    }
+    try {
+      message.respond(answer);
+    } catch (thrown) {
+      this.#failed(message.subject, thrown); // disconnected: the client asks again
+    }
+  }
+
+  #append(data: Uint8Array, subject: string): Promise<object> {
+    const limit = this.commitBytesMax + ENVELOPE_BYTES;
+    if (data.byteLength > limit) {
+      throw new RepriseError('TOO_LARGE', `a commit of ${data.byteLength} bytes; the limit is ${limit}`);
+    }
+    const request = schemas.parse(schemas.appendRequestSchema, decode(data));
+    if (this.#ports.subjects.append(request.commit.session) !== subject) {
+      throw new RepriseError('BAD_FORMAT', 'commit.session: it is not the session of the subject');
+    }
+    this.#count('appends');
+    return this.#appends.append(request);
+  }
+
+  #operate(data: Uint8Array, subject: string): Promise<object> {
+    const operation = subject.slice(this.#ports.subjects.store('').length);
+    if (!Object.hasOwn(this.#operations, operation)) {
+      throw new RepriseError('BAD_REQUEST', `storage has no operation ${JSON.stringify(operation)}`);
+    }
+    return this.#operations[operation]!(data, subject);
+  }
+
+  #makeOperations(): Record<string, Handler> {
+    const [history, index, blobs] = [this.#history, this.#index, this.#blobs];
+    const operation =
+      <T>(schema: Parameters<typeof schemas.parse<T>>[0], work: (request: T) => Promise<object>): Handler =>
+      (data) =>
+        work(schemas.parse(schema, decode(data)));
+    return {
+      load: operation(schemas.loadRequestSchema, ({ session, kernel }) =>
+        history.load(sessionToken(session), kernel, this.#answerBytesMax),
+      ),
+      read: operation(schemas.readRequestSchema, ({ session, from, to }) =>
+        history.read(sessionToken(session), from, to, this.#answerBytesMax),
+      ),
+      find: operation(schemas.findRequestSchema, async ({ session, commandId }) => ({
+        events: await history.find(sessionToken(session), commandId),
+      })),
+      list: operation(schemas.listRequestSchema, (request) => index.list(request)),
+      get: operation(schemas.getRequestSchema, async ({ session }) => ({
+        metadata: await index.get(sessionToken(session)),
+      })),
+      delete: operation(schemas.deleteRequestSchema, ({ session }) => this.#delete(sessionToken(session))),
+      'blob.put': operation(schemas.blobPutRequestSchema, (request) => blobs.put(request)),
+      'blob.get': operation(schemas.blobGetRequestSchema, (request) => blobs.get(request)),
+    };
+  }
+
+  async #delete(token: string): Promise<{ deleted: boolean }> {
+    const [history, index, blobs] = [this.#history, this.#index, this.#blobs];
+    const deleted = await deleteSession(token, { log: this.#ports.log, blobs, history, index });
+    // Other storage processes find out by themselves: what they remember fails the next compare-and-set.
+    this.#appends.forget(token);
+    history.forget(token);
+    return { deleted };
+  }
+
+  #onConnection(connected: boolean): void {
+    if (!connected) {
+      this.lifecycle.send({ type: 'DISCONNECTED' });
+      return;
+    }
+    const verified = (async () => {
+      try {
+        await this.#ports.verify?.();
+        if (this.#gate === verified) this.lifecycle.send({ type: 'CONNECTED' });
+      } catch (thrown) {
+        this.#fail(thrown);
+        throw thrown;
+      } finally {
+        if (this.#gate === verified && this.lifecycle.state === 'running') this.#gate = null;
+      }
+    })();
+    verified.catch(() => {}); // told by the lifecycle, and to those who wait
+    this.#gate = verified;
+  }
+
+  #fail(thrown: unknown): void {
+    const error = RepriseError.from(thrown);
+    this.#ports.logger.error({ code: error.code, error: error.message, hint: error.hint }, 'storage stops');
+    this.lifecycle.send({ type: 'FAILED', error });
+  }
+
+  /** Counts and logs a failed request. What clients cause by racing each other is only counted. */
+  #failed(subject: string, thrown: unknown): RepriseError {
+    const error = RepriseError.from(thrown);
+    this.#count(`error.${error.code}`);
+    if (error.code !== 'FENCED') {
+      const facts = { subject, code: error.code, error: error.message, cause: causeOf(error) };
+      this.#ports.logger.warn(facts, 'request refused');
+    }
+    return error;
+  }
+
+  #count(name: string): void {
+    this.#counters[name] = (this.#counters[name] ?? 0) + 1;
+  }
+}
+
+function causeOf({ code, cause }: RepriseError): string | undefined {
+  return code === 'INTERNAL' && cause instanceof Error ? cause.stack : undefined;
+}

@@ -1,0 +1,67 @@
+/**
+ * Blobs that travel in parts, because one message takes only so much. Each part is stored as it comes, by
+ * whichever storage process gets it; the last one also stores how many there are, and only then the blob exists.
+ * So parts are sent in order.
+ */
+import { decode, encode } from '../bus/codec.ts';
+import { RepriseError } from '../bus/errors.ts';
+import type { BlobGetReply, BlobGetRequest, BlobPutReply, BlobPutRequest } from '../bus/protocol.ts';
+import { pipelined } from './pipeline.ts';
+import type { BlobStore } from './ports.ts';
+
+const PARTS_MAX = 4_096;
+const WIDTH = 32;
+/** Keys of requests have no dots, so these cannot be mistaken for one. */
+const countKey = (key: string) => `${key}.parts`;
+const partKey = (key: string, part: number, parts: number) => `${key}.${parts}.${part}`;
+/** A key that would not be one token of a subject: no blob can have it. */
+const IS_KEY = /^[A-Za-z0-9_~-]{1,128}$/;
+
+export class BlobParts {
+  readonly #blobs: BlobStore;
+
+  constructor(blobs: BlobStore) {
+    this.#blobs = blobs;
+  }
+
+  /** `stored` tells whether this request added something. @throws RepriseError BAD_REQUEST and the store's */
+  async put({ kind, key, bytes, part = 0, parts = 1 }: BlobPutRequest): Promise<BlobPutReply> {
+    if (parts < 1 || parts > PARTS_MAX || part >= parts) {
+      throw new RepriseError(
+        'BAD_REQUEST',
+        `there is no part ${part} of ${parts} (at most ${PARTS_MAX} parts)`,
+      );
+    }
+    if (parts === 1) return { stored: await this.#blobs.put(kind, key, bytes) };
+    const stored = await this.#blobs.put(kind, partKey(key, part, parts), bytes);
+    if (part < parts - 1) return { stored };
+    return { stored: await this.#blobs.put(kind, countKey(key), encode(parts)) };
+  }
+
+  /** Part `part` (the first unless told) of a blob, and how many it has. @throws RepriseError of the store */
+  async get({ kind, key, part = 0 }: BlobGetRequest): Promise<BlobGetReply> {
+    const whole = await this.#blobs.get(kind, key);
+    if (whole) return { bytes: part === 0 ? whole : null, parts: 1 };
+    const parts = await this.#count(kind, key);
+    if (parts === 0) return { bytes: null, parts: 0 };
+    return { bytes: await this.#blobs.get(kind, partKey(key, part, parts)), parts };
+  }
+
+  /** Forgets blobs with all their parts. @throws RepriseError of the store */
+  async remove(kind: string, keys: readonly string[]): Promise<void> {
+    const valid = keys.filter((key) => IS_KEY.test(key));
+    const counts = await pipelined(valid, WIDTH, (key) => this.#count(kind, key));
+    const all = valid.flatMap((key, index) => {
+      const parts = counts[index]!;
+      if (parts === 0) return [key];
+      // The count goes first: without it the blob is gone.
+      return [countKey(key), key, ...Array.from({ length: parts }, (_, part) => partKey(key, part, parts))];
+    });
+    await this.#blobs.remove(kind, all);
+  }
+
+  async #count(kind: string, key: string): Promise<number> {
+    const bytes = await this.#blobs.get(kind, countKey(key));
+    return bytes ? (decode(bytes) as number) : 0;
+  }
+}

@@ -1,0 +1,252 @@
+/**
+ * Reads a session's commits. Each commit names the positions of up to 32 before it, so every read walks back
+ * along those lists and then fetches by known position, pipelined; the log is never scanned.
+ */
+import { hasCode, RepriseError } from '../bus/errors.ts';
+import type { LoadReply, ReadReply } from '../bus/protocol.ts';
+import type { SessionEvent, StoredCommit } from '../bus/types.ts';
+import { Lru } from './lru.ts';
+import type { LogStore } from './ports.ts';
+import { lastSeqOf } from './validation.ts';
+
+/** Commits of one answer to `load`, at most. */
+export const TAIL_COMMITS_MAX = 512;
+/** Bytes of commits in one answer to `read`, about. */
+const READ_BYTES = 1024 * 1024;
+/** What an answer adds to each commit. */
+const WRAPPING_BYTES = 64;
+/** Commits fetched at once. */
+const BATCH = 64;
+/** Sessions whose positions are remembered (only those that were read in full). */
+const REMEMBERED = 256;
+
+/** Where all commits of a session are, oldest first, and the first seq of those that were looked at. */
+interface Chain {
+  positions: number[];
+  firsts: Map<number, number>;
+}
+
+export class History {
+  readonly #log: LogStore;
+  readonly #chains = new Lru<Chain>(REMEMBERED);
+
+  constructor(log: LogStore) {
+    this.#log = log;
+  }
+
+  forget(token: string): void {
+    this.#chains.delete(token);
+  }
+
+  /**
+   * What activation needs.
+   * @param kernel version that will restore the checkpoint; '' leaves every checkpoint out
+   * @param limitBytes of all commits in the answer; the newest commit and the checkpoint are always there
+   * @throws RepriseError CORRUPT
+   */
+  load(token: string, kernel: string, limitBytes: number): Promise<LoadReply> {
+    return this.#steadily(token, async (last) => {
+      if (!last) return { last: null, checkpoint: null, tail: [], more: false };
+      const checkpoint = kernel === '' ? null : await this.#usableCheckpoint(last, kernel);
+      const positions = checkpoint
+        ? await this.#positionsAfter(last, checkpoint.position)
+        : (await this.#chain(last)).positions;
+      const tail: StoredCommit[] = [];
+      let bytes = last.sizeBytes + (checkpoint?.sizeBytes ?? 0);
+      for await (const stored of this.#fetch(last, positions.slice(0, TAIL_COMMITS_MAX))) {
+        bytes += stored.sizeBytes + WRAPPING_BYTES;
+        if (bytes > limitBytes) break;
+        tail.push(stored);
+      }
+      return { last, checkpoint, tail, more: tail.length < positions.length };
+    });
+  }
+
+  /**
+   * Commits that hold events from seq `from` to `to`, oldest first, about 1 MB and no more than `limitBytes`
+   * (unless one commit alone is larger).
+   * @throws RepriseError CORRUPT
+   */
+  read(
+    token: string,
+    from: number,
+    to = Number.POSITIVE_INFINITY,
+    limitBytes = READ_BYTES,
+  ): Promise<ReadReply> {
+    return this.#steadily(token, async (last) => {
+      if (!last || from > lastSeqOf(last.commit)) return { commits: [], next: null };
+      const chain = await this.#chain(last);
+      const commits: StoredCommit[] = [];
+      let bytes = 0;
+      for await (const stored of this.#fetch(last, chain.positions.slice(startOf(chain, from)))) {
+        chain.firsts.set(stored.position, stored.commit.first);
+        if (lastSeqOf(stored.commit) < from) continue;
+        if (stored.commit.first > to) return { commits, next: null };
+        bytes += stored.sizeBytes + WRAPPING_BYTES;
+        if (commits.length > 0 && bytes > Math.min(READ_BYTES, limitBytes))
+          return { commits, next: stored.commit.first };
+        commits.push(stored);
+      }
+      return { commits, next: null };
+    });
+  }
+
+  /** All commits of a session, newest batch first, each batch oldest first. @throws RepriseError CORRUPT */
+  async *backwards(last: StoredCommit): AsyncIterable<StoredCommit[]> {
+    const { positions } = await this.#chain(last);
+    for (let end = positions.length; end > 0; end -= BATCH) {
+      const batch: StoredCommit[] = [];
+      const wanted = positions.slice(Math.max(0, end - BATCH), end);
+      for await (const stored of this.#fetch(last, wanted)) batch.push(stored);
+      yield batch;
+    }
+  }
+
+  /**
+   * Events of a command: its input and what followed until its cell ended; empty when it never ran.
+   * @throws RepriseError CORRUPT
+   */
+  find(token: string, commandId: string): Promise<SessionEvent[]> {
+    return this.#steadily(token, async (last) => {
+      if (!last) return [];
+      let after: SessionEvent[][] = [];
+      for await (const batch of this.backwards(last)) {
+        const events = batch.flatMap((stored) => stored.commit.events);
+        const start = events.findLastIndex(
+          (event) => event.type === 'input' && event.commandId === commandId,
+        );
+        if (start >= 0) return ofCommand([events.slice(start), ...after].flat());
+        // A cell's end is sought only in what came after its input; all of it may be needed.
+        after = [events, ...after];
+      }
+      return [];
+    });
+  }
+
+  /** Runs a read against the newest commit, once more when the session was deleted meanwhile. */
+  async #steadily<T>(token: string, read: (last: StoredCommit | null) => Promise<T>): Promise<T> {
+    const last = await this.#log.last(token);
+    try {
+      return await read(last);
+    } catch (thrown) {
+      if (!hasCode(thrown, 'CORRUPT')) throw thrown;
+      this.forget(token);
+      const now = await this.#log.last(token);
+      if (now?.position === last?.position) throw thrown;
+      return read(now);
+    }
+  }
+
+  /** The newest checkpoint that this kernel wrote and that carries the session's fold. */
+  async #usableCheckpoint(last: StoredCommit, kernel: string): Promise<StoredCommit | null> {
+    let at: StoredCommit | null = last;
+    while (at) {
+      const { checkpoint } = at.commit.head;
+      if (!checkpoint) return null;
+      const holder: StoredCommit =
+        checkpoint.position === undefined ? at : await this.#one(at, checkpoint.position);
+      if (holder.commit.kernel === kernel && holder.commit.fold) return holder;
+      const before: number | undefined = holder.commit.head.tail.at(-1);
+      at = before === undefined ? null : await this.#one(holder, before);
+    }
+    return null;
+  }
+
+  /** Positions after `floor`, oldest first. */
+  async #positionsAfter(last: StoredCommit, floor: number): Promise<number[]> {
+    if (last.position <= floor) return [];
+    const found = [last.position];
+    for (let at = last; ; ) {
+      const tail = at.commit.head.tail;
+      for (let i = tail.length - 1; i >= 0 && tail[i]! > floor; i--) found.push(tail[i]!);
+      const oldest = tail[0];
+      if (oldest === undefined || oldest <= floor) return found.reverse();
+      at = await this.#one(at, oldest);
+    }
+  }
+
+  /** Where all commits are. A chain that is remembered is only extended. */
+  async #chain(last: StoredCommit): Promise<Chain> {
+    const { session } = last.commit;
+    const known = this.#chains.get(session);
+    const newestKnown = known?.positions.at(-1) ?? 0;
+    if (known && newestKnown === last.position) return known;
+    const found = [last.position];
+    const firsts = new Map([[last.position, last.commit.first]]);
+    for (let at = last; ; ) {
+      const { tail } = at.commit.head;
+      if (known && tail.includes(newestKnown)) {
+        for (let i = tail.length - 1; tail[i]! > newestKnown; i--) found.push(tail[i]!);
+        // A new object: another read may be extending the same chain at this moment.
+        const end = known.positions.lastIndexOf(newestKnown) + 1;
+        const positions = known.positions.slice(0, end).concat(found.reverse());
+        const extended = { positions, firsts: new Map([...known.firsts, ...firsts]) };
+        this.#chains.set(session, extended);
+        return extended;
+      }
+      const oldest = tail[0];
+      if (oldest === undefined) {
+        if (at.commit.first !== 0) throw holed(session, at.position);
+        break;
+      }
+      for (let i = tail.length - 1; i >= 0; i--) found.push(tail[i]!);
+      at = await this.#one(at, oldest);
+      firsts.set(at.position, at.commit.first);
+    }
+    const chain = { positions: found.reverse(), firsts };
+    this.#chains.set(session, chain);
+    return chain;
+  }
+
+  async #one(from: StoredCommit, position: number): Promise<StoredCommit> {
+    if (position >= from.position) throw holed(from.commit.session, from.position);
+    return (await this.#log.at(from.commit.session, [position]))[0]!;
+  }
+
+  /** Commits at positions, in order, without reading `last` again. */
+  async *#fetch(last: StoredCommit, positions: number[]): AsyncIterable<StoredCommit> {
+    for (let i = 0; i < positions.length; i += BATCH) {
+      const wanted = positions.slice(i, i + BATCH);
+      const known = wanted.at(-1) === last.position;
+      if (known) wanted.pop();
+      yield* await this.#log.at(last.commit.session, wanted);
+      if (known) yield last;
+    }
+  }
+}
+
+function holed(session: string, position: number): RepriseError {
+  return new RepriseError(
+    'CORRUPT',
+    `the commit of session ${session} at position ${position} names wrong commits before it`,
+  );
+}
+
+/** Index of a commit at or before the one that holds seq `from`. */
+function startOf({ positions, firsts }: Chain, from: number): number {
+  for (let i = positions.length - 1; i > 0; i--) {
+    const first = firsts.get(positions[i]!);
+    if (first !== undefined && first <= from) return i;
+  }
+  return 0;
+}
+
+/** Events up to the one that ends the cell of the first (an `input`), without those of other cells. */
+function ofCommand(events: SessionEvent[]): SessionEvent[] {
+  const cell = cellOf(events[0]!);
+  const found: SessionEvent[] = [];
+  for (const [index, event] of events.entries()) {
+    if (index > 0 && event.type === 'input') break;
+    const other = cellOf(event);
+    if (cell !== undefined && other !== undefined && other !== cell) continue;
+    if (event.type === 'checkpoint') continue;
+    found.push(event);
+    if (event.type === 'error') break;
+    if (event.type === 'output' && (event.stream ?? 'result') === 'result') break;
+  }
+  return found;
+}
+
+function cellOf(event: SessionEvent): number | undefined {
+  return 'cell' in event ? event.cell : undefined;
+}
