@@ -1,6 +1,6 @@
 /** Examines the machine for `reprise doctor`. Looks only: downloads, starts and writes nothing. */
 import { constants } from 'node:fs';
-import { access } from 'node:fs/promises';
+import { access, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { cacheFolder, type Home } from '../actors/supervisor/home.ts';
 import { provideNatsServer } from '../actors/supervisor/nats-server/provide.ts';
@@ -43,16 +43,23 @@ function nodeCheck(version: string): Check {
 /** The data folder, or (when it does not exist yet) the nearest folder above it. */
 async function folderCheck({ root }: Home): Promise<Check> {
   for (let folder = root; ; folder = path.dirname(folder)) {
-    const problem = await access(folder, constants.W_OK).then(
-      () => null,
-      (error: NodeJS.ErrnoException) => error.code ?? 'unreadable',
-    );
+    const problem = await writeProblem(folder);
     const found = folder === root ? root : `${root} (not there yet)`;
     if (problem === null) return { name: 'data', state: 'good', found };
     if (problem !== 'ENOENT' || folder === path.dirname(folder)) {
       const hint = 'set REPRISE_HOME to a folder that you may write';
       return { name: 'data', state: 'wrong', found: `${folder} cannot be written (${problem})`, hint };
     }
+  }
+}
+
+/** Code of the error that keeps us from writing in a folder, or null. */
+async function writeProblem(folder: string): Promise<string | null> {
+  try {
+    await access(folder, constants.W_OK);
+    return (await stat(folder)).isDirectory() ? null : 'ENOTDIR';
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? 'unreadable';
   }
 }
 
