@@ -20,7 +20,7 @@ export interface FleetOptions {
 }
 
 /** How long a role may take to end after SIGTERM: workers save what their sessions hold. */
-const GRACE_MS: Record<Role, number> = { worker: 10_000, llm: 5_000, storage: 5_000 };
+const GRACE_MS: Record<Role, number> = { worker: 10_000, llm: 8_000, storage: 8_000 };
 /** A process that ended this often without ever being ready has a fault that waiting does not heal. */
 const HOPELESS = 3;
 

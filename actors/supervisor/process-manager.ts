@@ -230,7 +230,7 @@ async function endRecorded(state: SystemState): Promise<boolean> {
   for (const role of ['worker', 'llm', 'storage'] as const) {
     await end(
       state.children.filter((child) => child.role === role),
-      role === 'worker' ? 10_000 : 5_000,
+      role === 'worker' ? 10_000 : 8_000,
     );
   }
   const server = state.nats.process;
