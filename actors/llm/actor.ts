@@ -6,6 +6,7 @@ import type { Bus, BusMessage, Clock, Subscription } from '../../bus/port.ts';
 import type { LlmAnswer, PresenceReply, Reply } from '../../bus/protocol.ts';
 import { llmCallSchema, parse } from '../../bus/schemas.ts';
 import { QUEUES, type Subjects } from '../../bus/subjects.ts';
+import { makeLifecycle } from '../lifecycle.ts';
 import { type CallEvent, makeCalls } from './calls.ts';
 import { makeReceipts } from './receipts.ts';
 import type { RetryPolicy } from './retry.ts';
@@ -57,7 +58,8 @@ export function makeLlmActor(options: LlmActorOptions): LlmActor {
   const counters: Record<string, number> = {};
   const subscriptions: Subscription[] = [];
   const serving = new Set<Promise<void>>();
-  let state: PresenceReply['state'] = 'connecting';
+  const lifecycle = makeLifecycle({ role: 'llm', process });
+  let stopListening = () => {};
   let stopping: Promise<void> | undefined;
   const count = (name: string) => {
     counters[name] = (counters[name] ?? 0) + 1;
@@ -93,14 +95,15 @@ export function makeLlmActor(options: LlmActorOptions): LlmActor {
       role: 'llm',
       process,
       pid,
-      state,
+      state: lifecycle.state,
       version,
       counters: { ...counters, inFlight: calls.inFlight, waiting: calls.waiting },
     };
   }
 
   async function leave(graceMs: number): Promise<void> {
-    state = 'draining';
+    lifecycle.send({ type: 'DRAIN' });
+    stopListening();
     // Pings are answered until the end: whoever waits for a call in flight must not take us for dead.
     subscriptions.shift()?.unsubscribe();
     const grace = clock.setTimer(() => calls.abort(), graceMs);
@@ -108,7 +111,7 @@ export function makeLlmActor(options: LlmActorOptions): LlmActor {
     grace.cancel();
     if (bus.connected) await bus.flush().catch(() => {}); // a lost connection tells the callers itself
     for (const subscription of subscriptions.splice(0)) subscription.unsubscribe();
-    state = 'stopped';
+    lifecycle.send({ type: 'STOPPED' });
   }
 
   function take(message: BusMessage): Promise<void> {
@@ -127,8 +130,11 @@ export function makeLlmActor(options: LlmActorOptions): LlmActor {
         bus.subscribe(subjects.ping(process), tell),
         bus.subscribe(subjects.who, tell),
       );
+      stopListening = bus.onConnection((connected) => {
+        lifecycle.send({ type: connected ? 'CONNECTED' : 'DISCONNECTED' });
+      });
       await bus.flush();
-      state = 'running';
+      lifecycle.send({ type: 'CONNECTED' });
     },
     stop(graceMs) {
       stopping ??= leave(graceMs);

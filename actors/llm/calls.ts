@@ -11,7 +11,7 @@
 import { RepriseError } from '../../bus/errors.ts';
 import type { Clock } from '../../bus/port.ts';
 import type { LlmAnswer, LlmCall } from '../../bus/protocol.ts';
-import { failedAnswer, ProviderError } from './provider.ts';
+import { failedAnswer, ProviderError } from './failure.ts';
 import type { Receipts } from './receipts.ts';
 import { parseRequest } from './request.ts';
 import { callWithRetries, type RetryPolicy } from './retry.ts';

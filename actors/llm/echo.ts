@@ -4,7 +4,8 @@
  */
 import type { Clock } from '../../bus/port.ts';
 import type { LlmAnswer } from '../../bus/protocol.ts';
-import { type Provider, ProviderError } from './provider.ts';
+import { ProviderError } from './failure.ts';
+import type { Provider } from './provider.ts';
 import { type LlmRequest, lastText, textOf } from './request.ts';
 
 const RESPONSE_LENGTH_MAX = 4_000_000;

@@ -4,7 +4,8 @@
  */
 import type OpenAI from 'openai';
 import type { LlmAnswer } from '../../bus/protocol.ts';
-import { type LlmErrorCode, type Provider, type ProviderCall, ProviderError } from './provider.ts';
+import { type LlmErrorCode, ProviderError } from './failure.ts';
+import type { Provider, ProviderCall } from './provider.ts';
 import type { LlmRequest } from './request.ts';
 
 export interface OpenAiSettings {

@@ -1,7 +1,7 @@
 /** What a cell may pass to `llm(...)`: checked here, in the names that the documentation uses. Pure. */
 import * as v from 'valibot';
 import type { Json } from '../../bus/types.ts';
-import { ProviderError } from './provider.ts';
+import { ProviderError } from './failure.ts';
 
 const DELAY_MAX_MS = 600_000;
 const TOKENS_MAX = 1_000_000;

@@ -4,7 +4,7 @@
  * budget has left is not waited for.
  */
 import type { Clock } from '../../bus/port.ts';
-import { ProviderError } from './provider.ts';
+import { ProviderError } from './failure.ts';
 
 export interface RetryPolicy {
   /** Attempts in all, at least 1. */

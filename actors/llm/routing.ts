@@ -1,5 +1,6 @@
 /** Which provider answers for which model name. */
-import { type Provider, ProviderError } from './provider.ts';
+import { ProviderError } from './failure.ts';
+import type { Provider } from './provider.ts';
 
 /** Model of the OpenAI provider when neither the request nor REPRISE_LLM_MODEL names one. */
 export const OPENAI_MODEL_DEFAULT = 'gpt-4.1-mini';

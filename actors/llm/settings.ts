@@ -4,13 +4,6 @@ import type { OpenAiSettings } from './openai.ts';
 import { RETRY_DEFAULT, type RetryPolicy } from './retry.ts';
 
 export interface LlmSettings {
-  natsUrl: string;
-  natsUser: string | undefined;
-  natsPassword: string | undefined;
-  prefix: string;
-  logLevel: string;
-  /** Name of this process on the bus; absent: one is made up. */
-  process: string | undefined;
   /** Absent: nothing but echo. */
   openai: OpenAiSettings | undefined;
   /** Model of requests that name none. */
@@ -23,8 +16,6 @@ export interface LlmSettings {
 
 type Env = Record<string, string | undefined>;
 
-const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
-
 /** @throws RepriseError BAD_REQUEST naming the variable that is wrong. */
 export function parseSettings(env: Env): LlmSettings {
   // An empty variable counts as none, as in `REPRISE_LLM_MODEL= reprise up`.
@@ -32,15 +23,7 @@ export function parseSettings(env: Env): LlmSettings {
   const apiKey = text('OPENAI_API_KEY');
   const baseUrl = parseUrl(env, text('REPRISE_LLM_BASE_URL') ? 'REPRISE_LLM_BASE_URL' : 'OPENAI_BASE_URL');
   const budgetMs = integer(env, 'REPRISE_LLM_BUDGET_MS', RETRY_DEFAULT.budgetMs);
-  const logLevel = text('REPRISE_LOG_LEVEL') ?? 'info';
-  if (!LOG_LEVELS.includes(logLevel)) throw wrong('REPRISE_LOG_LEVEL', logLevel, LOG_LEVELS.join(', '));
   return {
-    natsUrl: text('REPRISE_NATS_URL') ?? 'nats://127.0.0.1:4222',
-    natsUser: text('REPRISE_NATS_USER'),
-    natsPassword: text('REPRISE_NATS_PASSWORD'),
-    prefix: text('REPRISE_PREFIX') ?? 'reprise',
-    logLevel,
-    process: text('REPRISE_PROCESS_ID'),
     openai:
       apiKey === undefined && baseUrl === undefined
         ? undefined

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { after, before, beforeEach, test } from 'node:test';
+import { ProviderError } from '../../actors/llm/failure.ts';
 import { chatBody, makeOpenAi, retryAfterMs } from '../../actors/llm/openai.ts';
-import { ProviderError } from '../../actors/llm/provider.ts';
 import { parseRequest } from '../../actors/llm/request.ts';
 import { type Behaviour, type OpenAiDouble, startOpenAiDouble } from '../kit/openai-double.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { ProviderError } from '../../actors/llm/provider.ts';
+import { ProviderError } from '../../actors/llm/failure.ts';
 import { lastText, parseRequest } from '../../actors/llm/request.ts';
 
 const refusal = (raw: unknown): string => {

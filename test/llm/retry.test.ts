@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { ProviderError } from '../../actors/llm/provider.ts';
+import { ProviderError } from '../../actors/llm/failure.ts';
 import { callWithRetries, RETRY_DEFAULT, type RetryPolicy, retryDelayMs } from '../../actors/llm/retry.ts';
 import { makeRouter, OPENAI_MODEL_DEFAULT } from '../../actors/llm/routing.ts';
 import { makeSlots } from '../../actors/llm/slots.ts';

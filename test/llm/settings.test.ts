@@ -4,12 +4,6 @@ import { parseSettings } from '../../actors/llm/settings.ts';
 
 test('an empty environment gives echo alone, with the documented defaults', () => {
   assert.deepEqual(parseSettings({ OPENAI_API_KEY: '', REPRISE_LLM_MODEL: '' }), {
-    natsUrl: 'nats://127.0.0.1:4222',
-    natsUser: undefined,
-    natsPassword: undefined,
-    prefix: 'reprise',
-    logLevel: 'info',
-    process: undefined,
     openai: undefined,
     model: undefined,
     retry: { tries: 3, budgetMs: 120_000, attemptMs: 120_000, firstDelayMs: 500, maxDelayMs: 20_000 },
@@ -41,7 +35,6 @@ test('a wrong variable is named', () => {
     REPRISE_LLM_CONCURRENCY: '-1',
     REPRISE_LLM_BASE_URL: 'ftp://somewhere',
     OPENAI_BASE_URL: 'localhost:8080',
-    REPRISE_LOG_LEVEL: 'loud',
   };
   for (const [name, value] of Object.entries(wrong)) {
     assert.throws(() => parseSettings({ [name]: value }), { code: 'BAD_REQUEST', message: new RegExp(name) });
