@@ -1,0 +1,131 @@
+/** Schemas of replies: what a client checks before it believes what came over the bus. */
+import * as v from 'valibot';
+import { decode } from './codec.ts';
+import { ERROR_CODES, type ErrorCode, RepriseError, type WireError } from './errors.ts';
+import { flag, natural, number, optional, type Schema, shaped, text } from './event-schemas.ts';
+import type {
+  CellError,
+  CompleteReply,
+  DeleteReply,
+  Divergence,
+  ExecuteReply,
+  GetReply,
+  InspectReply,
+  ListReply,
+  PresenceReply,
+  ReadReply,
+  ReplayReply,
+  SimpleReply,
+} from './protocol.ts';
+import { commitSchema, parse } from './schemas.ts';
+import type { PendingEffect, ReplState, SessionMetadata, StoredCommit, VariableSummary } from './types.ts';
+
+/**
+ * The content of a reply.
+ * @throws RepriseError the failure that the reply tells of, or BAD_FORMAT when it is not a reply of this shape.
+ */
+export function parseReply<T extends object>(schema: Schema<T>, bytes: Uint8Array): T {
+  const reply = decode(bytes);
+  if (isRecord(reply) && reply.ok === false) throw RepriseError.fromWire(parse(wireError, reply));
+  if (!isRecord(reply) || reply.ok !== true) throw new RepriseError('BAD_FORMAT', 'not a reply');
+  const { ok: _, ...content } = reply;
+  return parse(schema, content);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+const wireError = shaped<WireError>({
+  error: text,
+  code: v.picklist(Object.keys(ERROR_CODES) as ErrorCode[]),
+  retryable: flag,
+  hint: optional(text),
+});
+
+const date = v.date() as Schema<Date>;
+const metadata = shaped<SessionMetadata>({
+  id: text,
+  name: text,
+  created: date,
+  lastAccessed: date,
+  eventCount: natural,
+  checkpointCount: natural,
+  size: natural,
+});
+
+// ── Workers ─────────────────────────────────────────────────────────────────────────────────────────────
+
+export const executeReplySchema = shaped<ExecuteReply>({
+  session: text,
+  commandId: text,
+  seq: v.tuple([natural, natural]) as Schema<[number, number]>,
+  output: text,
+  shouldExit: flag,
+  stdout: text,
+  stderr: text,
+  error: v.nullable(shaped<CellError>({ name: text, message: text, stack: text })),
+  durationMs: number,
+  worker: text,
+  repeated: flag,
+});
+
+const variable = shaped<VariableSummary>({
+  name: text,
+  type: text,
+  preview: text,
+  kind: v.picklist(['let', 'const', 'class', 'function', 'var', 'global']),
+});
+const pendingEffect = shaped<PendingEffect>({ effect: natural, kind: text, seq: natural, detail: text });
+
+export const inspectReplySchema = shaped<InspectReply>({
+  state: shaped<ReplState>({
+    seq: number,
+    cells: natural,
+    status: v.picklist(['ready', 'running', 'awaitingEffects', 'closed']),
+    stateId: text,
+    heapBytes: natural,
+    kernel: text,
+    variables: v.array(variable),
+    pending: v.array(pendingEffect),
+  }),
+  metadata,
+});
+
+export const completeReplySchema = shaped<CompleteReply>({ completions: v.array(text), from: natural });
+export const simpleReplySchema = shaped<SimpleReply>({ seq: number });
+
+const divergence = shaped<Divergence>({
+  seq: number,
+  kind: v.picklist(['output', 'effect', 'stateId', 'chain', 'missing', 'extra']),
+  expected: text,
+  actual: text,
+});
+export const replayReplySchema = shaped<ReplayReply>({
+  verified: flag,
+  events: natural,
+  checkpoints: natural,
+  divergence: optional(divergence),
+  durationMs: number,
+});
+
+export const presenceReplySchema = shaped<PresenceReply>({
+  role: v.picklist(['worker', 'storage', 'llm', 'supervisor']),
+  process: text,
+  pid: natural,
+  sessions: optional(natural),
+  state: text,
+  version: text,
+  counters: optional(v.record(text, number) as Schema<Record<string, number>>),
+});
+
+// ── Storage ─────────────────────────────────────────────────────────────────────────────────────────────
+
+const storedCommit = shaped<StoredCommit>({ commit: commitSchema, position: natural, sizeBytes: natural });
+export const readReplySchema = shaped<ReadReply>({
+  commits: v.array(storedCommit),
+  next: v.nullable(natural),
+});
+export const listReplySchema = shaped<ListReply>({ sessions: v.array(metadata), next: v.nullable(text) });
+export const getReplySchema = shaped<GetReply>({ metadata: v.nullable(metadata) });
+export const deleteReplySchema = shaped<DeleteReply>({ deleted: flag });

@@ -1,0 +1,232 @@
+/** The client library: sessions over the bus, for the command line and for programs. Holds no truth. */
+import { randomUUID } from 'node:crypto';
+import { encode } from '../bus/codec.ts';
+import type { RepriseError } from '../bus/errors.ts';
+import type { Schema } from '../bus/event-schemas.ts';
+import { longCall } from '../bus/long-call.ts';
+import { connectBus } from '../bus/nats.ts';
+import { type Bus, type Clock, systemClock } from '../bus/port.ts';
+import type {
+  CompleteReply,
+  ExecuteReply,
+  ExecuteRequest,
+  InspectReply,
+  PresenceReply,
+  ReplayReply,
+  SessionRequest,
+  SimpleReply,
+} from '../bus/protocol.ts';
+import {
+  completeReplySchema,
+  executeReplySchema,
+  inspectReplySchema,
+  parseReply,
+  replayReplySchema,
+  simpleReplySchema,
+} from '../bus/reply-schemas.ts';
+import { makeSubjects, normalName, type Subjects, sessionToken } from '../bus/subjects.ts';
+import type { ExecuteResult, ISessionClient, SessionEvent, SessionMetadata } from '../bus/types.ts';
+import { gatherPresence } from './presence.ts';
+import { Patience } from './retry.ts';
+import { SessionCalls } from './session-calls.ts';
+import { type EventRange, StorageCalls } from './storage-calls.ts';
+
+export interface ExecuteOptions {
+  /** The same id is executed once: give it to retry after TIMEOUT. Default: a new one. */
+  commandId?: string;
+  /** Wall-clock budget of the cell's computing, ms; default: the worker's. */
+  timeoutMs?: number;
+  /** How long to wait for the answer, ms; Infinity: as long as somebody is at work. Default `timeoutMs` (30 s) + 5 s. */
+  waitMs?: number;
+  signal?: AbortSignal;
+}
+
+export interface ClientPorts {
+  bus: Bus;
+  subjects: Subjects;
+  clock?: Clock;
+  /** Makes command ids; must never repeat. */
+  newId?: () => string;
+}
+
+export interface ConnectOptions {
+  /** `nats://host:port`; default 127.0.0.1:4222. */
+  url?: string;
+  user?: string;
+  pass?: string;
+  /** Prefix of all subjects; default `reprise`. */
+  prefix?: string;
+  /** Hears of trouble that belongs to no call. */
+  onError?: (error: RepriseError) => void;
+}
+
+const EXECUTE_MS = 30_000;
+const MARGIN_MS = 5_000;
+/** Looking and saving: everything but executing. */
+const WAIT_MS = 30_000;
+const WHO = { limitMs: 200, quietMs: 100 };
+
+/**
+ * Connects a program to a running system.
+ * @throws RepriseError UNAVAILABLE when no server answers, DENIED when it refuses the credentials.
+ */
+export async function connectClient(options: ConnectOptions = {}): Promise<SessionClient> {
+  const { url = 'nats://127.0.0.1:4222', prefix, ...rest } = options;
+  const bus = await connectBus({ url, name: 'reprise-client', ...rest });
+  return new SessionClient({ bus, subjects: makeSubjects(prefix) });
+}
+
+/**
+ * Sessions by name. Every call survives the death of workers, storage and server as long as its time lasts.
+ * Errors are RepriseErrors; TIMEOUT means that the outcome is unknown and a retry with the same commandId is safe.
+ */
+export class SessionClient implements ISessionClient {
+  readonly #bus: Bus;
+  readonly #subjects: Subjects;
+  readonly #clock: Clock;
+  readonly #newId: () => string;
+  readonly #calls: SessionCalls;
+  readonly #storage: StorageCalls;
+
+  constructor({ bus, subjects, clock = systemClock, newId = randomUUID }: ClientPorts) {
+    this.#bus = bus;
+    this.#subjects = subjects;
+    this.#clock = clock;
+    this.#newId = newId;
+    this.#calls = new SessionCalls(bus, subjects, clock);
+    this.#storage = new StorageCalls(bus, subjects, clock);
+  }
+
+  /** Resolves once the connection is known to work. @throws RepriseError DISCONNECTED */
+  async init(): Promise<void> {
+    await this.#bus.flush();
+  }
+
+  /**
+   * Runs a cell; creates the session when it does not exist. A cell that throws is an answer (`error`), not an
+   * exception.
+   * @throws RepriseError TIMEOUT, CLOSED, TOO_LARGE, BAD_NAME…; the signal's reason (the cell goes on).
+   */
+  async execute(session: string, code: string, options: ExecuteOptions = {}): Promise<ExecuteReply> {
+    const { commandId = this.#newId(), timeoutMs, signal } = options;
+    const { waitMs = (timeoutMs ?? EXECUTE_MS) + MARGIN_MS } = options;
+    const request: ExecuteRequest = {
+      op: 'execute',
+      session: normalName(session),
+      command: code,
+      commandId,
+      timeoutMs,
+    };
+    return this.#calls.ask(request, executeReplySchema, { waitMs, signal });
+  }
+
+  /** `execute`, as the contract has it. @throws Error when the cell threw */
+  async executeCommand(sessionName: string, command: string): Promise<ExecuteResult> {
+    const reply = await this.execute(sessionName, command);
+    if (reply.error) throw cellError(reply.error);
+    return { output: reply.output, shouldExit: reply.shouldExit };
+  }
+
+  /** Strikes the command (or whatever runs): its `execute` is answered with an error. */
+  async interrupt(session: string, commandId?: string): Promise<SimpleReply> {
+    return this.#ask({ op: 'interrupt', session: normalName(session), commandId }, simpleReplySchema);
+  }
+
+  /** State and metadata, without touching the session. @throws RepriseError NOT_FOUND */
+  async inspect(session: string): Promise<InspectReply> {
+    return this.#ask({ op: 'inspect', session: normalName(session) }, inspectReplySchema);
+  }
+
+  /** Completions at `cursor` (UTF-16 units into `code`). @throws RepriseError NOT_FOUND */
+  async complete(session: string, code: string, cursor: number): Promise<CompleteReply> {
+    return this.#ask({ op: 'complete', session: normalName(session), code, cursor }, completeReplySchema);
+  }
+
+  /** Ends a session for good: its log stays readable. @throws RepriseError NOT_FOUND */
+  async closeSession(session: string, reason?: string): Promise<SimpleReply> {
+    return this.#ask({ op: 'close', session: normalName(session), reason }, simpleReplySchema);
+  }
+
+  /** Takes a checkpoint now. @throws RepriseError NOT_FOUND */
+  async forceSave(session: string): Promise<void> {
+    await this.#ask({ op: 'checkpoint', session: normalName(session) }, simpleReplySchema);
+  }
+
+  listSessions(): Promise<SessionMetadata[]> {
+    return this.#storage.list();
+  }
+
+  /** Metadata of a session, null when there is none. */
+  async getSession(name: string): Promise<SessionMetadata | null> {
+    return this.#storage.get(normalName(name));
+  }
+
+  /** Forgets a session and its log; false when there was none. */
+  async deleteSession(name: string): Promise<boolean> {
+    return this.#storage.delete(normalName(name));
+  }
+
+  /** Events with seq `from` to `to` (both included), oldest first; with `follow` also those to come. */
+  events(
+    session: string,
+    from = 0,
+    to?: number,
+    options: Omit<EventRange, 'from' | 'to'> = {},
+  ): AsyncIterable<SessionEvent> {
+    return this.#storage.events(session, { from, to, ...options });
+  }
+
+  /** Calls back whenever something may have happened in the session; returns the function that stops it. */
+  watch(session: string, onActivity: () => void): () => void {
+    const token = sessionToken(session);
+    const subscriptions = [this.#subjects.log(token), this.#subjects.live(token)].map((subject) =>
+      this.#bus.subscribe(subject, () => onActivity()),
+    );
+    return () => {
+      for (const subscription of subscriptions) subscription.unsubscribe();
+    };
+  }
+
+  /** Has a worker re-execute the whole log and compare; goes on as long as one is at work. @throws RepriseError NOT_FOUND */
+  async replay(
+    session: string,
+    options: { waitMs?: number; signal?: AbortSignal } = {},
+  ): Promise<ReplayReply> {
+    const patience = new Patience(this.#bus, this.#clock, { waitMs: WAIT_MS, ...options });
+    const data = encode({ session: normalName(session) });
+    for (;;) {
+      try {
+        const bytes = await longCall(this.#bus, {
+          subject: this.#subjects.replay,
+          data,
+          timeoutMs: options.waitMs ?? Number.POSITIVE_INFINITY,
+          pingSubject: this.#subjects.ping,
+          clock: this.#clock,
+          signal: options.signal,
+        });
+        return parseReply(replayReplySchema, bytes);
+      } catch (thrown) {
+        patience.assertWorthwhile(thrown, `the replay of '${session}'`);
+        await patience.pause(thrown);
+      }
+    }
+  }
+
+  /** Every process that answers. */
+  who(): Promise<PresenceReply[]> {
+    return gatherPresence(this.#bus, this.#subjects, this.#clock, WHO);
+  }
+
+  /** Closes the connection. Idempotent. */
+  disconnect(): Promise<void> {
+    return this.#bus.close();
+  }
+
+  #ask<T extends object>(request: SessionRequest, schema: Schema<T>): Promise<T> {
+    return this.#calls.ask(request, schema, { waitMs: WAIT_MS });
+  }
+}
+
+function cellError({ name, message, stack }: { name: string; message: string; stack: string }): Error {
+  return Object.assign(new Error(message), { name, stack });
+}

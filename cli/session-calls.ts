@@ -1,0 +1,132 @@
+/**
+ * How a request reaches the one worker that runs a session, whatever happens to workers on the way.
+ *
+ * 1. Ask the owner (`cmd.<session>`). Nobody there, or it died: ask any worker to take over (`activate`), with
+ *    the request inside, so that a take-over costs one trip.
+ * 2. A worker that gives no sign of life may hold its subscriptions for seconds. Then ask who is alive, hand
+ *    the session to the first that answers, and keep asking that one directly for a while: messages to the
+ *    session's own subject would still reach the frozen one every other time.
+ * 3. Whatever is tried, the bytes of the request stay the same, with the same commandId: the log executes a
+ *    command once, so an unknown outcome is asked again.
+ */
+import { encode } from '../bus/codec.ts';
+import { RepriseError } from '../bus/errors.ts';
+import type { Schema } from '../bus/event-schemas.ts';
+import { LongCallError, longCall } from '../bus/long-call.ts';
+import type { Bus, Clock } from '../bus/port.ts';
+import type { PresenceReply, SessionRequest } from '../bus/protocol.ts';
+import { parseReply } from '../bus/reply-schemas.ts';
+import { type Subjects, sessionToken } from '../bus/subjects.ts';
+import { gatherPresence } from './presence.ts';
+import { Patience } from './retry.ts';
+
+export interface CallOptions {
+  /** How long the caller waits in all. */
+  waitMs: number;
+  signal?: AbortSignal;
+}
+
+interface Direct {
+  worker: string;
+  until: number;
+}
+
+/** A frozen owner is dropped by its server within seconds; then its session's own subject is safe again. */
+const DIRECT_MS = 30_000;
+const DIRECT_SESSIONS_MAX = 10_000;
+const WHO_LIMIT_MS = 300;
+
+export class SessionCalls {
+  readonly #bus: Bus;
+  readonly #subjects: Subjects;
+  readonly #clock: Clock;
+  /** Workers to ask directly, by session token. */
+  readonly #direct = new Map<string, Direct>();
+
+  constructor(bus: Bus, subjects: Subjects, clock: Clock) {
+    this.#bus = bus;
+    this.#subjects = subjects;
+    this.#clock = clock;
+  }
+
+  /**
+   * Asks the session's owner, or makes one, until there is an answer.
+   * @throws RepriseError the owner's own failure (not retryable ones), or TIMEOUT when `waitMs` is over; the
+   * signal's reason.
+   */
+  async ask<T extends object>(request: SessionRequest, schema: Schema<T>, options: CallOptions): Promise<T> {
+    const token = sessionToken(request.session);
+    const patience = new Patience(this.#bus, this.#clock, options);
+    const command = encode(request);
+    const activation = encode({ session: request.session, request });
+    let subject = this.#first(token);
+    for (;;) {
+      const data = subject === this.#subjects.cmd(token) ? command : activation;
+      let thrown: unknown;
+      try {
+        return parseReply(schema, await this.#call(subject, data, patience));
+      } catch (error) {
+        thrown = error;
+      }
+      patience.assertWorthwhile(thrown, `session '${request.session}'`);
+      subject = await this.#next(token, subject, thrown, patience);
+    }
+  }
+
+  #call(subject: string, data: Uint8Array, patience: Patience): Promise<Uint8Array> {
+    return longCall(this.#bus, {
+      subject,
+      data,
+      timeoutMs: patience.leftMs,
+      pingSubject: this.#subjects.ping,
+      clock: this.#clock,
+      signal: patience.signal,
+    });
+  }
+
+  /** Where to ask after a failure; waits as long as it makes sense before. */
+  async #next(token: string, subject: string, thrown: unknown, patience: Patience): Promise<string> {
+    const owner = this.#subjects.cmd(token);
+    if (this.#direct.delete(token)) return owner; // the worker asked directly has failed
+    if (thrown instanceof LongCallError) {
+      if (thrown.reason === 'lost') return this.#subjects.activate;
+      if (thrown.reason === 'absent' && subject === owner) return this.#subjects.activate;
+      if (thrown.reason === 'hung') {
+        const worker = await this.#alive(thrown.process, patience);
+        if (worker) {
+          this.#remember(token, worker);
+          return this.#subjects.activateAt(worker);
+        }
+      }
+    }
+    await patience.pause(thrown);
+    return owner;
+  }
+
+  /** A worker that answers now, but not the one presumed hung. */
+  async #alive(hung: string | undefined, patience: Patience): Promise<string | null> {
+    const usable = (reply: PresenceReply) =>
+      reply.role === 'worker' && reply.state === 'running' && reply.process !== hung;
+    const timing = { limitMs: Math.min(WHO_LIMIT_MS, patience.leftMs), quietMs: WHO_LIMIT_MS };
+    try {
+      const found = await gatherPresence(this.#bus, this.#subjects, this.#clock, timing, usable);
+      return found.find(usable)?.process ?? null;
+    } catch (error) {
+      if (RepriseError.from(error).retryable) return null;
+      throw error;
+    }
+  }
+
+  #first(token: string): string {
+    const direct = this.#direct.get(token);
+    if (!direct) return this.#subjects.cmd(token);
+    if (direct.until > this.#clock.now()) return this.#subjects.activateAt(direct.worker);
+    this.#direct.delete(token);
+    return this.#subjects.cmd(token);
+  }
+
+  #remember(token: string, worker: string): void {
+    if (this.#direct.size >= DIRECT_SESSIONS_MAX) this.#direct.delete(this.#direct.keys().next().value!);
+    this.#direct.set(token, { worker, until: this.#clock.now() + DIRECT_MS });
+  }
+}

@@ -1,0 +1,169 @@
+/** Questions to storage: what sessions there are and what their logs say. All of them are safe to repeat. */
+import { encode } from '../bus/codec.ts';
+import type { Schema } from '../bus/event-schemas.ts';
+import type { Bus, Clock } from '../bus/port.ts';
+import {
+  deleteReplySchema,
+  getReplySchema,
+  listReplySchema,
+  parseReply,
+  readReplySchema,
+} from '../bus/reply-schemas.ts';
+import { normalName, type Subjects, sessionToken } from '../bus/subjects.ts';
+import type { SessionEvent, SessionMetadata, StoredCommit } from '../bus/types.ts';
+import { Patience } from './retry.ts';
+
+/** How long storage may be silent before a question fails. */
+const WAIT_MS = 15_000;
+/** One try; longer than any healthy answer. */
+const TRY_MS = 2_000;
+/** Without a hint that something happened, a followed log is read again this often. */
+const FOLLOW_EVERY_MS = 1_000;
+
+export interface EventRange {
+  /** First seq; default 0. */
+  from?: number;
+  /** Last seq; default: the newest. */
+  to?: number;
+  /** Goes on with events as they are committed, until `to`, a `closed` event, or the signal. */
+  follow?: boolean;
+  signal?: AbortSignal;
+}
+
+export class StorageCalls {
+  readonly #bus: Bus;
+  readonly #subjects: Subjects;
+  readonly #clock: Clock;
+
+  constructor(bus: Bus, subjects: Subjects, clock: Clock) {
+    this.#bus = bus;
+    this.#subjects = subjects;
+    this.#clock = clock;
+  }
+
+  async get(session: string): Promise<SessionMetadata | null> {
+    return (await this.#ask('get', { session }, getReplySchema)).metadata;
+  }
+
+  async delete(session: string): Promise<boolean> {
+    return (await this.#ask('delete', { session }, deleteReplySchema)).deleted;
+  }
+
+  /** Every session. */
+  async list(): Promise<SessionMetadata[]> {
+    const sessions: SessionMetadata[] = [];
+    let after: string | null = null;
+    do {
+      const page: { sessions: SessionMetadata[]; next: string | null } = await this.#ask(
+        'list',
+        after === null ? {} : { after },
+        listReplySchema,
+      );
+      sessions.push(...page.sessions);
+      after = page.next;
+    } while (after !== null);
+    return sessions;
+  }
+
+  /** The events of a session, oldest first; ends silently when the signal aborts. @throws RepriseError */
+  async *events(name: string, range: EventRange): AsyncGenerator<SessionEvent, void> {
+    const session = normalName(name);
+    const { to = Number.MAX_SAFE_INTEGER, follow = false, signal } = range;
+    let next = range.from ?? 0;
+    const bell = follow ? this.#listen(session, signal) : undefined;
+    try {
+      while (next <= to) {
+        bell?.muffle();
+        for await (const event of this.#committed(session, next, to, signal)) {
+          signal?.throwIfAborted();
+          yield event;
+          next = (event.seq ?? 0) + 1;
+          if (follow && event.type === 'closed') return;
+        }
+        if (!bell) return;
+        await bell.rung();
+        signal?.throwIfAborted();
+      }
+    } catch (thrown) {
+      if (!signal?.aborted) throw thrown;
+    } finally {
+      bell?.stop();
+    }
+  }
+
+  async *#committed(
+    session: string,
+    from: number,
+    to: number,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<SessionEvent, void> {
+    let start: number | null = from;
+    while (start !== null && start <= to) {
+      const page: { commits: StoredCommit[]; next: number | null } = await this.#ask(
+        'read',
+        to === Number.MAX_SAFE_INTEGER ? { session, from: start } : { session, from: start, to },
+        readReplySchema,
+        signal,
+      );
+      for (const { commit } of page.commits) {
+        for (const [index, event] of commit.events.entries()) {
+          const seq = commit.first + index;
+          if (seq >= from && seq <= to) yield event;
+        }
+      }
+      start = page.next;
+    }
+  }
+
+  /** Rings when the log may have grown. Copies of commits are a hint; a clock makes up for lost ones. */
+  #listen(session: string, signal: AbortSignal | undefined) {
+    let heard = false;
+    let wake = () => {};
+    const ring = () => {
+      heard = true;
+      wake();
+    };
+    const subscription = this.#bus.subscribe(this.#subjects.log(sessionToken(session)), ring);
+    signal?.addEventListener('abort', ring);
+    return {
+      /** Forgets what was heard so far: a read follows. */
+      muffle: () => {
+        heard = false;
+      },
+      rung: () =>
+        new Promise<void>((resolve) => {
+          const timer = this.#clock.setTimer(() => wake(), FOLLOW_EVERY_MS);
+          wake = () => {
+            timer.cancel();
+            wake = () => {};
+            resolve();
+          };
+          if (heard || signal?.aborted) wake();
+        }),
+      stop: () => {
+        subscription.unsubscribe();
+        signal?.removeEventListener('abort', ring);
+      },
+    };
+  }
+
+  async #ask<T extends object>(
+    operation: string,
+    request: object,
+    schema: Schema<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const patience = new Patience(this.#bus, this.#clock, { waitMs: WAIT_MS, signal });
+    const data = encode(request);
+    const subject = this.#subjects.store(operation);
+    for (;;) {
+      try {
+        const timeoutMs = Math.max(1, Math.min(TRY_MS, patience.leftMs));
+        return parseReply(schema, await this.#bus.request(subject, data, { timeoutMs }));
+      } catch (thrown) {
+        patience.assertWorthwhile(thrown, 'a question to storage');
+        await patience.pause(thrown);
+      }
+    }
+  }
+}
