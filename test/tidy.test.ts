@@ -41,7 +41,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   ],
   'actors/llm': ['bus', 'actors/lifecycle.ts', 'actors/role-process.ts'],
   'actors/supervisor': ['bus', 'cli/freshness.mjs'],
-  cli: ['bus', 'actors/supervisor', 'actors/kernel/compiler'],
+  cli: ['bus', 'actors/supervisor', 'actors/kernel/compiler', 'actors/kernel/prelude/bundle.mjs'],
 };
 
 /** Files that decide; they never act. */

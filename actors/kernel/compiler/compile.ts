@@ -13,7 +13,6 @@ import { CellFailure, type CellSyntaxError, syntaxError } from './failure.ts';
 import { positionOf, Rewriting } from './rewriting.ts';
 import { type Declarations, declarationsOf, type Kind, leavesNoCode, writesTo } from './scope.ts';
 import { type ParsedCell, parseCell } from './source.ts';
-import { assertRunnable } from './syntax.ts';
 import { declaredNames, directives } from './tree.ts';
 import { swcVersion } from './typescript.ts';
 
@@ -56,22 +55,18 @@ const CONST_WRITE = 'Assignment to constant variable.';
  * @param cell its number, for positions such as `<cell 3>:2:7`
  */
 export function compileCell(code: string, state: CompilerState, cell: number): CompiledCell {
-  let shift = 0;
   try {
-    const parsed = parseCell(code);
-    shift = parsed.shift;
-    assertRunnable(parsed.program);
-    return rewrite(code, parsed, state);
+    return rewrite(parseCell(code), state);
   } catch (thrown) {
     // Anything else is a stack overflow of a recursive walk.
     const failure =
-      thrown instanceof CellFailure ? thrown : new CellFailure('The cell is nested too deeply', 0);
-    const [line, column] = positionOf(code, Math.max(failure.offset - shift, 0));
+      thrown instanceof CellFailure ? thrown : new CellFailure('The cell is nested too deeply', 0, code);
+    const [line, column] = positionOf(failure.text, failure.offset, failure.shift);
     return { ok: false, error: syntaxError(failure.message, cell, line, column) };
   }
 }
 
-function rewrite(code: string, { text, program, shift }: ParsedCell, state: CompilerState): CompiledCell {
+function rewrite({ text, program, shift }: ParsedCell, state: CompilerState): CompiledCell {
   const lexicals = new Map(Object.entries(state.lexicals));
   const globals = new Map(Object.entries(state.globals));
   const before = { lexicals: new Set(lexicals.keys()), globals: new Set(globals.keys()) };
@@ -107,7 +102,7 @@ function rewrite(code: string, { text, program, shift }: ParsedCell, state: Comp
   if (native.length > 0) out.frontText(`var ${native.join(',')};`, directivesEnd);
   hoistFunctions(out, program, before.lexicals);
 
-  const { body, map } = out.render(code, shift);
+  const { body, map } = out.render(shift);
   const declare = fresh.length === 0 ? null : `let ${fresh.join(',')};`;
   const once = map !== null && leavesNoCode(program) ? `!${map}` : map;
   return { ok: true, declare, body, map: once, next };
@@ -199,9 +194,9 @@ function refuseConstWrites(
 function hoistFunctions(out: Rewriting, program: Program, lexicals: Set<string>): void {
   for (const statement of program.body) {
     if (statement.type !== 'FunctionDeclaration' || !lexicals.has(statement.id.name)) continue;
-    out.frontText(`${statement.id.name}=`, statement.start);
+    out.frontText(`var {}=(${statement.id.name}=`, statement.start);
     out.frontSlice(statement.start, statement.id.start);
     out.frontSlice(statement.id.end, statement.end);
-    out.frontText(';', statement.end);
+    out.frontText(',0);', statement.end);
   }
 }

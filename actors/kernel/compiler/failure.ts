@@ -7,12 +7,16 @@ export interface CellSyntaxError {
   stack: string;
 }
 
-/** Thrown inside the compiler, never out of it. `offset` is into the text that was parsed. */
+/** Thrown inside the compiler, never out of it. `offset` is into `text`, the reading that was parsed. */
 export class CellFailure extends Error {
   readonly offset: number;
-  constructor(message: string, offset: number) {
+  readonly text: string;
+  /** Characters of ours at the start of `text`. */
+  shift = 0;
+  constructor(message: string, offset: number, text: string) {
     super(message);
     this.offset = offset;
+    this.text = text;
   }
 }
 
@@ -34,6 +38,7 @@ export function wording(message: string, code: string, offset: number): string {
   const bare = message.replace(/ \(\d+:\d+\)$/, '');
   const own = OWN_WORDS[bare];
   if (own !== undefined) return own;
+  if (bare.startsWith('Using declaration')) return "'using' declarations are not available in a cell";
   if (bare !== 'Unexpected token') return bare;
   if (offset >= code.length) return 'Unexpected end of input';
   const token = /^(?:[\p{ID_Start}$_][\p{ID_Continue}$]*|\d[\w.]*|["'`]|[^\s])/u.exec(code.slice(offset));

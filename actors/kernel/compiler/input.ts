@@ -1,5 +1,6 @@
 /** What a line editor asks while the user types: is the input complete, what could complete it. Pure. */
 import { parse, type Token, tokenizer } from 'acorn';
+import { CellFailure } from './failure.ts';
 import { CELL_SYNTAX } from './syntax.ts';
 import { stripTypes } from './typescript.ts';
 
@@ -16,7 +17,7 @@ export function isIncomplete(code: string): boolean {
     stripTypes(code);
     return false;
   } catch (thrown) {
-    return thrown instanceof Error && thrown.message === 'Unexpected end of input';
+    return thrown instanceof CellFailure && thrown.offset >= code.trimEnd().length;
   }
 }
 

@@ -38,10 +38,13 @@ class Lines {
   }
 }
 
-/** 1-based line and column of `offset` in `text`. */
-export function positionOf(text: string, offset: number): [line: number, column: number] {
-  return new Lines(text).at(offset);
+/** 1-based line and column of `offset` in `text`, whose first `shift` characters the user did not write. */
+export function positionOf(text: string, offset: number, shift: number): [line: number, column: number] {
+  return unshifted(new Lines(text).at(offset), shift);
 }
+
+const unshifted = ([line, column]: [number, number], shift: number): [number, number] =>
+  line === 1 ? [1, Math.max(column - shift, 1)] : [line, column];
 
 export class Rewriting {
   readonly #source: string;
@@ -97,10 +100,10 @@ export class Rewriting {
    * The body: a prologue line, then the edited source.
    * @param shift characters at the start of the source that the user did not write
    */
-  render(original: string, shift: number): { body: string; map: string | null } {
+  render(shift: number): { body: string; map: string | null } {
     const pieces = [...this.#front, { text: '\n', origin: 0, ours: true }];
     pieces.push(...this.pieces(0, this.#source.length, true));
-    const lines = new Lines(original);
+    const lines = new Lines(this.#source);
     const segments: string[] = [];
     let body = '';
     for (const piece of pieces) body += piece.text;
@@ -114,8 +117,7 @@ export class Rewriting {
     let fixed = false;
     for (const piece of pieces) {
       const [atLine, atColumn] = generated.at(offset);
-      const origin = Math.min(Math.max(piece.origin - shift, 0), original.length);
-      const [toLine, toColumn] = lines.at(origin);
+      const [toLine, toColumn] = unshifted(lines.at(piece.origin), shift);
       const sameLine = atLine === line;
       const predicted =
         !fixed &&

@@ -1,7 +1,7 @@
 /** From what the user typed to a program that the compiler can rewrite: object literals, then TypeScript. */
 import type { Program } from 'acorn';
 import { CellFailure } from './failure.ts';
-import { looksGeneric, parseScript } from './syntax.ts';
+import { assertRunnable, looksGeneric, parseScript } from './syntax.ts';
 import { stripTypes } from './typescript.ts';
 
 export interface ParsedCell {
@@ -13,19 +13,19 @@ export interface ParsedCell {
 
 /**
  * Parses a cell as JavaScript, else as TypeScript. Code that starts with `{` is an expression when it can be.
- * @throws CellFailure with an offset into `code`
+ * @throws CellFailure when no reading parses, or what parses cannot run in a cell
  */
 export function parseCell(code: string): ParsedCell {
   const readings = /^\s*\{/.test(code) && !/;\s*$/.test(code) ? [`(${code}\n)`, code] : [code];
   let plain: CellFailure | undefined;
   for (const text of readings) {
     const shift = text === code ? 0 : 1;
-    const program = attempt(() => parseScript(text));
+    const program = attempt(() => parseScript(text), shift);
     if (program instanceof CellFailure) {
       plain = program;
       continue;
     }
-    return typed(text, shift, program) ?? { text, program, shift };
+    return runnable(typed(text, shift, program) ?? { text, program, shift });
   }
   let stripped: CellFailure | undefined;
   for (const text of readings) {
@@ -33,8 +33,8 @@ export function parseCell(code: string): ParsedCell {
     const parsed = attempt(() => {
       const script = stripTypes(text);
       return { text: script, program: parseScript(script), shift };
-    });
-    if (!(parsed instanceof CellFailure)) return parsed;
+    }, shift);
+    if (!(parsed instanceof CellFailure)) return runnable(parsed);
     stripped = parsed;
   }
   // Whoever got further understood more of the code: the types, when swc did.
@@ -47,15 +47,25 @@ function typed(text: string, shift: number, program: Program): ParsedCell | unde
   const parsed = attempt(() => {
     const script = stripTypes(text);
     return script === text ? undefined : { text: script, program: parseScript(script), shift };
-  });
+  }, shift);
   return parsed instanceof CellFailure ? undefined : parsed;
 }
 
-function attempt<T>(action: () => T): T | CellFailure {
+function runnable(cell: ParsedCell): ParsedCell {
+  const refused = attempt(() => assertRunnable(cell.program, cell.text), cell.shift);
+  if (refused instanceof CellFailure) throw refused;
+  return cell;
+}
+
+/** Runs a step of one reading; its failure knows how far the reading is shifted. */
+function attempt<T>(action: () => T, shift: number): T | CellFailure {
   try {
     return action();
   } catch (thrown) {
-    if (thrown instanceof CellFailure) return thrown;
+    if (thrown instanceof CellFailure) {
+      thrown.shift = shift;
+      return thrown;
+    }
     throw thrown;
   }
 }

@@ -22,17 +22,17 @@ export function parseScript(code: string): Program {
   } catch (thrown) {
     const offset = (thrown as { pos?: number }).pos;
     if (!(thrown instanceof SyntaxError) || offset === undefined) {
-      throw new CellFailure('The cell is nested too deeply', 0);
+      throw new CellFailure('The cell is nested too deeply', 0, code);
     }
-    throw new CellFailure(wording(thrown.message, code, offset), offset);
+    throw new CellFailure(wording(thrown.message, code, offset), offset, code);
   }
 }
 
 /** Refuses what parses but cannot run in a cell. @throws CellFailure */
-export function assertRunnable(program: Program): void {
+export function assertRunnable(program: Program, text: string): void {
   walk(program, (node, ancestors) => {
     const refusal = refusalOf(node, ancestors.at(-1));
-    if (refusal !== undefined) throw new CellFailure(refusal, node.start);
+    if (refusal !== undefined) throw new CellFailure(refusal, node.start, text);
     return undefined;
   });
 }
@@ -49,7 +49,7 @@ function refusalOf(node: SyntaxNode, parent: SyntaxNode | undefined): string | u
       return node.meta.name === 'import' ? "Cannot use 'import.meta' in a cell" : undefined;
     case 'VariableDeclaration':
       if (node.kind === 'using' || node.kind === 'await using')
-        return `'${node.kind}' declarations are not available`;
+        return `'${node.kind}' declarations are not available in a cell`;
       if (node.kind !== 'var' && parent?.type === 'Program') {
         return fixedGlobalIn(node);
       }
@@ -81,15 +81,16 @@ export function looksGeneric(program: Program): boolean {
   let found = false;
   walk(program, (node) => {
     if (found) return false;
-    if (node.type === 'BinaryExpression' && node.operator === '>') {
-      found = node.left.type === 'BinaryExpression' && node.left.operator === '<';
-    }
+    if (node.type === 'BinaryExpression' && node.operator === '>') found = opensTypes(node.left);
     for (const list of Object.values(node)) {
-      if (!Array.isArray(list) || list.length < 2) continue;
-      const opens = list.some((one) => one?.type === 'BinaryExpression' && one.operator === '<');
-      found ||= opens && list.some((one) => one?.type === 'BinaryExpression' && one.operator === '>');
+      if (!Array.isArray(list) || list.length < 2 || !list.some(opensTypes)) continue;
+      found ||= list.some((one) => one?.type === 'BinaryExpression' && one.operator === '>');
     }
     return undefined;
   });
   return found;
 }
+
+/** `callee < …`, where the callee could be called. */
+const opensTypes = (node: SyntaxNode | null): boolean =>
+  node?.type === 'BinaryExpression' && node.operator === '<' && node.left.type !== 'Literal';

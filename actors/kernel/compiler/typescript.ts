@@ -65,14 +65,14 @@ export function stripTypes(code: string): string {
 
 function failureOf(error: SwcError, code: string): CellFailure {
   const message = error.message.includes('<eof>') ? 'Unexpected end of input' : error.message;
-  if (error.startLine === undefined) return new CellFailure(message, 0);
+  if (error.startLine === undefined) return new CellFailure(message, 0, code);
   let offset = 0;
   for (let line = 1; line < error.startLine; line++) {
     const next = code.indexOf('\n', offset);
     if (next < 0) break;
     offset = next + 1;
   }
-  return new CellFailure(message, Math.min(offset + (error.startColumn ?? 0), code.length));
+  return new CellFailure(message, Math.min(offset + (error.startColumn ?? 0), code.length), code);
 }
 
 const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';

@@ -1,0 +1,116 @@
+/** Where errors point: into the user's code, whatever the compiler did to it. */
+import assert from 'node:assert/strict';
+import { before, describe, it } from 'node:test';
+import { compileCell, initialCompilerState } from '../../actors/kernel/compiler/compile.ts';
+import { Guest } from '../kit/guest.ts';
+
+let guest: Guest;
+before(async () => {
+  guest = await Guest.boot();
+});
+
+/** Frames of the error that `code` throws, the cell's number left out. */
+function frames(code: string): string[] {
+  const { error } = guest.run(code);
+  assert.ok(error, `expected an error from ${code}`);
+  return error.stack
+    .split('\n')
+    .filter((line) => line.startsWith('    at '))
+    .map((line) => line.slice(7).replace(/<cell \d+>/, 'cell'));
+}
+
+describe('stack positions', () => {
+  it('are those of untouched code', () => {
+    assert.deepEqual(frames('missing'), ['cell:1:1']);
+    assert.deepEqual(frames('\n\n   missing'), ['cell:3:4']);
+    assert.deepEqual(frames('function f() {\n  missing\n}\nf()'), ['f (cell:2:3)', 'cell:4:1']);
+  });
+
+  it('do not move behind rewritten declarations', () => {
+    assert.deepEqual(frames('let a = 1; missing'), ['cell:1:12']);
+    assert.deepEqual(frames('const b = 1, c = null.x'), ['cell:1:18']);
+    assert.deepEqual(frames('class D {}; missing'), ['cell:1:13']);
+    assert.deepEqual(frames('let e = 1,\n  f = 2;\n  let g = missing()'), ['cell:3:11']);
+    assert.deepEqual(frames('let // comment\n h = missing()'), ['cell:2:6']);
+    assert.deepEqual(frames('{ a: missing }'), ['cell:1:6']);
+  });
+
+  it('do not move in functions that were hoisted as assignments', () => {
+    guest.show('let hoisted = 1');
+    assert.deepEqual(frames('1\nfunction hoisted() {\n\n  missing }\nhoisted()'), [
+      'hoisted (cell:4:3)',
+      'cell:5:1',
+    ]);
+  });
+
+  it('point at the target of a write to a const', () => {
+    guest.show('const k = 1');
+    assert.deepEqual(frames('1;\n  k = 2'), ['cell:2:3']);
+    assert.deepEqual(frames('k = 2; missing'), ['cell:1:1']);
+    assert.deepEqual(frames('try { k = 2 } catch {}; missing'), ['cell:1:25']);
+  });
+
+  it('stay when the function is called from a later cell', () => {
+    guest.show('let before = 1; const later = () => {\n  missing }');
+    assert.deepEqual(frames('before; later()'), ['later (cell:2:3)', 'cell:1:9']);
+  });
+
+  it('survive erased and transformed types', () => {
+    assert.deepEqual(
+      frames('let t: number = 1;\nfunction u(x: string): never {\n  missing }\nu("" as any)'),
+      ['u (cell:3:3)', 'cell:4:1'],
+    );
+    assert.deepEqual(frames('enum E {\n  A,\n  B\n}\nlet v: E = E.A;\n\n  missing'), ['cell:7:3']);
+    assert.deepEqual(frames('class P {\n  constructor(public a: number) {\n    missing\n  }\n}\nnew P(1)'), [
+      'P (cell:3:5)',
+      'cell:6:5',
+    ]);
+  });
+
+  it('follow await and callbacks', () => {
+    assert.deepEqual(frames('let w = 1; async function z() {\n  await 1;\n  missing\n}\nawait z()'), [
+      'z (cell:3:3)',
+    ]);
+    assert.deepEqual(frames('[1].map(() => null.x)'), ['cell:1:15', 'map (native)', 'cell:1:5']);
+  });
+
+  it('show nothing of the prelude', () => {
+    const { error } = guest.run('structuredClone(() => 1)');
+    assert.equal(error?.name, 'DataCloneError');
+    assert.doesNotMatch(error!.stack, /prelude|native/);
+  });
+
+  it('reach users who prepare their own traces', () => {
+    guest.show(
+      'Error.prepareStackTrace = (e, sites) => sites.map((s) => `${s.getLineNumber()}:${s.getColumnNumber()}`)',
+    );
+    assert.equal(guest.show('let s = 1;\n  new Error("x").stack'), "[ '2:7' ]");
+    guest.show('Error.prepareStackTrace = undefined');
+    assert.equal(guest.show('new Error("x").stack.split("\\n")[0]'), "'Error: x'");
+  });
+});
+
+describe('syntax errors', () => {
+  const stack = (code: string): string => {
+    const compiled = compileCell(code, initialCompilerState, 3);
+    assert.ok(!compiled.ok, code);
+    assert.equal(compiled.error.name, 'SyntaxError');
+    return compiled.error.stack;
+  };
+
+  it('point at the token that is wrong', () => {
+    assert.equal(stack('a b'), "SyntaxError: Unexpected identifier or keyword 'b'\n    at <cell 3>:1:3");
+    assert.equal(stack('let x = 1;\n  let y = }'), "SyntaxError: Unexpected token '}'\n    at <cell 3>:2:11");
+    assert.equal(stack('if ('), 'SyntaxError: Unexpected end of input\n    at <cell 3>:1:5');
+    assert.equal(stack('{ a: 1'), 'SyntaxError: Unexpected end of input\n    at <cell 3>:1:7');
+    assert.equal(
+      stack('\n  import a from "b"'),
+      'SyntaxError: import is not available in a cell\n    at <cell 3>:2:3',
+    );
+  });
+
+  it('come from TypeScript when its parser understood more', () => {
+    assert.equal(stack('let a: number = 1;\nlet b: = 2'), stack('let a: number = 1;\nlet b: = 2'));
+    assert.match(stack('let a: number = 1;\nlet b = }'), /<cell 3>:2:9$/);
+  });
+});
