@@ -1,0 +1,48 @@
+/** kill -9 of a session's owner, to the first correct answer from another worker. */
+import type { TestSystem } from '../kit/system.ts';
+import { median, ms, percentile, print } from './measure.ts';
+
+const ROUNDS = 20;
+
+export async function failover(system: TestSystem): Promise<void> {
+  const client = await system.connect();
+  let { worker } = await client.execute('failover', 'let x = 0');
+  let expected = 0;
+  const idle: number[] = [];
+  const inCell: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    for (let count = 0; count < 20; count++) {
+      ({ worker } = await client.execute('failover', 'x = x + 1'));
+      expected++;
+    }
+    const pid = system.pidOf(worker);
+    const started = performance.now();
+    process.kill(pid, 'SIGKILL');
+    const { output, worker: next } = await client.execute('failover', 'x');
+    idle.push(performance.now() - started);
+    if (output !== String(expected)) throw new Error(`x is ${output} instead of ${expected}`);
+    if (next === worker) throw new Error('the dead worker answered');
+    await system.healthy(pid);
+  }
+  for (let round = 0; round < ROUNDS; round++) {
+    ({ worker } = await client.execute('failover', 'x'));
+    const pid = system.pidOf(worker);
+    const answer = client.execute('failover', 'for (let i = 0; i < 1e6; i++); ++x');
+    await new Promise((resolve) => setTimeout(resolve, 15));
+    const started = performance.now();
+    process.kill(pid, 'SIGKILL');
+    const { output } = await answer;
+    inCell.push(performance.now() - started);
+    if (output !== String(++expected)) throw new Error(`x is ${output} instead of ${expected}`);
+    await system.healthy(pid);
+  }
+  const row = (what: string, sample: number[]) => ({
+    what,
+    figure: ms(median(sample)),
+    note: `worst of ${ROUNDS}: ${ms(percentile(sample, 100))}`,
+  });
+  print('kill -9 of the owner to the first correct answer', [
+    row('next command', idle),
+    row('in the middle of a cell (its run time included)', inCell),
+  ]);
+}
