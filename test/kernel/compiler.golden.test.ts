@@ -14,7 +14,7 @@ import {
   initialCompilerState,
 } from '../../actors/kernel/compiler/compile.ts';
 
-const file = fileURLToPath(new URL('./compiler.golden.json', import.meta.url));
+const file = fileURLToPath(new URL('./compiler.golden.txt', import.meta.url));
 
 /** Sessions of cells, compiled one after the other. */
 const CORPUS: string[][] = [

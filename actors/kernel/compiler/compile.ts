@@ -92,6 +92,8 @@ function rewrite({ text, program, shift }: ParsedCell, state: CompilerState): Co
   const out = new Rewriting(text);
   const { strict, end: directivesEnd } = directives(program);
   if (strict) out.frontText('"use strict";');
+  // The bracket before an object literal: everything behind it stands one column further left.
+  if (shift > 0) out.replace(0, shift, text.slice(0, shift));
   if (text.startsWith('#!')) out.replace(0, 2, '//');
   const hoisted = new Set<string>();
   assignDeclarations(out, program, before, hoisted);
