@@ -216,19 +216,19 @@ export class StorageActor {
       this.lifecycle.send({ type: 'DISCONNECTED' });
       return;
     }
-    const verified = (async () => {
-      try {
-        await this.#ports.verify?.();
-        if (this.#gate === verified) this.lifecycle.send({ type: 'CONNECTED' });
-      } catch (thrown) {
-        this.#fail(thrown);
-        throw thrown;
-      } finally {
-        if (this.#gate === verified && this.lifecycle.state === 'running') this.#gate = null;
-      }
-    })();
-    verified.catch(() => {}); // told by the lifecycle, and to those who wait
+    const verified = Promise.resolve().then(() => this.#ports.verify?.());
     this.#gate = verified;
+    verified.then(
+      () => {
+        if (this.#gate !== verified) return;
+        this.#gate = null;
+        this.lifecycle.send({ type: 'CONNECTED' });
+      },
+      (thrown) => {
+        // A connection that is gone again is verified when it is back.
+        if (this.#gate === verified && this.#ports.bus.connected) this.#fail(thrown);
+      },
+    );
   }
 
   #fail(thrown: unknown): void {
