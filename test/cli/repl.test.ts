@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { stripVTControlCharacters } from 'node:util';
+import { until } from '../kit/until.ts';
+import { outcomeOf, ROOT, Shell } from './shell.ts';
+
+let shell: Shell;
+before(async () => {
+  shell = await Shell.open();
+  const { code, stderr } = await shell.run(['up']);
+  assert.equal(code, 0, stderr);
+});
+after(() => shell.close());
+
+const repl = (session: string, lines: string[]) => shell.run(['repl', session], { stdin: lines.join('\n') });
+
+test('cells piped in run one after the other; only their answers are printed', async () => {
+  const lines = ['let x = 1', 'x + 1', '', 'console.log("printed")', 'await Promise.resolve(x + 2)', '_ + 1'];
+  assert.deepEqual(await repl('piped', lines), { code: 0, stdout: '2\nprinted\n3\n4\n', stderr: '' });
+});
+
+test('a cell goes on over lines until it is complete', async () => {
+  const lines = ['function twice(n) {', '  return n * 2', '}', 'twice(', '21)', '`a', 'b`'];
+  assert.equal((await repl('lines', lines)).stdout, "42\n'a\\nb'\n");
+});
+
+test('lines that arrive while a cell waits are run afterwards, multi-line cells included', async () => {
+  const lines = ["const answer = await llm('slow')", 'function f() {', 'return answer', '}', 'f()'];
+  assert.equal((await repl('queue', lines)).stdout, "'echo: slow'\n");
+});
+
+test('an error is shown on stderr, and the next cell runs', async () => {
+  const { code, stdout, stderr } = await repl('errors', ['throw new RangeError("no")', '"still here"']);
+  assert.deepEqual([code, stdout], [0, "'still here'\n"]);
+  assert.match(stderr, /^RangeError: no\n/);
+});
+
+test('a last cell that never became complete shows its error', async () => {
+  const { stdout, stderr } = await repl('cut', ['1 + 1', 'function f() {']);
+  assert.equal(stdout, '2\n');
+  assert.match(stderr, /SyntaxError/);
+});
+
+test('.show, .log and .help tell; .exit leaves without running the rest', async () => {
+  const { code, stdout } = await repl('dots', [
+    'const seen = 7',
+    '.show',
+    '.log',
+    '.help',
+    '.exit',
+    '"never"',
+  ]);
+  assert.equal(code, 0);
+  assert.match(stdout, /^const +seen +number +7$/m);
+  assert.match(stdout, /^ +1 .* input +\[1\] const seen = 7$/m);
+  assert.match(stdout, /^\.exit +Leave/m);
+  assert.ok(!stdout.includes('never'));
+  assert.equal((await shell.run(['exec', 'dots', 'seen'])).stdout, '7\n');
+});
+
+test('.break gives up the cell that is being typed', async () => {
+  assert.equal((await repl('broken', ['function f() {', '.break', '1 + 1'])).stdout, '2\n');
+});
+
+test('exit() in a cell leaves the repl; the session has ended', async () => {
+  const { code, stdout } = await repl('ended', ['1', 'exit()', '"never"']);
+  assert.equal(code, 0);
+  assert.ok(!stdout.includes('never'));
+  assert.equal((await repl('ended', ['1'])).code, 4);
+});
+
+test('without a name it opens the session main', async () => {
+  assert.equal((await shell.run(['repl'], { stdin: 'let here = 1' })).code, 0);
+  assert.equal((await shell.run(['exec', 'main', 'here'])).stdout, '1\n');
+});
+
+/** A repl in a pseudo-terminal. */
+class TerminalSession {
+  readonly child: ChildProcessWithoutNullStreams;
+  text = '';
+
+  constructor(session: string) {
+    const command = `"${process.execPath}" "${path.join(ROOT, 'cli', 'reprise.mjs')}" repl ${session}`;
+    const env = shell.environment({ TERM: 'xterm', NO_COLOR: '1' });
+    this.child = spawn('script', ['-qec', command, '/dev/null'], { cwd: ROOT, env });
+    this.child.stdout.setEncoding('utf8').on('data', (chunk) => {
+      this.text += stripVTControlCharacters(chunk);
+    });
+  }
+
+  /** Types, then waits until `expected` is shown after it. */
+  async type(keys: string, expected: RegExp): Promise<void> {
+    const from = this.text.length;
+    this.child.stdin.write(keys);
+    await until(() => expected.test(this.text.slice(from)));
+  }
+}
+
+const hasScript = spawnSync('script', ['--version']).status === 0;
+const skip = hasScript ? false : 'there is no script(1) of util-linux to make a pseudo-terminal with';
+
+test('on a terminal: prompt with the cell number, completion, Ctrl-C, history', { skip }, async () => {
+  const terminal = new TerminalSession('tty');
+  const ended = outcomeOf(terminal.child);
+  await until(() => /tty \[1\]> $/.test(terminal.text));
+  await terminal.type('const longName = 5\r', /tty \[2\]> $/);
+  await terminal.type('longN\t', /longName/);
+  await terminal.type(' + 1\r', /\r\n6\r\n[\s\S]*tty \[3\]> $/);
+  await terminal.type('{\r', /\.\.\. $/);
+  await terminal.type('\u0003', /tty \[3\]> $/);
+  await terminal.type("await llm('q'); for (;;);\r", /\r\n/);
+  await until(async () => (await shell.run(['log', 'tty', '--json'])).stdout.includes('llm_resp'));
+  await terminal.type('\u0003', /nterrupt[\s\S]*tty \[4\]> $/);
+  await terminal.type('.exit\r', /$/);
+  assert.equal((await ended).code, 0);
+  const history = await readFile(path.join(shell.home, 'repl_history'), 'utf8');
+  assert.match(history, /longName \+ 1/);
+});
+
+test('on a terminal: Ctrl-D leaves', { skip }, async () => {
+  const terminal = new TerminalSession('eof');
+  const ended = outcomeOf(terminal.child);
+  await until(() => /eof \[1\]> $/.test(terminal.text));
+  await terminal.type('\u0004', /$/);
+  assert.equal((await ended).code, 0);
+});

@@ -1,0 +1,35 @@
+/** Every `sh` block of the README is run, in order, in a data folder of its own. */
+import assert from 'node:assert/strict';
+import { access, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { ROOT, Shell } from './cli/shell.ts';
+
+const readme = await readFile(path.join(ROOT, 'README.md'), 'utf8');
+const blocks = [...readme.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, text]) => text!);
+
+let shell: Shell;
+before(async () => {
+  shell = await Shell.open();
+});
+after(() => shell.close());
+
+test('the README has commands to run', () => {
+  assert.ok(blocks.length >= 4);
+});
+
+for (const [index, block] of blocks.entries()) {
+  test(`block ${index + 1} of the README runs: ${block.split('\n')[0]}`, async () => {
+    const { code, stdout, stderr } = await shell.script(`set -e\n${block}`);
+    assert.equal(code, 0, `${stdout}\n${stderr}`);
+  });
+}
+
+test('the README names every command, and every file it links to is there', async () => {
+  const { stdout } = await shell.run(['--help']);
+  const commands = [...stdout.matchAll(/^ {2}([a-z]+) (?=.*\w)/gm)].map(([, name]) => name!);
+  const listed = commands.filter((name) => !['help', 'ok'].includes(name) && stdout.includes(`  ${name} `));
+  for (const name of listed) assert.match(readme, new RegExp(`\`${name}[ \`]`), name);
+  for (const [, target] of readme.matchAll(/\]\((?!https?:)([^)#]+)\)/g))
+    await access(path.join(ROOT, target!));
+});
