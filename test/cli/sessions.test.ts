@@ -112,7 +112,7 @@ test('log --follow ends by itself when the session ends', async () => {
 test('log | head ends without an error', async () => {
   await exec('headed', 'for (let i = 0; i < 3000; i++) console.log("x".repeat(100), i)', '1');
   const { code, stdout, stderr } = await shell.script(
-    'set -o pipefail; eval $REPRISE log headed --json | head -1 | cut -c1-17',
+    'set -o pipefail; reprise log headed --json | head -1 | cut -c1-17',
   );
   assert.deepEqual([code, stdout, stderr], [0, '{"type":"session"\n', '']);
 });

@@ -70,13 +70,10 @@ export class Shell {
     return JSON.parse(outcome.stdout);
   }
 
-  /** Runs a shell script in which `$REPRISE` is the command. */
-  script(text: string, env?: Record<string, string>): Promise<Outcome> {
-    const reprise = `"${process.execPath}" "${BIN}"`;
-    const child = spawn('bash', ['-c', text], {
-      cwd: ROOT,
-      env: this.environment({ ...env, REPRISE: reprise }),
-    });
+  /** Runs a shell script in which `reprise` is the command. */
+  script(text: string): Promise<Outcome> {
+    const command = `reprise() { "${process.execPath}" "${BIN}" "$@"; }`;
+    const child = spawn('bash', ['-c', `${command}\n${text}`], { cwd: ROOT, env: this.environment() });
     child.stdin.end();
     return outcomeOf(child);
   }
