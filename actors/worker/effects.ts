@@ -32,6 +32,8 @@ type Handler = (
   signal: AbortSignal,
 ) => void;
 
+/** A longer answer would not fit into a commit. */
+const RESPONSE_CHARS_MAX = 1_000_000;
 /** setTimeout's longest delay; longer timers are set again. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
@@ -105,6 +107,11 @@ async function runLlm(
       const reply = decode(bytes) as Reply<LlmAnswer>;
       if (reply?.ok !== true) throw RepriseError.fromWire(reply);
       const { response, model, usage, error } = reply;
+      if (response.length > RESPONSE_CHARS_MAX) {
+        const message = `the model's answer has ${response.length} characters, more than ${RESPONSE_CHARS_MAX}`;
+        answer({ error: { name: 'LLMError', message, code: 'TOO_LARGE' }, model, usage });
+        return;
+      }
       answer(error ? { error, model, usage } : { value: response, model, usage });
       return;
     } catch (thrown) {
