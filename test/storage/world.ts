@@ -39,7 +39,7 @@ export interface World {
 }
 
 export async function memoryWorld(): Promise<World> {
-  const hub = makeMemoryBus();
+  const hub = makeMemoryBus({ maxPayload: 8 * 1024 * 1024 });
   const [log, blobs] = [new MemoryLog(), new MemoryBlobs()];
   let names = 0;
   const client = async () => {

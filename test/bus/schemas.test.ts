@@ -1,0 +1,122 @@
+/** Schemas at the boundary: what they refuse, what they keep, and that they name the place. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { hasCode, type RepriseError } from '../../bus/errors.ts';
+import {
+  activateRequestSchema,
+  appendRequestSchema,
+  blobPutRequestSchema,
+  llmCallSchema,
+  parse,
+  sessionEventSchema,
+  sessionRequestSchema,
+} from '../../bus/schemas.ts';
+import { SessionWriter } from '../kit/commits.ts';
+
+function problem(run: () => unknown): string {
+  try {
+    run();
+  } catch (error) {
+    assert.ok(hasCode(error, 'BAD_FORMAT'), String(error));
+    return (error as RepriseError).message;
+  }
+  return assert.fail('it was accepted');
+}
+
+const input = { type: 'input', seq: 1, code: 'x', timestamp: '2026-01-01T00:00:00.000Z' };
+
+describe('schemas', () => {
+  it('name the path of the first problem', () => {
+    const commit = new SessionWriter('s').next();
+    const broken = structuredClone({ commit, expected: 0 });
+    (broken.commit.events[1] as { seq: unknown }).seq = 'one';
+    assert.match(
+      problem(() => parse(appendRequestSchema, broken)),
+      /^commit\.events\.1\.seq: /,
+    );
+    assert.match(
+      problem(() => parse(appendRequestSchema, { expected: 0 })),
+      /^commit: /,
+    );
+    assert.match(
+      problem(() => parse(appendRequestSchema, null)),
+      /Object/,
+    );
+  });
+
+  it('keep fields that they do not know, and hand back the very value', () => {
+    const event = { ...input, later: { addition: true } };
+    assert.equal(parse(sessionEventSchema, event), event);
+    assert.deepEqual(event.later, { addition: true });
+  });
+
+  it('refuse event types and operations that they do not know', () => {
+    assert.match(
+      problem(() => parse(sessionEventSchema, { ...input, type: 'toString' })),
+      /^type: /,
+    );
+    assert.match(
+      problem(() => parse(sessionEventSchema, { ...input, type: 7 })),
+      /^type: /,
+    );
+    assert.match(
+      problem(() => parse(sessionRequestSchema, { op: 'constructor', session: 's' })),
+      /^op: /,
+    );
+    assert.match(
+      problem(() => parse(activateRequestSchema, { session: 's', request: { op: 'execute', session: 's' } })),
+      /^request\.command/,
+    );
+  });
+
+  it('refuse numbers that no log can hold', () => {
+    for (const seq of [-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, 1n, '1', null]) {
+      assert.match(
+        problem(() => parse(sessionEventSchema, { ...input, seq })),
+        /^seq: /,
+      );
+    }
+  });
+
+  it('refuse times that are none, and take those with any zone', () => {
+    for (const timestamp of ['', 'yesterday', '2026-01-01', '2026-01-01T00:00:00', 5]) {
+      assert.match(
+        problem(() => parse(sessionEventSchema, { ...input, timestamp })),
+        /^timestamp: /,
+      );
+    }
+    for (const timestamp of ['2026-01-01T00:00:00Z', '2026-01-01T00:00:00.123456+02:00']) {
+      parse(sessionEventSchema, { ...input, timestamp });
+    }
+  });
+
+  it('take any JSON as an effect payload, and nothing else', () => {
+    const request = { type: 'effect_req', seq: 1, kind: 'fetch', effect: 1, timestamp: input.timestamp };
+    for (const payload of [null, true, 1.5, '', [], {}, [{ a: [null] }]]) {
+      parse(sessionEventSchema, { ...request, payload });
+    }
+    let deep: unknown = 1;
+    for (let i = 0; i < 10_000; i++) deep = [deep];
+    for (const payload of [Number.NaN, new Date(), Uint8Array.of(1), { a: [1n] }, new Map(), deep]) {
+      assert.match(
+        problem(() => parse(sessionEventSchema, { ...request, payload })),
+        /^payload: /,
+      );
+    }
+  });
+
+  it('refuse keys that would be more than one token of a subject', () => {
+    for (const key of ['', 'a.b', '*', '>', 'a b', 'x'.repeat(129)]) {
+      const request = { kind: 'ckpt', key, bytes: Uint8Array.of(1) };
+      assert.match(
+        problem(() => parse(blobPutRequestSchema, request)),
+        /^key: /,
+      );
+    }
+    const call = { receiptKey: 'k', session: 's', request: [] };
+    assert.match(
+      problem(() => parse(llmCallSchema, call)),
+      /^request: /,
+    );
+  });
+});

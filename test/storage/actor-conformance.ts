@@ -1,0 +1,421 @@
+/** What storage answers, on any bus and any store. Give it a factory. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { decode, encode } from '../../bus/codec.ts';
+import { type ErrorCode, hasCode, type WireError } from '../../bus/errors.ts';
+import type { Bus } from '../../bus/port.ts';
+import type {
+  BlobGetReply,
+  BlobPutReply,
+  DeleteReply,
+  FindReply,
+  GetReply,
+  ListReply,
+  LoadReply,
+  PresenceReply,
+  ReadReply,
+} from '../../bus/protocol.ts';
+import type { StorageActor } from '../../storage/actor.ts';
+import { type Draft, iso, KERNEL, SessionWriter } from '../kit/commits.ts';
+import { answerOf, append, ask, commitNext, loadAll, startStorage, subjects, type World } from './world.ts';
+
+const coded = (code: ErrorCode) => (error: unknown) => hasCode(error, code);
+const timestamp = iso(0);
+
+export function describeStorage(name: string, makeWorld: () => Promise<World>): void {
+  describe(name, () => {
+    let world: World;
+    let bus: Bus;
+    const actors: StorageActor[] = [];
+    let names = 0;
+    const writer = (prefix = 'session') => {
+      names += 1;
+      return new SessionWriter(`${prefix} ${names} ü.*>`);
+    };
+
+    before(async () => {
+      world = await makeWorld();
+      bus = await world.client();
+      // Two processes, so that nothing may rest on what one of them remembers.
+      actors.push(await startStorage(world), await startStorage(world));
+    });
+    after(async () => {
+      await Promise.all(actors.map((actor) => actor.stop()));
+      await world.stop();
+    });
+
+    it('appends commits and loads them again, whichever process answers', async () => {
+      const by = writer();
+      const commits = [];
+      for (let i = 0; i < 20; i++) commits.push(await commitNext(bus, by));
+      const reply = await ask<LoadReply>(bus, 'load', { session: by.name, kernel: KERNEL });
+      assert.deepEqual(
+        reply.tail.map((stored) => stored.commit),
+        commits,
+      );
+      assert.equal(reply.last?.position, by.position);
+      assert.equal(reply.checkpoint, null);
+      assert.equal(reply.more, false);
+    });
+
+    it('answers a repeated commit as the first time', async () => {
+      const by = writer();
+      await commitNext(bus, by);
+      const commit = by.next();
+      const first = await append(bus, commit, by.position);
+      for (let i = 0; i < 4; i++) {
+        assert.deepEqual({ ...(await append(bus, commit, by.position)), duplicate: false }, first);
+      }
+    });
+
+    it('fences all but one of 20 writers', async () => {
+      const by = writer();
+      await commitNext(bus, by);
+      const racing = Array.from({ length: 20 }, () => append(bus, by.next(), by.position));
+      const outcomes = await Promise.allSettled(racing);
+      assert.equal(outcomes.filter((outcome) => outcome.status === 'fulfilled').length, 1);
+      for (const outcome of outcomes) {
+        if (outcome.status === 'rejected') assert.ok(hasCode(outcome.reason, 'FENCED'));
+      }
+    });
+
+    it('refuses commits that do not follow', async () => {
+      const by = writer();
+      await commitNext(bus, by);
+      const good = by.next();
+      await assert.rejects(
+        append(bus, { ...good, prev: '0'.repeat(64) }, by.position),
+        coded('CHAIN_BROKEN'),
+      );
+      await assert.rejects(append(bus, { ...good, kernel: 'another' }, by.position), coded('CHAIN_BROKEN'));
+      await assert.rejects(append(bus, { ...good, first: 2 }, by.position), coded('CHAIN_BROKEN'));
+      const other = writer();
+      await assert.rejects(
+        bus
+          .request(subjects.append(other.token), encode({ commit: good, expected: by.position }), {
+            timeoutMs: 5_000,
+          })
+          .then(answerOf),
+        coded('BAD_FORMAT'),
+      );
+      await append(bus, good, by.position);
+    });
+
+    it('refuses a commit of 5 MB and takes one of 3 MB', async () => {
+      const by = writer();
+      await commitNext(bus, by);
+      const cell = (sizeBytes: number): Draft[] => by.counter('x'.repeat(sizeBytes));
+      await assert.rejects(append(bus, by.next(cell(5_000_000)), by.position), coded('TOO_LARGE'));
+      await commitNext(bus, by, cell(3_000_000));
+      await commitNext(bus, by, cell(3_000_000));
+      const loaded = await loadAll(bus, by.name);
+      assert.equal(loaded.length, 3);
+      assert.equal(loaded[2]?.commit.events[0]?.type, 'input');
+    });
+
+    it('loads from the newest checkpoint of the same kernel', async () => {
+      const by = writer();
+      const checkpoint = (stateId: string): Draft => ({
+        type: 'checkpoint',
+        reason: 'idle',
+        stateId,
+        sizeBytes: 10,
+        timestamp,
+      });
+      const fold = Uint8Array.of(1, 2, 3);
+      for (let i = 0; i < 40; i++) await commitNext(bus, by);
+      const old = await commitNext(bus, by, [checkpoint('old')], { kernel: 'old kernel', fold });
+      for (let i = 0; i < 70; i++) await commitNext(bus, by);
+      const newest = await commitNext(bus, by, [checkpoint('new')], { fold });
+      const load = (kernel: string) => ask<LoadReply>(bus, 'load', { session: by.name, kernel });
+      const bare = await load(KERNEL);
+      assert.equal(bare.checkpoint?.commit.hash, newest.hash);
+      assert.deepEqual(bare.tail, []);
+      for (let i = 0; i < 50; i++) await commitNext(bus, by);
+
+      const reply = await load(KERNEL);
+      assert.equal(reply.checkpoint?.commit.hash, newest.hash);
+      assert.deepEqual([...reply.checkpoint!.commit.fold!], [1, 2, 3]);
+      assert.equal(reply.tail.length, 50);
+      assert.equal(reply.tail[0]?.commit.prev, newest.hash);
+      const older = await load('old kernel');
+      assert.equal(older.checkpoint?.commit.hash, old.hash);
+      assert.equal(older.tail.length, 121);
+      const none = await load('no kernel');
+      assert.equal(none.checkpoint, null);
+      assert.equal(none.tail.length, 162);
+    });
+
+    it('reads any range of events', async () => {
+      const by = writer();
+      for (let i = 0; i < 150; i++) await commitNext(bus, by);
+      const read = (from: number, to?: number) =>
+        ask<ReadReply>(bus, 'read', { session: by.name, from, ...(to === undefined ? {} : { to }) });
+      for (const [from, to] of [
+        [0, 0],
+        [1, 2],
+        [77, 78],
+        [150, 210],
+        [300, 400],
+      ] as const) {
+        const { commits } = await read(from, to);
+        assert.ok(commits[0]!.commit.first <= from);
+        const seqs = commits.flatMap(({ commit }) => commit.events.map((_, i) => commit.first + i));
+        assert.ok(seqs.includes(from) && (to >= by.seq || seqs.includes(to)));
+        assert.ok(commits.slice(1).every(({ commit }) => commit.first > from && commit.first <= to));
+      }
+      assert.deepEqual(await read(by.seq), { ok: true, commits: [], next: null });
+      assert.deepEqual(await read(by.seq + 100, by.seq + 200), { ok: true, commits: [], next: null });
+      const unknown = await ask<ReadReply>(bus, 'read', { session: 'nobody', from: 0 });
+      assert.deepEqual(unknown.commits, []);
+    });
+
+    it('reads on where an answer was full', async () => {
+      const by = writer();
+      await commitNext(bus, by);
+      for (let i = 0; i < 30; i++) await commitNext(bus, by, by.counter('y'.repeat(100_000)));
+      const first = await ask<ReadReply>(bus, 'read', { session: by.name, from: 0 });
+      assert.ok(first.next !== null && first.commits.length < 31);
+      const all = [...first.commits];
+      for (let next: number | null = first.next; next !== null; ) {
+        const page: ReadReply = await ask<ReadReply>(bus, 'read', { session: by.name, from: next });
+        all.push(...page.commits);
+        next = page.next;
+      }
+      assert.equal(all.length, 31);
+      for (let i = 1; i < all.length; i++) assert.equal(all[i]!.commit.prev, all[i - 1]!.commit.hash);
+    });
+
+    it('finds the events of a command, however long ago', async () => {
+      const by = writer();
+      await commitNext(bus, by);
+      await commitNext(bus, by, [
+        { type: 'input', code: 'await llm("?")', timestamp, commandId: 'the one', cell: 7 },
+        { type: 'llm_req', prompt: '?', receiptKey: 'k', timestamp, cell: 7, effect: 1 },
+      ]);
+      const started = await ask<FindReply>(bus, 'find', { session: by.name, commandId: 'the one' });
+      assert.deepEqual(
+        started.events.map((event) => event.type),
+        ['input', 'llm_req'],
+      );
+      await commitNext(bus, by, [
+        { type: 'output', value: 'of another cell', stream: 'stdout', timestamp, cell: 3 },
+        { type: 'llm_resp', response: '!', receiptKey: 'k', timestamp, effect: 1 },
+      ]);
+      await commitNext(bus, by, [{ type: 'output', value: '!', timestamp, cell: 7 }]);
+      for (let i = 0; i < 200; i++) await commitNext(bus, by);
+      const { events } = await ask<FindReply>(bus, 'find', { session: by.name, commandId: 'the one' });
+      assert.deepEqual(
+        events.map((event) => event.type),
+        ['input', 'llm_req', 'llm_resp', 'output'],
+      );
+      const none = await ask<FindReply>(bus, 'find', { session: by.name, commandId: 'another' });
+      assert.deepEqual(none.events, []);
+    });
+
+    it('tells true numbers of every session', async () => {
+      const by = writer();
+      let sizeBytes = 0;
+      for (let i = 0; i < 5; i++) {
+        const drafts: Draft[] =
+          i === 3 ? [{ type: 'checkpoint', reason: 'x', stateId: 'i', sizeBytes: 1_000 }] : by.counter();
+        const commit = by.next(drafts, { head: { at: iso(i * 1_000) } });
+        const reply = await append(bus, commit, by.position);
+        by.wrote(commit, reply);
+        sizeBytes += reply.sizeBytes;
+      }
+      const { metadata } = await ask<GetReply>(bus, 'get', { session: by.name });
+      assert.deepEqual(metadata, {
+        id: by.id,
+        name: by.name,
+        created: new Date(by.created),
+        lastAccessed: new Date(iso(4_000)),
+        eventCount: by.seq,
+        checkpointCount: 1,
+        size: sizeBytes + 1_000,
+      });
+      assert.equal((await ask<GetReply>(bus, 'get', { session: 'nobody' })).metadata, null);
+      const { sessions } = await ask<ListReply>(bus, 'list', { limit: 500 });
+      assert.deepEqual(
+        sessions.find((session) => session.name === by.name),
+        metadata,
+      );
+    });
+
+    it('lists sessions page by page, each once, and again after they changed', async () => {
+      const writers = Array.from({ length: 7 }, () => writer('page'));
+      for (const by of writers) await commitNext(bus, by);
+      const pages = async (limit: number) => {
+        const found: string[] = [];
+        let after: string | null = '';
+        while (after !== null) {
+          const page: ListReply = await ask<ListReply>(bus, 'list', { after, limit });
+          assert.ok(page.sessions.length <= limit);
+          found.push(...page.sessions.map((session) => session.name));
+          after = page.next;
+        }
+        return found;
+      };
+      const all = await pages(500);
+      assert.equal(new Set(all).size, all.length);
+      for (const by of writers) assert.ok(all.includes(by.name));
+      assert.deepEqual(await pages(3), all);
+      await commitNext(bus, writers[0]!);
+      const { sessions } = await ask<ListReply>(bus, 'list', { limit: 500 });
+      assert.equal(sessions.find(({ name }) => name === writers[0]!.name)?.eventCount, writers[0]!.seq);
+    });
+
+    it('lists unfinished sessions and those whose timer is due', async () => {
+      const [running, sleeping, idle, closed] = [writer(), writer(), writer(), writer()];
+      await commitNext(bus, running, undefined, { head: { running: true } });
+      await commitNext(bus, sleeping, undefined, { head: { wakeAt: 5_000 } });
+      await commitNext(bus, idle);
+      await commitNext(bus, closed, [closed.begin(), { type: 'closed', reason: 'exit', timestamp }], {
+        head: { closed: true, wakeAt: 1 },
+      });
+      const due = async (unfinishedAt: number) => {
+        const { sessions } = await ask<ListReply>(bus, 'list', { unfinishedAt });
+        return sessions.map((session) => session.name).sort();
+      };
+      assert.deepEqual(await due(4_999), [running.name]);
+      assert.deepEqual(await due(5_000), [running.name, sleeping.name].sort());
+      await commitNext(bus, running);
+      await commitNext(bus, sleeping);
+      assert.deepEqual(await due(5_000), []);
+    });
+
+    it('takes nothing after the end of a session', async () => {
+      const by = writer();
+      await commitNext(bus, by, [by.begin(), { type: 'closed', reason: 'exit', timestamp }]);
+      await assert.rejects(commitNext(bus, by), coded('CLOSED'));
+    });
+
+    it('deletes a session with its images and receipts, and takes its name again at once', async () => {
+      const [by, other] = [writer(), writer()];
+      const put = (kind: string, key: string) =>
+        ask<BlobPutReply>(bus, 'blob.put', { kind, key, bytes: Uint8Array.of(1) });
+      const has = async (kind: string, key: string) =>
+        (await ask<BlobGetReply>(bus, 'blob.get', { kind, key })).bytes !== null;
+      const image = (stateId: string): Draft => ({ type: 'checkpoint', reason: 'x', stateId });
+      for (const key of ['own', 'shared']) await put('ckpt', key);
+      await put('receipt', 'receipt-1');
+      await commitNext(bus, by);
+      await commitNext(bus, by, [image('own'), image('shared')]);
+      await commitNext(bus, by, [
+        { type: 'llm_req', prompt: '?', receiptKey: 'receipt-1' },
+        { type: 'llm_req', prompt: '?', receiptKey: 'not a key' },
+      ]);
+      await commitNext(bus, other);
+      await commitNext(bus, other, [image('shared')]);
+
+      assert.equal((await ask<DeleteReply>(bus, 'delete', { session: by.name })).deleted, true);
+      assert.equal((await ask<DeleteReply>(bus, 'delete', { session: by.name })).deleted, false);
+      assert.deepEqual(
+        [await has('ckpt', 'own'), await has('ckpt', 'shared'), await has('receipt', 'receipt-1')],
+        [false, true, false],
+      );
+      assert.equal((await ask<GetReply>(bus, 'get', { session: by.name })).metadata, null);
+      // Its owner may not have noticed: fenced, by every storage process.
+      for (let i = 0; i < 6; i++) await assert.rejects(append(bus, by.next(), by.position), coded('FENCED'));
+
+      const again = new SessionWriter(by.name);
+      for (let i = 0; i < 12; i++) await commitNext(bus, again);
+      for (let i = 0; i < 6; i++) {
+        const commits = await loadAll(bus, by.name);
+        assert.equal(commits.length, 12);
+        const { sessions } = await ask<ListReply>(bus, 'list', { limit: 500 });
+        assert.equal(sessions.find((session) => session.name === by.name)?.eventCount, again.seq);
+      }
+    });
+
+    it('keeps blobs that come in parts, and shows none before its last part', async () => {
+      const parts = ['aa', 'bb', 'c'].map((text) => Buffer.from(text));
+      const put = (part: number) =>
+        ask<BlobPutReply>(bus, 'blob.put', { kind: 'ckpt', key: 'big', bytes: parts[part], part, parts: 3 });
+      const get = (part: number) => ask<BlobGetReply>(bus, 'blob.get', { kind: 'ckpt', key: 'big', part });
+      await put(0);
+      await put(1);
+      assert.deepEqual(await get(0), { ok: true, bytes: null, parts: 0 });
+      assert.equal((await put(2)).stored, true);
+      assert.equal((await put(2)).stored, false);
+      for (const [part, bytes] of parts.entries()) {
+        const reply = await get(part);
+        assert.equal(reply.parts, 3);
+        assert.ok(bytes.equals(reply.bytes!));
+      }
+      await assert.rejects(
+        ask(bus, 'blob.put', { kind: 'ckpt', key: 'x', bytes: parts[0], part: 3, parts: 3 }),
+        coded('BAD_REQUEST'),
+      );
+    });
+
+    it('answers malformed bytes on every subject, counts them, and lives', async () => {
+      const operations = [
+        'load',
+        'read',
+        'list',
+        'get',
+        'delete',
+        'find',
+        'blob.put',
+        'blob.get',
+        'unknown',
+        'a.b',
+      ];
+      const places = [...operations.map((operation) => subjects.store(operation)), subjects.append('x')];
+      const garbage = [
+        new Uint8Array(0),
+        Uint8Array.of(0xc1),
+        Uint8Array.of(0xff, 1, 2, 3),
+        Buffer.from('{"json": true}'),
+        encode(null),
+        encode([]),
+        encode({ session: 7 }),
+        encode({ session: '', kernel: 5, commit: {}, kind: 'ckpt', key: 'a.>', bytes: 1 }),
+        new Uint8Array(100_000).fill(0x91),
+      ];
+      for (const subject of places) {
+        for (const bytes of garbage) {
+          const reply = decode(await bus.request(subject, bytes, { timeoutMs: 10_000 })) as WireError & {
+            ok: boolean;
+          };
+          if (subject === subjects.store('list') && reply.ok) continue; // `{session: 7}` is a page request
+          assert.equal(reply.ok, false, `${subject} ${Buffer.from(bytes.subarray(0, 20)).toString('hex')}`);
+          assert.ok(['BAD_FORMAT', 'BAD_REQUEST', 'BAD_NAME'].includes(reply.code), reply.code);
+          bus.publish(subject, bytes); // and without anybody to answer to
+        }
+      }
+      const refused = actors.map((actor) => actor.presence().counters!['error.BAD_FORMAT'] ?? 0);
+      assert.ok(refused.every((count) => count > 0));
+      await commitNext(bus, writer());
+    });
+
+    it('refuses names that cannot be a session', async () => {
+      for (const session of ['', 'x'.repeat(513), 'a\u0000b']) {
+        await assert.rejects(ask(bus, 'get', { session }), coded('BAD_NAME'));
+      }
+    });
+
+    it('says who it is', async () => {
+      const { process: id } = actors[0]!.presence();
+      const reply = answerOf<PresenceReply>(
+        await bus.request(subjects.ping(id), new Uint8Array(0), { timeoutMs: 5_000 }),
+      );
+      assert.equal(reply.role, 'storage');
+      assert.equal(reply.process, id);
+      assert.equal(reply.state, 'running');
+    });
+
+    it('answers what has arrived when it is told to stop, and nothing later', async () => {
+      const stores = await world.stores();
+      const third = await startStorage(world, stores);
+      const by = writer();
+      await commitNext(bus, by);
+      const work = Array.from({ length: 50 }, () => ask<GetReply>(bus, 'get', { session: by.name }));
+      await third.stop(() => stores.bus.close());
+      for (const { metadata } of await Promise.all(work)) assert.equal(metadata?.name, by.name);
+      assert.equal(third.lifecycle.state, 'stopped');
+      await commitNext(bus, by);
+    });
+  });
+}
