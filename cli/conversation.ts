@@ -43,6 +43,8 @@ export class Conversation {
   #running = false;
   #commandId: string | undefined;
   #left = false;
+  /** No line will come that could complete the pending cell. */
+  #inputEnded = false;
   #lineHandlers: LineHandler[] = [];
   #end = () => {};
 
@@ -77,6 +79,7 @@ export class Conversation {
   }
 
   #prompt(): string {
+    if (!this.#interactive) return '';
     const { palette } = this.context.terminal;
     const name = firstLine(this.#session, PROMPT_WIDTH).line;
     return `${palette.cyan(name)} ${palette.dim(`[${this.#cells + 1}]`)}> `;
@@ -97,7 +100,15 @@ export class Conversation {
       const line = this.#waiting.shift()!;
       for (const handler of this.#lineHandlers) handler.call(this.server, line);
     }
-    if (!this.#running && this.#left) this.#end();
+    if (this.#running || !this.#left) return;
+    if (this.#pending === '') {
+      this.#end();
+    } else {
+      // A last cell that never became complete runs as it is, so that its error is seen.
+      this.#inputEnded = true;
+      this.#waiting.push('');
+      this.#pump();
+    }
   }
 
   /** Ctrl-C strikes the running cell; otherwise it does what node:repl does. */
@@ -127,7 +138,7 @@ export class Conversation {
     const done = answer as (error: Error | null) => void;
     if (text.trim() === '') {
       done(null);
-    } else if (!this.#left && isIncomplete(text)) {
+    } else if (!this.#inputEnded && isIncomplete(text)) {
       this.#pending = text;
       done(new Recoverable(new SyntaxError('the cell is not complete')));
     } else {
@@ -244,8 +255,6 @@ export class Conversation {
       if (this.#running) this.context.terminal.err('the cell goes on without us: `reprise log` tells how\n');
       this.#end();
     } else {
-      // A last cell that never became complete runs as it is, so that its error is seen.
-      if (this.#pending !== '') this.#waiting.push('');
       this.#pump();
     }
   }

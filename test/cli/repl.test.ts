@@ -107,7 +107,8 @@ test('on a terminal: prompt with the cell number, completion, Ctrl-C, history', 
   const ended = outcomeOf(terminal.child);
   await until(() => /tty \[1\]> $/.test(terminal.text));
   await terminal.type('const longName = 5\r', /tty \[2\]> $/);
-  await terminal.type('longN\t', /longName/);
+  await terminal.type('longN', /longN$/);
+  await terminal.type('\t', /longName$|ame$/);
   await terminal.type(' + 1\r', /\r\n6\r\n[\s\S]*tty \[3\]> $/);
   await terminal.type('{\r', /\.\.\. $/);
   await terminal.type('\u0003', /tty \[3\]> $/);
