@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { after, before, describe, it } from 'node:test';
+import { after, afterEach, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { connectBus } from '../../bus/nats.ts';
 import { systemClock } from '../../bus/port.ts';
@@ -27,8 +27,18 @@ describe('the client, real processes and a real server', () => {
     spare = new FakeWorker('spare', bus, makeSubjects(prefix), systemClock);
     await bus.flush();
   });
+  // Each test has one owner and the spare worker: an owner left over would take its share of activations.
+  afterEach(async () => {
+    for (const child of children.splice(0)) {
+      if (child.exitCode !== null || child.signalCode !== null) continue;
+      const exit = once(child, 'exit');
+      child.kill('SIGKILL');
+      await exit;
+    }
+    const workers = async () => (await client.who()).map(({ process }) => process);
+    await until(async () => (await workers()).join() === 'spare');
+  });
   after(async () => {
-    for (const child of children) child.kill('SIGKILL');
     await Promise.all([client.disconnect(), spare.bus.close()]);
     await server.stop();
   });
