@@ -1,10 +1,11 @@
 /** A real nats-server for one test: free port, temporary data folder, and every way to harm it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
+import { cacheFolder, findHome } from '../../actors/supervisor/home.ts';
+import { provideNatsServer } from '../../actors/supervisor/nats-server/provide.ts';
 
 export interface NatsOptions {
   /** Path of the binary; default: $REPRISE_TEST_NATS, then PATH, then what the product itself provides. */
@@ -81,15 +82,11 @@ export async function startNats(options: NatsOptions = {}): Promise<NatsServer> 
   };
 }
 
-/** The server binary that tests use. @throws Error when there is none. */
+/** The server binary that tests use. @throws RepriseError UNAVAILABLE when there is none to be had. */
 export async function natsBinary(): Promise<string> {
-  const chosen = process.env.REPRISE_TEST_NATS;
-  if (chosen) return chosen;
-  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
-    const path = join(folder, 'nats-server');
-    if (folder && existsSync(path)) return path;
-  }
-  throw new Error('no nats-server: set REPRISE_TEST_NATS or put one on PATH');
+  const { env } = process;
+  if (env.REPRISE_TEST_NATS) return env.REPRISE_TEST_NATS;
+  return (await provideNatsServer({ env, cacheDir: cacheFolder(env, findHome(env)) })).binary;
 }
 
 function listening(child: ChildProcess): Promise<{ child: ChildProcess; port: number }> {
