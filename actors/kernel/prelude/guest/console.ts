@@ -82,14 +82,8 @@ const methods: Record<string, (...args: unknown[]) => void> = {
   },
   assert: (condition, ...args) => {
     if (condition) return;
-    if (typeof args[0] === 'string') args[0] = `Assertion failed: ${args[0]}`;
-    else if (args.length === 0) push(args, 'Assertion failed');
-    else {
-      const all: unknown[] = ['Assertion failed:'];
-      for (let at = 0; at < args.length; at++) push(all, args[at]);
-      print('stderr', 'assert', all);
-      return;
-    }
+    if (args.length === 0) push(args, 'Assertion failed');
+    else args[0] = `Assertion failed: ${args[0]}`;
     print('stderr', 'assert', args);
   },
   count: (name) => {

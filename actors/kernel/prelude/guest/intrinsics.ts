@@ -18,8 +18,15 @@ export function getterOf<T, R>(holder: object, key: PropertyKey): (self: T) => R
 }
 
 export const { apply, ownKeys } = Reflect;
-export const { defineProperty, getPrototypeOf, setPrototypeOf, getOwnPropertyDescriptor, keys, freeze } =
-  Object;
+export const {
+  create,
+  defineProperty,
+  getPrototypeOf,
+  setPrototypeOf,
+  getOwnPropertyDescriptor,
+  keys,
+  freeze,
+} = Object;
 export const { isArray } = Array;
 export const { stringify, parse } = JSON;
 export const { floor, trunc, min, max, abs } = Math;

@@ -4,6 +4,7 @@
  */
 import {
   arraySlice,
+  create,
   getOwnPropertyDescriptor,
   IntrinsicError,
   isArray,
@@ -84,7 +85,10 @@ const binding = {
 };
 
 /** Ready-made modules of the library, by their numbers inside it. */
-export const libraryModules = { 499: { exports: types }, 727: { exports: binding } };
+export const libraryModules: Record<number, { exports: object }> = {
+  499: { exports: types },
+  727: { exports: binding },
+};
 
 let library: Library;
 
@@ -92,12 +96,14 @@ let library: Library;
 export function startLibrary(load: Require): void {
   const primordials = load(683) as Primordials;
   const { ObjectKeys } = primordials;
-  primordials.ObjectKeys = (value) => {
+  const firstKeys = (value: object): string[] => {
     const names = ObjectKeys(value);
     if (names.length <= MAX_KEYS) return names;
     keysDropped = true;
     return arraySlice(names, 0, MAX_KEYS) as string[];
   };
+  // The library froze them: what it requires is an heir of ours.
+  libraryModules[683] = { exports: create(primordials, { ObjectKeys: { value: firstKeys } }) };
   library = load(223) as Library;
 }
 

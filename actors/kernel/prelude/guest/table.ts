@@ -50,6 +50,13 @@ export function tableOf(data: unknown, columns: unknown): string | undefined {
     push(values, single);
   };
 
+  const addValue = (index: string, value: unknown) => {
+    if (rows.length >= MAX_ROWS) return;
+    push(rows, { index, cells: {} });
+    push(values, show(value));
+    anyValue = true;
+  };
+
   let head = '(index)';
   let keyed: string[] | undefined;
   if (isMap(data)) {
@@ -60,14 +67,14 @@ export function tableOf(data: unknown, columns: unknown): string | undefined {
       data as Map<unknown, unknown>,
       ((value: unknown, key: unknown) => {
         push(keyed!, show(key));
-        addRow(`${count++}`, value);
+        addValue(`${count++}`, value);
       }) as never,
     );
   } else if (isSet(data)) {
     head = '(iteration index)';
     let count = 0;
     (data as Set<unknown>).forEach((value) => {
-      addRow(`${count++}`, value);
+      addValue(`${count++}`, value);
     });
   } else {
     const own = keys(data);
