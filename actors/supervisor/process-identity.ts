@@ -38,7 +38,9 @@ function identifyByProc(pid: number): ProcessRecord | null {
   }
   // The command may contain spaces and brackets; what follows its last ')' starts with the state (field 3).
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  if (fields[0] === 'Z' || fields[0] === 'X') return null;
+  // A leader can be a zombie while its other threads still end and hold ports and files: then it is not over yet.
+  const threads = Number(fields[17]);
+  if (fields[0] === 'X' || (fields[0] === 'Z' && threads <= 1)) return null;
   return { pid, start: `${bootId()}:${fields[19]}` };
 }
 

@@ -14,6 +14,15 @@ import { testServers } from './servers.ts';
 
 const kill9 = ({ pid }: ProcessRecord) => process.kill(pid, 'SIGKILL');
 
+/** Somebody else on a port; null when the port is in use. */
+function squat(port: number): Promise<net.Server | null> {
+  return new Promise((resolve) => {
+    const server = net.createServer((socket) => socket.destroy());
+    server.once('error', () => resolve(null));
+    server.listen(port, '127.0.0.1', () => resolve(server));
+  });
+}
+
 describe('the local system', () => {
   let fixture: Fixture;
   beforeEach(async () => {
@@ -163,7 +172,7 @@ describe('the local system', () => {
   it('takes another port when somebody sits on the last one', async () => {
     const up = await fixture.manager.up({ workers: 1 });
     await fixture.manager.down();
-    const squatter = net.createServer().listen(up.nats.process!.port, '127.0.0.1');
+    const squatter = (await squat(up.nats.process!.port))!;
     try {
       const again = await fixture.manager.up({ workers: 1 });
       assert.notEqual(again.nats.url, up.nats.url);
@@ -180,7 +189,11 @@ describe('the local system', () => {
     process.kill(up.supervisor.pid, 'SIGSTOP');
     kill9(up.nats.process!);
     await eventually('the server is gone', () => !isRunning(up.nats.process!));
-    const squatter = net.createServer((socket) => socket.destroy()).listen(port, '127.0.0.1');
+    let squatter: net.Server | null = null;
+    await eventually('the port is free and taken', async () => {
+      squatter = await squat(port);
+      return squatter;
+    });
     try {
       process.kill(up.supervisor.pid, 'SIGCONT');
       await eventually('everything answers elsewhere', async () => {
@@ -189,7 +202,7 @@ describe('the local system', () => {
         return !problem && workers.length === 1 && workers[0]!.sessions === 7;
       });
     } finally {
-      squatter.close();
+      squatter!.close();
     }
   });
 

@@ -47,7 +47,7 @@ export class LocalServer {
    */
   async plan(): Promise<LaunchPlan> {
     const { home, binary, env, ...settings } = this.#options;
-    if (!(await isFree(this.port))) this.port = await freePort();
+    if (!(await isSoonFree(this.port))) this.port = await freePort();
     const config = serverConfig({
       ...settings,
       serverName: this.name,
@@ -82,6 +82,15 @@ function lastPort(home: Home): number {
   } catch {
     return 0;
   }
+}
+
+/** A server that was just killed may hold its port for a moment longer. */
+async function isSoonFree(port: number): Promise<boolean> {
+  for (let tries = 0; port !== 0 && tries < 20; tries += 1) {
+    if (await isFree(port)) return true;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  return false;
 }
 
 async function isFree(port: number): Promise<boolean> {
