@@ -9,7 +9,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasCode, RepriseError } from '../bus/errors.ts';
 import type { Subjects } from '../bus/subjects.ts';
-import { type ApiError, apiError, type JetStreamApi, makeHeaders, parseJson } from './jetstream-api.ts';
+import {
+  type ApiError,
+  apiError,
+  type JetStreamApi,
+  makeHeaders,
+  parseJson,
+  subjectOf,
+} from './jetstream-api.ts';
 import { pipelined } from './pipeline.ts';
 
 export interface StreamNames {
@@ -155,22 +162,67 @@ async function assertWholeEnd(api: JetStreamApi, name: string, state: StreamStat
 }
 
 /** Writes a marker, so that the stream keeps a newest message whatever is removed. @throws as JetStreamApi */
-export async function mark(api: JetStreamApi, place: StreamPlace): Promise<void> {
+async function mark(api: JetStreamApi, place: StreamPlace): Promise<void> {
   const once = makeHeaders({ 'Nats-Rollup': 'sub' });
   const ack = parseJson<{ error?: ApiError }>(await api.request(place.marker, new Uint8Array(0), once));
   if (ack.error) throw apiError(ack.error);
 }
 
-/** Removes every message of the subjects; returns how many there were. @throws as JetStreamApi */
+/**
+ * Removes every message of the subjects; returns how many there were. Works on a full store too: that is when
+ * it is needed most. (nats-server 2.9 counts the room of a purged subject as taken until its next start.)
+ * @throws RepriseError STORAGE_FULL when the store is full and its newest message is the only one of a subject;
+ * else as JetStreamApi
+ */
 export async function purge(api: JetStreamApi, place: StreamPlace, subjects: string[]): Promise<number> {
   if (subjects.length === 0) return 0;
-  await mark(api, place);
+  let removed = 0;
+  if (!(await markIfRoom(api, place))) {
+    // The newest message of each subject stays until there is a marker behind it.
+    removed += await purgeAll(api, place, subjects, 1);
+    if (!(await markIfRoom(api, place)) && subjects.includes(await newestSubject(api, place))) {
+      throw new RepriseError(
+        'STORAGE_FULL',
+        `stream ${place.name} is full, and its newest message must stay`,
+        {
+          hint: 'delete another session first, or raise the limits of JetStream',
+        },
+      );
+    }
+  }
+  removed += await purgeAll(api, place, subjects, 0);
+  await markIfRoom(api, place);
+  return removed;
+}
+
+async function purgeAll(
+  api: JetStreamApi,
+  place: StreamPlace,
+  subjects: string[],
+  keep: number,
+): Promise<number> {
   const counts = await pipelined(subjects, PURGES_AT_ONCE, async (filter) => {
-    const { purged } = await api.call<{ purged: number }>(`STREAM.PURGE.${place.name}`, { filter });
-    return purged;
+    const body = keep > 0 ? { filter, keep } : { filter };
+    return (await api.call<{ purged: number }>(`STREAM.PURGE.${place.name}`, body)).purged;
   });
-  await mark(api, place);
   return counts.reduce((sum, count) => sum + count, 0);
+}
+
+/** Writes a marker; false when the store is full. */
+async function markIfRoom(api: JetStreamApi, place: StreamPlace): Promise<boolean> {
+  try {
+    await mark(api, place);
+    return true;
+  } catch (thrown) {
+    if (hasCode(thrown, 'STORAGE_FULL')) return false;
+    throw thrown;
+  }
+}
+
+async function newestSubject(api: JetStreamApi, place: StreamPlace): Promise<string> {
+  const { state } = await api.call<StreamInfo>(`STREAM.INFO.${place.name}`);
+  const newest = state.last_seq === 0 ? null : await api.bySequence(place.name, state.last_seq);
+  return newest ? subjectOf(newest) : '';
 }
 
 /** Counts messages by subject below `filter`, all pages; `removed` is how many the stream ever removed. */
