@@ -1,0 +1,104 @@
+/** What a turn sends out of the sandbox, gathered and bounded. Pure: the same emissions give the same turn. */
+import type { Json } from '../../bus/types.ts';
+import type { KernelOutput, KernelRequest } from './port.ts';
+
+interface EmittedError {
+  name: string;
+  message: string;
+  stack: string;
+}
+
+export class Collected {
+  readonly outputs: KernelOutput[] = [];
+  readonly requests: KernelRequest[] = [];
+  readonly cancelled: number[] = [];
+  result: { text: string; truncated?: boolean } | undefined;
+  error: EmittedError | undefined;
+  exit = false;
+  settled = false;
+  readonly #limitBytes: number;
+  #keptBytes = 0;
+  #droppedBytes = 0;
+
+  constructor(limitBytes: number) {
+    this.#limitBytes = limitBytes;
+  }
+
+  /** Takes one emission of the prelude. */
+  add(kind: string, payload: string): void {
+    switch (kind) {
+      case 'out':
+        this.#write(JSON.parse(payload) as KernelOutput);
+        break;
+      case 'req':
+        this.requests.push(JSON.parse(payload) as { effect: number; kind: string; payload: Json });
+        break;
+      case 'cancel':
+        this.#cancel(JSON.parse(payload) as number);
+        break;
+      case 'result':
+        this.result = JSON.parse(payload) as { text: string; truncated?: boolean };
+        break;
+      case 'error':
+        this.error = JSON.parse(payload) as EmittedError;
+        break;
+      case 'exit':
+        this.exit = true;
+        break;
+      case 'settled':
+        this.settled = true;
+        break;
+    }
+  }
+
+  /** Says what was dropped; call once, at the end of the turn. */
+  finish(): void {
+    if (this.#droppedBytes === 0) return;
+    const text = `[${this.#droppedBytes} bytes of output dropped: a turn may print ${this.#limitBytes} bytes]`;
+    this.outputs.push({ stream: 'stderr', level: 'warn', text, truncated: true });
+  }
+
+  /** An effect that was asked for and given up in one turn never leaves the kernel. */
+  #cancel(effect: number): void {
+    const at = this.requests.findIndex((request) => request.effect === effect);
+    if (at >= 0) this.requests.splice(at, 1);
+    else this.cancelled.push(effect);
+  }
+
+  #write(output: KernelOutput): void {
+    const bytes = Buffer.byteLength(output.text) + 1;
+    if (this.#droppedBytes > 0) {
+      this.#droppedBytes += bytes;
+      return;
+    }
+    const room = this.#limitBytes - this.#keptBytes;
+    this.#keptBytes += bytes;
+    if (bytes <= room) {
+      this.#append(output);
+      return;
+    }
+    const text = cut(output.text, Math.max(room - 1, 0));
+    this.#droppedBytes = bytes - Buffer.byteLength(text);
+    if (text !== '') this.#append({ ...output, text, truncated: true });
+  }
+
+  /** Consecutive outputs of one kind become one. */
+  #append(output: KernelOutput): void {
+    const last = this.outputs.at(-1);
+    if (last !== undefined && last.stream === output.stream && last.level === output.level) {
+      last.text += `\n${output.text}`;
+      if (output.truncated) last.truncated = true;
+    } else {
+      this.outputs.push(output);
+    }
+  }
+}
+
+/** The longest start of `text` that takes at most `maxBytes` of UTF-8 and splits no character. */
+export function cut(text: string, maxBytes: number): string {
+  const bytes = Buffer.from(text);
+  if (bytes.length <= maxBytes) return text;
+  let end = maxBytes;
+  while (end > 0 && (bytes[end]! & 0xc0) === 0x80) end--;
+  return bytes.toString('utf8', 0, end);
+}

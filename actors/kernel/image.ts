@@ -1,0 +1,131 @@
+/**
+ * Heap images as bytes: `RPH1`, length of the header, the header as JSON, then the pages, blended with the
+ * pristine heap and deflated. The name of an image, its `stateId`, covers the content only: kernel version, page
+ * numbers and bytes, and the host's state of the session.
+ */
+import { createHash } from 'node:crypto';
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import { RepriseError } from '../../bus/errors.ts';
+import type { Pristine } from './guest.ts';
+import { blendPages, PAGE, type Pages } from './pages.ts';
+import type { SessionState } from './session-state.ts';
+
+const MAGIC = Buffer.from('RPH1');
+const PREFIX = 8;
+
+interface Header {
+  kernel: string;
+  stateId: string;
+  /** Page numbers as differences to the one before. */
+  pages: number[];
+  state: SessionState;
+}
+
+export interface Unpacked {
+  pages: Pages;
+  state: SessionState;
+  stateId: string;
+}
+
+/** sha256 (hex) over kernel version, pages and host state. */
+export function computeStateId(kernel: string, pages: Pages, state: SessionState): string {
+  const hash = createHash('sha256');
+  hash.update(JSON.stringify([kernel, state, pages.indices]));
+  hash.update(pages.bytes);
+  return hash.digest('hex');
+}
+
+export function packImage(
+  kernel: string,
+  pages: Pages,
+  state: SessionState,
+  pristine: Pristine,
+): { stateId: string; bytes: Uint8Array } {
+  const stateId = computeStateId(kernel, pages, state);
+  let before = 0;
+  const steps = pages.indices.map((index) => {
+    const step = index - before;
+    before = index;
+    return step;
+  });
+  const header = Buffer.from(JSON.stringify({ kernel, stateId, pages: steps, state } satisfies Header));
+  const body = deflateRawSync(blendPages(pages, pristine).bytes, { level: 1 });
+  const prefix = Buffer.alloc(PREFIX);
+  MAGIC.copy(prefix);
+  prefix.writeUInt32LE(header.length, 4);
+  // Its own buffer, so that it can be transferred between threads.
+  const bytes = new Uint8Array(PREFIX + header.length + body.length);
+  bytes.set(prefix);
+  bytes.set(header, PREFIX);
+  bytes.set(body, PREFIX + header.length);
+  return { stateId, bytes };
+}
+
+/**
+ * Reads an image and checks that its content has the name it says.
+ * @throws RepriseError CORRUPT when it does not, BAD_REQUEST when another kernel made it.
+ */
+export function unpackImage(image: Uint8Array, kernel: string, pristine: Pristine): Unpacked {
+  const { header, body } = readHeader(image);
+  if (header.kernel !== kernel) {
+    throw new RepriseError('BAD_REQUEST', `the image is of kernel ${header.kernel}, this is ${kernel}`, {
+      hint: 'rebuild the session from its log',
+    });
+  }
+  let index = 0;
+  const indices = header.pages.map((step) => {
+    index += step;
+    return index;
+  });
+  const bytes = inflate(body, indices.length * PAGE);
+  const pages = blendPages({ indices, bytes }, pristine);
+  const stateId = computeStateId(kernel, pages, header.state);
+  if (stateId !== header.stateId) throw corrupt('its content does not match its stateId');
+  return { pages, state: header.state, stateId };
+}
+
+function readHeader(image: Uint8Array): { header: Header; body: Buffer } {
+  const bytes = Buffer.from(image.buffer, image.byteOffset, image.byteLength);
+  if (bytes.length < PREFIX || bytes.compare(MAGIC, 0, MAGIC.length, 0, MAGIC.length) !== 0) {
+    throw corrupt('it does not start as one');
+  }
+  const end = PREFIX + bytes.readUInt32LE(4);
+  if (end > bytes.length) throw corrupt('it is cut off');
+  try {
+    const header = JSON.parse(bytes.toString('utf8', PREFIX, end)) as Header;
+    if (!isHeader(header)) throw corrupt('its header is not one');
+    return { header, body: bytes.subarray(end) };
+  } catch (cause) {
+    if (cause instanceof RepriseError) throw cause;
+    throw corrupt('its header cannot be read', cause);
+  }
+}
+
+function isHeader(header: Header | null): header is Header {
+  return (
+    typeof header === 'object' &&
+    header !== null &&
+    typeof header.kernel === 'string' &&
+    typeof header.state === 'object' &&
+    Array.isArray(header.pages) &&
+    header.pages.every((step) => Number.isInteger(step) && step >= 0 && step < 65_536)
+  );
+}
+
+function inflate(body: Buffer, length: number): Buffer {
+  let bytes: Buffer;
+  try {
+    bytes = inflateRawSync(body, { maxOutputLength: length + 1 });
+  } catch (cause) {
+    throw corrupt('its pages cannot be inflated', cause);
+  }
+  if (bytes.length !== length) throw corrupt('it has not the pages that it says');
+  return bytes;
+}
+
+function corrupt(why: string, cause?: unknown): RepriseError {
+  return new RepriseError('CORRUPT', `not a whole heap image: ${why}`, {
+    cause,
+    hint: 'the session can be rebuilt from its log',
+  });
+}

@@ -1,0 +1,241 @@
+/**
+ * One instance of the QuickJS module: its memory, its exports, and the imports we give it. All that could differ
+ * between two runs is replaced: the clock stands at `clockMs`, the time zone is UTC, the environment is empty,
+ * nothing is written anywhere, memory grows by exactly what is asked up to a cap.
+ *
+ * Invariants: between calls the stack pointer is where it was at creation, so an instance is its memory alone and
+ * memories can be copied between instances. An instance that trapped is thrown away.
+ */
+import { IMPORTS, type KernelWasm } from './wasm.ts';
+
+const WASM_PAGE = 65_536;
+const INITIAL_PAGES = 256;
+
+/** Exports that the kernel calls. Values are pointers into the memory. */
+export interface Engine {
+  malloc(size: number): number;
+  free(pointer: number): void;
+  QTS_NewRuntime(): number;
+  QTS_NewContext(runtime: number, intrinsics: number): number;
+  QTS_RuntimeSetMaxStackSize(runtime: number, bytes: number): void;
+  QTS_RuntimeEnableInterruptHandler(runtime: number): void;
+  QTS_NewFunction(
+    context: number,
+    name: number,
+    length: number,
+    isConstructor: number,
+    hostRef: number,
+  ): number;
+  QTS_NewString(context: number, text: number): number;
+  QTS_GetString(context: number, value: number): number;
+  QTS_FreeCString(context: number, text: number): void;
+  QTS_FreeValuePointer(context: number, value: number): void;
+  QTS_GetGlobalObject(context: number): number;
+  QTS_GetUndefined(): number;
+  QTS_GetProp(context: number, object: number, key: number): number;
+  QTS_SetProp(context: number, object: number, key: number, value: number): void;
+  QTS_Call(context: number, callee: number, self: number, count: number, pointers: number): number;
+  QTS_Eval(
+    context: number,
+    code: number,
+    length: number,
+    file: number,
+    detectModule: number,
+    flags: number,
+  ): number;
+  QTS_ResolveException(context: number, value: number): number;
+  QTS_ExecutePendingJob(runtime: number, max: number, contextOut: number): number;
+  QTS_IsJobPending(runtime: number): number;
+  QTS_NewFloat64(context: number, value: number): number;
+  QTS_PromiseState(context: number, promise: number): number;
+  QTS_PromiseResult(context: number, promise: number): number;
+  QTS_ArgvGetJSValueConstPointer(pointers: number, index: number): number;
+}
+
+/** The heap cannot be used any more: `memory` (the cap was reached) or `trap` (the engine aborted). */
+export class KernelTrap extends Error {
+  readonly reason: 'memory' | 'trap';
+  constructor(reason: 'memory' | 'trap', message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'KernelTrap';
+    this.reason = reason;
+  }
+}
+
+/** What the guest may ask of the host while it runs. */
+export interface InstanceHooks {
+  /** Called every 10,000 steps; true strikes. */
+  interrupt(): boolean;
+  emit(kind: string, payload: string): void;
+}
+
+/** Functions of the host that the prelude finds on globalThis, by their reference numbers. */
+export const HOST_FUNCTIONS = { __reprise_emit: 1, __reprise_promise: 2 } as const;
+
+const NO_HOOKS: InstanceHooks = { interrupt: () => false, emit: () => undefined };
+
+export class Instance {
+  readonly memory: WebAssembly.Memory;
+  readonly engine: Engine;
+  hooks: InstanceHooks = NO_HOOKS;
+  /** What the guest's clocks show, ms since the epoch. */
+  clockMs = 0;
+  /** The stack grows down from here. */
+  readonly stackTop: number;
+  #bytes: Buffer;
+  #words: Int32Array;
+  readonly #maxPages: number;
+
+  /** @param fresh false when the memory is to be filled with a heap that has been started already */
+  constructor(wasm: KernelWasm, memoryBytes: number, fresh = true) {
+    this.#maxPages = Math.floor(memoryBytes / WASM_PAGE);
+    this.memory = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum: this.#maxPages });
+    this.#bytes = Buffer.from(this.memory.buffer);
+    this.#words = new Int32Array(this.memory.buffer);
+    const { exports } = new WebAssembly.Instance(wasm.module, { a: this.#imports() });
+    const engine: Record<string, unknown> = {};
+    for (const [name, letter] of Object.entries(wasm.exports)) engine[name] = exports[letter];
+    this.engine = engine as unknown as Engine;
+    this.stackTop = (exports[wasm.stackPointer] as () => number)();
+    if (fresh) (exports[wasm.constructors] as () => void)();
+  }
+
+  /** The memory as bytes; valid until the guest runs again. */
+  get bytes(): Buffer {
+    if (this.#bytes.buffer !== this.memory.buffer) this.#refresh();
+    return this.#bytes;
+  }
+
+  /** The memory as 32-bit words; valid until the guest runs again. */
+  get words(): Int32Array {
+    if (this.#bytes.buffer !== this.memory.buffer) this.#refresh();
+    return this.#words;
+  }
+
+  /** Grows the memory to hold `bytes`; a larger memory never changes what the guest does. */
+  reserve(bytes: number): void {
+    const missing = Math.ceil((bytes - this.memory.buffer.byteLength) / WASM_PAGE);
+    if (missing > 0) this.memory.grow(missing);
+  }
+
+  /** Reads a NUL-terminated string. */
+  readText(pointer: number): string {
+    const bytes = this.bytes;
+    return bytes.toString('utf8', pointer, bytes.indexOf(0, pointer));
+  }
+
+  /** Copies a string into the guest's memory; the caller frees it. */
+  writeText(text: string): { pointer: number; length: number } {
+    const length = Buffer.byteLength(text);
+    const pointer = this.engine.malloc(length + 1);
+    if (pointer === 0) throw new KernelTrap('memory', 'no memory for a string of the host');
+    const bytes = this.bytes;
+    bytes.write(text, pointer, 'utf8');
+    bytes[pointer + length] = 0;
+    return { pointer, length };
+  }
+
+  #refresh(): void {
+    this.#bytes = Buffer.from(this.memory.buffer);
+    this.#words = new Int32Array(this.memory.buffer);
+  }
+
+  #imports(): Record<string, WebAssembly.ImportValue> {
+    const abort = (what: string) => () => {
+      throw new KernelTrap('trap', `the engine stopped: ${what}`);
+    };
+    const clockMs = () => this.clockMs;
+    return {
+      a: this.memory,
+      [IMPORTS.assertFail]: abort('assertion failed'),
+      [IMPORTS.abort]: abort('abort'),
+      [IMPORTS.exit]: abort('exit'),
+      [IMPORTS.fdWrite]: (_fd: number, vectors: number, count: number, written: number) => {
+        let total = 0;
+        for (let i = 0; i < count; i++) total += this.words[(vectors >> 2) + 2 * i + 1]!;
+        this.words[written >> 2] = total;
+        return 0;
+      },
+      [IMPORTS.fdClose]: () => 0,
+      [IMPORTS.fdSeek]: () => 70,
+      [IMPORTS.environGet]: () => 0,
+      [IMPORTS.environSizesGet]: (count: number, size: number) => {
+        this.words[count >> 2] = 0;
+        this.words[size >> 2] = 0;
+        return 0;
+      },
+      [IMPORTS.setTimer]: () => 0,
+      [IMPORTS.keepAliveClear]: () => undefined,
+      [IMPORTS.normalizeModule]: () => 0,
+      [IMPORTS.loadModule]: () => 0,
+      [IMPORTS.freeHostRef]: () => undefined,
+      [IMPORTS.dateNow]: clockMs,
+      [IMPORTS.clockTimeGet]: (_clock: number, _precision: bigint, out: number) => {
+        this.bytes.writeBigInt64LE(BigInt(Math.round(this.clockMs * 1e6)), out);
+        return 0;
+      },
+      [IMPORTS.localTime]: (seconds: bigint, out: number) => this.#writeUtc(Number(seconds), out >> 2),
+      [IMPORTS.timeZone]: (offset: number, daylight: number, name: number, daylightName: number) => {
+        this.words[offset >> 2] = 0;
+        this.words[daylight >> 2] = 0;
+        this.bytes.write('UTC\0', name, 'latin1');
+        this.bytes.write('UTC\0', daylightName, 'latin1');
+      },
+      [IMPORTS.resizeHeap]: (bytes: number) => {
+        if (Math.ceil((bytes >>> 0) / WASM_PAGE) > this.#maxPages) {
+          throw new KernelTrap('memory', 'the memory cap is reached');
+        }
+        this.reserve(bytes >>> 0);
+        return 1;
+      },
+      [IMPORTS.interrupt]: () => (this.hooks.interrupt() ? 1 : 0),
+      [IMPORTS.callFunction]: (
+        context: number,
+        _self: number,
+        count: number,
+        pointers: number,
+        ref: number,
+      ) => (count < 2 ? 0 : this.#callHost(context, pointers, ref)),
+    };
+  }
+
+  /** A pointer to the result, 0 for undefined. */
+  #callHost(context: number, pointers: number, ref: number): number {
+    if (ref === HOST_FUNCTIONS.__reprise_emit) {
+      this.hooks.emit(this.#argument(context, pointers, 0), this.#argument(context, pointers, 1));
+      return 0;
+    }
+    const promise = this.engine.QTS_ArgvGetJSValueConstPointer(pointers, 0);
+    return this.#argument(context, pointers, 1) === '0'
+      ? this.engine.QTS_NewFloat64(context, this.engine.QTS_PromiseState(context, promise))
+      : this.engine.QTS_PromiseResult(context, promise);
+  }
+
+  #argument(context: number, pointers: number, index: number): string {
+    const value = this.engine.QTS_ArgvGetJSValueConstPointer(pointers, index);
+    const pointer = this.engine.QTS_GetString(context, value);
+    if (pointer === 0) return '';
+    const text = this.readText(pointer);
+    this.engine.QTS_FreeCString(context, pointer);
+    return text;
+  }
+
+  /** Fills a C `struct tm`. */
+  #writeUtc(seconds: number, out: number): void {
+    const date = new Date(seconds * 1000);
+    const yearStart = Date.UTC(date.getUTCFullYear(), 0, 1);
+    const fields = [
+      date.getUTCSeconds(),
+      date.getUTCMinutes(),
+      date.getUTCHours(),
+      date.getUTCDate(),
+      date.getUTCMonth(),
+      date.getUTCFullYear() - 1900,
+      date.getUTCDay(),
+      Math.floor((date.getTime() - yearStart) / 86_400_000),
+      0,
+      0,
+    ];
+    this.words.set(fields, out);
+  }
+}

@@ -1,0 +1,242 @@
+/**
+ * The sessions of one thread and the instances they run in. A session is resident (its heap is in an instance) or
+ * parked (its changed pages are kept aside); `provide` brings it in, pushing out the least recently used.
+ * Instances in use never hold two sessions; free ones hold the pristine heap.
+ */
+import { RepriseError } from '../../bus/errors.ts';
+import { makeGuest } from './boot.ts';
+import type { Guest, Pristine } from './guest.ts';
+import { computeStateId, packImage, unpackImage } from './image.ts';
+import type { KernelLimits } from './limits.ts';
+import { findChanged, heapBytesOf, type Pages, putPages, resetPages, takePages } from './pages.ts';
+import { type Parked, packParked, parkedBytes, unpackParked } from './parked.ts';
+import type { BootParameters, HeapImage, KernelStep, Turn } from './port.ts';
+import type { SessionState } from './session-state.ts';
+import { applyStep, bootSession, type TurnControl } from './turn.ts';
+import type { KernelWasm } from './wasm.ts';
+
+/** An instance whose heap grew by more than this is not used again: its memory would never be given back. */
+const REUSE_GROWTH_BYTES = 8 * 1024 * 1024;
+/** Swapped-out sessions kept as plain pages; older ones are packed. */
+const PLAIN_PARKED = 64;
+
+/** All of a session, as it moves from thread to thread. */
+export interface Luggage {
+  pages: Pages;
+  state: SessionState;
+}
+
+interface Resident {
+  state: SessionState;
+  guest: Guest | null;
+  parked: Parked | null;
+  /** Grows with every use. */
+  used: number;
+}
+
+export interface ResidencySetup {
+  wasm: KernelWasm;
+  limits: KernelLimits;
+  pristine: Pristine;
+  kernel: string;
+  /** Instances to keep at most. */
+  capacity: number;
+}
+
+export class Residency {
+  readonly #setup: ResidencySetup;
+  readonly #sessions = new Map<string, Resident>();
+  readonly #free: Guest[] = [];
+  #instances = 0;
+  #uses = 0;
+
+  constructor(setup: ResidencySetup) {
+    this.#setup = setup;
+  }
+
+  get counts(): { sessions: number; parked: number; parkedBytes: number; instances: number } {
+    let parked = 0;
+    let bytes = 0;
+    for (const session of this.#sessions.values()) {
+      if (session.parked === null) continue;
+      parked++;
+      bytes += parkedBytes(session.parked);
+    }
+    return { sessions: this.#sessions.size, parked, parkedBytes: bytes, instances: this.#instances };
+  }
+
+  /** Makes one free instance, if there is none and room for one; true when it did. */
+  warm(): boolean {
+    if (this.#free.length > 0 || this.#instances >= this.#setup.capacity) return false;
+    this.#free.push(this.#make());
+    return true;
+  }
+
+  open(session: string, from: { boot: BootParameters } | { image: Uint8Array } | { luggage: Luggage }): void {
+    const { kernel, pristine } = this.#setup;
+    if ('boot' in from) {
+      this.drop(session);
+      const guest = this.#acquire();
+      this.#add(session, bootSession(guest, from.boot), guest);
+      return;
+    }
+    const luggage = 'image' in from ? unpackImage(from.image, kernel, pristine) : from.luggage;
+    this.drop(session);
+    const guest = this.#acquire();
+    putPages(guest, luggage.pages);
+    this.#add(session, luggage.state, guest);
+  }
+
+  /** @throws whatever `applyStep` throws; the session is then gone, as it is after a poisoned turn. */
+  apply(session: string, step: KernelStep, control: TurnControl): Turn {
+    const { guest, state } = this.#provide(session);
+    let turn: Turn;
+    try {
+      turn = applyStep(guest, state, step, this.#setup.limits, control);
+    } catch (thrown) {
+      this.#discard(session);
+      throw thrown;
+    }
+    if (turn.poisoned) this.#discard(session);
+    return turn;
+  }
+
+  capture(session: string): HeapImage {
+    const { kernel, pristine } = this.#setup;
+    const { pages, state, heapBytes } = this.peek(session);
+    return { kernel, ...packImage(kernel, pages, state, pristine), heapBytes };
+  }
+
+  /** Content of a session without bringing it in or changing anything. */
+  peek(session: string): Luggage & { heapBytes: number; stateId: () => string } {
+    const found = this.#find(session);
+    const { kernel, pristine, limits } = this.#setup;
+    const pages =
+      found.guest === null
+        ? unpackParked(found.parked!, pristine)
+        : takePages(found.guest, pristine, limits.stackBytes);
+    const { state } = found;
+    const heapBytes = heapBytesOf(pages, pristine);
+    return { pages, state, heapBytes, stateId: () => computeStateId(kernel, pages, state) };
+  }
+
+  /** Runs `look` on a copy of a session's heap that is thrown away afterwards. */
+  withCopy<T>(pages: Pages, look: (guest: Guest) => T): T {
+    const guest = this.#acquire();
+    let done = false;
+    try {
+      putPages(guest, pages);
+      const result = look(guest);
+      done = true;
+      return result;
+    } finally {
+      if (done) this.#release(guest);
+      else this.#instances--;
+    }
+  }
+
+  /** Takes a session away, to be opened elsewhere. */
+  release(session: string): Luggage {
+    const { pages, state } = this.peek(session);
+    this.drop(session);
+    return { pages, state };
+  }
+
+  park(session: string): void {
+    const found = this.#find(session);
+    this.#swapOut(found);
+    found.parked = packParked(found.parked!, this.#setup.pristine);
+  }
+
+  drop(session: string): void {
+    const found = this.#sessions.get(session);
+    if (found === undefined) return;
+    this.#sessions.delete(session);
+    if (found.guest !== null) this.#release(found.guest);
+  }
+
+  has(session: string): boolean {
+    return this.#sessions.has(session);
+  }
+
+  #add(session: string, state: SessionState, guest: Guest): void {
+    this.#sessions.set(session, { state, guest, parked: null, used: ++this.#uses });
+  }
+
+  #find(session: string): Resident {
+    const found = this.#sessions.get(session);
+    if (found === undefined) {
+      throw new RepriseError('UNAVAILABLE', 'the session is not in this kernel', {
+        hint: 'open it again from its log',
+      });
+    }
+    found.used = ++this.#uses;
+    return found;
+  }
+
+  #provide(session: string): { guest: Guest; state: SessionState } {
+    const found = this.#find(session);
+    if (found.guest === null) {
+      const guest = this.#acquire();
+      putPages(guest, unpackParked(found.parked!, this.#setup.pristine));
+      found.guest = guest;
+      found.parked = null;
+    }
+    return { guest: found.guest, state: found.state };
+  }
+
+  /** A guest with the pristine heap. */
+  #acquire(): Guest {
+    const free = this.#free.pop();
+    if (free !== undefined) return free;
+    if (this.#instances < this.#setup.capacity) return this.#make();
+    const oldest = this.#oldest((session) => session.guest !== null);
+    if (oldest === undefined) return this.#make();
+    this.#swapOut(oldest);
+    const plain = [...this.#sessions.values()].filter((one) => one.parked !== null && 'pages' in one.parked);
+    if (plain.length > PLAIN_PARKED) {
+      const coldest = this.#oldest((one) => one.parked !== null && 'pages' in one.parked)!;
+      coldest.parked = packParked(coldest.parked!, this.#setup.pristine);
+    }
+    return this.#free.pop() ?? this.#make();
+  }
+
+  #oldest(which: (session: Resident) => boolean): Resident | undefined {
+    let oldest: Resident | undefined;
+    for (const session of this.#sessions.values()) {
+      if (which(session) && (oldest === undefined || session.used < oldest.used)) oldest = session;
+    }
+    return oldest;
+  }
+
+  #make(): Guest {
+    this.#instances++;
+    return makeGuest(this.#setup.wasm, this.#setup.limits, this.#setup.pristine);
+  }
+
+  #swapOut(session: Resident): void {
+    const { guest } = session;
+    if (guest === null) return;
+    const pages = takePages(guest, this.#setup.pristine, this.#setup.limits.stackBytes);
+    session.parked = { pages };
+    session.guest = null;
+    this.#release(guest, pages.indices);
+  }
+
+  /** Makes a guest pristine and free, or lets it go when it grew large. */
+  #release(guest: Guest, changed?: number[]): void {
+    const { pristine, limits } = this.#setup;
+    if (guest.heapEnd > pristine.bytes.length + REUSE_GROWTH_BYTES) {
+      this.#instances--;
+      return;
+    }
+    resetPages(guest, pristine, changed ?? findChanged(guest, pristine, limits.stackBytes));
+    this.#free.push(guest);
+  }
+
+  /** Forgets a session together with its instance, which is in an unknown state. */
+  #discard(session: string): void {
+    this.#sessions.delete(session);
+    this.#instances--;
+  }
+}
