@@ -19,6 +19,12 @@ const PATCHES = [
   ['t[r](i,i.exports,n),i.exports}(223)', 't[r](i,i.exports,n),i.exports}'],
   // This engine has no Atomics.
   ['["Atomics","JSON"', '["JSON"'],
+  // Methods that users may have overwritten.
+  ['seen:[]', 'seen:ownList()'],
+  ['for(const n of t){if(c>=i)break;', 'for(const n of setItems(t)){if(c>=i)break;'],
+  ['for(const{0:n,1:o}of t)', 'for(const{0:n,1:o}of mapItems(t))'],
+  ['const n=t.indexOf(e);if(-1===n)', 'const n=qt(t,e);if(-1===n)'],
+  ['t[r]===t[r].toLowerCase()', 't[r]===le(t[r])'],
   // A rendering larger than this stops descending (Node: 2 ** 27).
   ['2**27', '2**18'],
 ];
@@ -47,7 +53,7 @@ function inspectionLibrary() {
  */
 export function bundlePrelude() {
   const contents = `
-import { libraryModules, start } from './guest/main.ts';
+import { libraryModules, mapItems, ownList, setItems, start } from './guest/main.ts';
 function inspection() { ${inspectionLibrary()} }
 export default start(inspection());
 `;

@@ -4,12 +4,12 @@ import {
   chain,
   define,
   defineGetter,
-  defineProperty,
   expose,
   IntrinsicError,
   IntrinsicRangeError,
   IntrinsicSyntaxError,
   IntrinsicTypeError,
+  put,
 } from './intrinsics.ts';
 import { describe, type Failure, inspectBounded } from './rendering.ts';
 import { forgetMap, rememberMap } from './stacks.ts';
@@ -43,7 +43,7 @@ function end(cell: number | undefined): boolean {
 export function cellDone(promise: Promise<{ value: unknown }>): void {
   const cell = running;
   // Without it `then` would look up `constructor`, which users can overwrite.
-  defineProperty(promise, 'constructor', { value: undefined });
+  define(promise, 'constructor', undefined);
   chain(
     promise,
     (outcome) => {
@@ -119,7 +119,7 @@ function exit(): never {
 /** A global that shows a value of ours until the user assigns to it. */
 function installShadowable(name: string, read: () => unknown): void {
   defineGetter(globalThis, name, read, (value) => {
-    defineProperty(globalThis, name, { value, writable: true, enumerable: true, configurable: true });
+    put(globalThis, name, value);
   });
 }
 

@@ -1,7 +1,6 @@
 /** `structuredClone`, as the HTML standard has it for values that exist here. */
 import {
   define,
-  defineProperty,
   expose,
   getOwnPropertyDescriptor,
   getterOf,
@@ -18,6 +17,8 @@ import {
   keys,
   mapForEach,
   push,
+  put,
+  setForEach,
   Table,
   uncurry,
 } from './intrinsics.ts';
@@ -32,7 +33,6 @@ const transferBuffer = uncurry(
   (ArrayBuffer.prototype as unknown as { transfer(this: ArrayBuffer): ArrayBuffer }).transfer,
 );
 const isDetached = getterOf<ArrayBuffer, boolean>(ArrayBuffer.prototype, 'detached');
-const setForEach = uncurry(Set.prototype.forEach);
 const mapSet = uncurry(Map.prototype.set);
 const setAdd = uncurry(Set.prototype.add);
 const typed = Object.getPrototypeOf(Uint8Array.prototype) as object;
@@ -123,10 +123,6 @@ function clone(value: unknown, seen: Seen): unknown {
   return made;
 }
 
-function put(holder: object, name: string, value: unknown): void {
-  defineProperty(holder, name, { value, writable: true, enumerable: true, configurable: true });
-}
-
 /** What has no members: dates, buffers, boxes… undefined for everything else. */
 function cloneLeaf(value: object, seen: Seen): object | undefined {
   if (kind.isDate(value)) return new IntrinsicDate(getTime(value as Date));
@@ -200,6 +196,9 @@ function structuredClone(value: unknown, options?: { transfer?: unknown }): unkn
     if (!isArray(transfer)) throw new IntrinsicTypeError('structuredClone: transfer must be an array');
     for (let at = 0; at < transfer.length; at++) {
       const item: unknown = transfer[at];
+      if (typeof item !== 'object' || item === null) {
+        throw new IntrinsicTypeError('structuredClone: transfer must hold objects');
+      }
       if (!kind.isArrayBuffer(item) || isDetached(item as ArrayBuffer) || seen.has(item as object)) {
         throw new IntrinsicDOMException('Value not transferable', 'DataCloneError');
       }

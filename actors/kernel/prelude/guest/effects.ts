@@ -7,7 +7,6 @@ import {
   apply,
   chain,
   define,
-  defineProperty,
   expose,
   IntrinsicError,
   IntrinsicPromise,
@@ -15,6 +14,7 @@ import {
   min,
   now,
   push,
+  put,
   Table,
   trunc,
 } from './intrinsics.ts';
@@ -61,7 +61,7 @@ export function answer(given: { effect: number; value?: unknown; error?: Refusal
   if (waiting === undefined) return;
   pending.delete(given.effect);
   if (given.error === undefined) waiting.fulfil(given.value);
-  else waiting.refuse(given.error);
+  else waiting.refuse(bare(given.error));
 }
 
 /** Gives up what a cell still waits for. `quietly` was consumed already: no cancel for it. */
@@ -124,12 +124,7 @@ function errorOf(refusal: Refusal): Error {
   const error = new IntrinsicError(refusal.message);
   define(error, 'name', refusal.name);
   if (refusal.code !== undefined) {
-    defineProperty(error, 'code', {
-      value: refusal.code,
-      enumerable: true,
-      writable: true,
-      configurable: true,
-    });
+    put(error, 'code', refusal.code);
   }
   define(error, 'stack', `${refusal.name}: ${refusal.message}`);
   return error;

@@ -98,6 +98,7 @@ function bytesOf(input: unknown): Uint8Array {
 }
 
 const LABELS: Record<string, 'utf-8' | 'utf-16le' | 'utf-16be' | 'windows-1252'> = {
+  __proto__: null as never,
   'utf-8': 'utf-8',
   utf8: 'utf-8',
   'unicode-1-1-utf-8': 'utf-8',

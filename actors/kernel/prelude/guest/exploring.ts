@@ -5,8 +5,10 @@ import {
   getOwnPropertyDescriptor,
   getPrototypeOf,
   globalEval,
+  IntrinsicObject,
   isArray,
   keys,
+  objectPrototype,
   ownKeys,
   push,
   startsWith,
@@ -170,13 +172,12 @@ function offerMembers(
     return;
   }
   if (value === null || value === undefined) return;
-  const plain: object = Object.prototype;
   for (
-    let at: object | null = Object(value) as object;
+    let at: object | null = IntrinsicObject(value) as object;
     at !== null;
     at = getPrototypeOf(at) as object | null
   ) {
-    if (at === plain && prefix === '' && at !== value) continue;
+    if (at === objectPrototype && prefix === '' && at !== value) continue;
     if (isArray(at) && at.length > 10_000) continue;
     offer(ownKeys(at));
   }

@@ -30,7 +30,11 @@ export const {
 export const { isArray } = Array;
 export const { stringify, parse } = JSON;
 export const { floor, trunc, min, max, abs } = Math;
-export const { isNaN: isNotANumber } = Number;
+export const { isNaN: isNotANumber, POSITIVE_INFINITY: INFINITE } = Number;
+export const { toStringTag } = Symbol;
+export const objectPrototype: object = Object.prototype;
+/** Boxes primitives. */
+export const IntrinsicObject = Object;
 export const { now } = Date;
 export const {
   Array: IntrinsicArray,
@@ -118,16 +122,11 @@ const mapSet = uncurry(Map.prototype.set);
 const mapDelete = uncurry(Map.prototype.delete);
 const mapHas = uncurry(Map.prototype.has);
 export const mapForEach = uncurry(Map.prototype.forEach);
+export const setForEach = uncurry(Set.prototype.forEach);
 
 /** Appends without touching setters that users may have put on Array.prototype. */
 export function push<T>(list: T[], item: T): void {
-  defineProperty(list, list.length, {
-    __proto__: null,
-    value: item,
-    writable: true,
-    enumerable: true,
-    configurable: true,
-  } as PropertyDescriptor);
+  put(list, list.length, item);
 }
 
 /** Defines a global or a method as builtins are: writable, configurable, not enumerable. */
@@ -137,6 +136,17 @@ export function define(holder: object, key: PropertyKey, value: unknown): void {
     value,
     writable: true,
     enumerable: false,
+    configurable: true,
+  } as PropertyDescriptor);
+}
+
+/** Defines an ordinary property, whatever setters users have put on prototypes. */
+export function put(holder: object, key: PropertyKey, value: unknown): void {
+  defineProperty(holder, key, {
+    __proto__: null,
+    value,
+    writable: true,
+    enumerable: true,
     configurable: true,
   } as PropertyDescriptor);
 }

@@ -1,12 +1,13 @@
 /** User values as JSON for the wall, or a TypeError that says where they are none. */
 import {
-  defineProperty,
   getPrototypeOf,
   IntrinsicTypeError,
   isArray,
   keys,
   push,
+  put,
   setPrototypeOf,
+  stringify,
 } from './intrinsics.ts';
 
 const MAX_DEPTH = 200;
@@ -68,12 +69,26 @@ function copyObject(value: object, path: string, above: object[]): object {
     const name = names[at]!;
     const item = (value as Record<string, unknown>)[name];
     if (item === undefined) continue;
-    defineProperty(made, name, {
-      value: copy(item, `${path}.${name}`, above),
-      enumerable: true,
-      writable: true,
-      configurable: true,
-    });
+    put(made, name, copy(item, `${path}.${name}`, above));
   }
   return made;
+}
+
+/**
+ * JSON text of plain values. Not `JSON.stringify`: that asks `toJSON` of prototypes, and its inner list can be
+ * broken by a setter on Array.prototype.
+ */
+export function jsonText(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return stringify(value) ?? 'null';
+  let text = '';
+  if (isArray(value)) {
+    for (let at = 0; at < value.length; at++) text += (at > 0 ? ',' : '') + jsonText(value[at]);
+    return `[${text}]`;
+  }
+  const names = keys(value);
+  for (let at = 0; at < names.length; at++) {
+    const item = (value as Record<string, unknown>)[names[at]!];
+    if (item !== undefined) text += `${text === '' ? '' : ','}${stringify(names[at])}:${jsonText(item)}`;
+  }
+  return `{${text}}`;
 }

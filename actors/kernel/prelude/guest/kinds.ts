@@ -10,9 +10,11 @@ import {
   IntrinsicError,
   IntrinsicPromise,
   IntrinsicProxy,
+  IntrinsicTypeError,
   IntrinsicWeakMap,
   objectToString,
   startsWith,
+  toStringTag,
   uncurry,
 } from './intrinsics.ts';
 import { probePromise } from './wall.ts';
@@ -110,7 +112,7 @@ export const proxyDetails = (value: unknown): [object | null, object | null] | u
 export function installProxy(): void {
   const revocable = IntrinsicProxy.revocable;
   function create(this: unknown, target: object, handler: ProxyHandler<object>): object {
-    if (new.target === undefined) throw new TypeError("Constructor Proxy requires 'new'");
+    if (new.target === undefined) throw new IntrinsicTypeError("Constructor Proxy requires 'new'");
     const proxy = new IntrinsicProxy(target, handler);
     remember(proxyTargets, proxy, [target, handler]);
     return proxy;
@@ -145,7 +147,7 @@ export const types = {
   isArgumentsObject: (value: unknown) =>
     typeof value === 'object' &&
     value !== null &&
-    !(Symbol.toStringTag in value) &&
+    !(toStringTag in value) &&
     objectToString(value) === '[object Arguments]',
   isBoxedPrimitive: (value: unknown) =>
     isStringObject(value) ||

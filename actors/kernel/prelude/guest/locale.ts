@@ -2,6 +2,7 @@
 import {
   abs,
   expose,
+  INFINITE,
   IntrinsicRangeError,
   isNotANumber,
   max,
@@ -45,7 +46,7 @@ function formatNumber(value: number, options: NumberOptions): string {
     money === undefined ? '' : (SYMBOLS[money] ?? `${money}\u00a0`),
     percent ? '%' : '',
   ];
-  if (scaled === Number_POSITIVE_INFINITY) return `${sign}${ends[0]}∞${ends[1]}`;
+  if (scaled === INFINITE) return `${sign}${ends[0]}∞${ends[1]}`;
   // toFixed switches to exponents at 1e21; from there on all digits are integral.
   const fixed = scaled < 1e21 ? toFixed(scaled, most) : `${BigInt_(scaled)}`;
   let dot = fixed.length;
@@ -57,7 +58,6 @@ function formatNumber(value: number, options: NumberOptions): string {
   const shown = options.useGrouping === false ? whole : grouped(whole);
   return `${sign}${ends[0]}${shown}${slice(fixed, dot, end)}${ends[1]}`;
 }
-const Number_POSITIVE_INFINITY = Number.POSITIVE_INFINITY;
 const BigInt_ = BigInt;
 
 const numberValue = uncurry(Number.prototype.valueOf);

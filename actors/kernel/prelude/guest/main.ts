@@ -9,27 +9,32 @@ import { installConsole } from './console.ts';
 import { answer, installEffects } from './effects.ts';
 import { installEvents } from './events.ts';
 import { complete, inspectVariables } from './exploring.ts';
-import { parse, stringify } from './intrinsics.ts';
+import { parse } from './intrinsics.ts';
+import { jsonText } from './json.ts';
 import { installProxy } from './kinds.ts';
 import { installLocale } from './locale.ts';
 import { installRandom, seed } from './random.ts';
-import { libraryModules, startLibrary } from './rendering.ts';
+import { libraryModules, mapItems, ownList, setItems, startLibrary } from './rendering.ts';
 import { installStacks } from './stacks.ts';
 import { installUrl } from './url.ts';
+import { bare } from './wall.ts';
 
-export { libraryModules };
+export { libraryModules, mapItems, ownList, setItems };
+
+/** What the host says, without a prototype: properties it left out are not looked up on Object.prototype. */
+const given = (json: string): object => bare(parse(json) as object);
 
 /** Takes one JSON text. */
 const taking =
-  <T>(entry: (given: T) => void) =>
+  <T>(entry: (what: T) => void) =>
   (json: string): void =>
-    entry(parse(json) as T);
+    entry(given(json) as T);
 
 /** Takes and returns one JSON text. */
 const answering =
-  <T, R>(entry: (given: T) => R) =>
+  <T, R>(entry: (what: T) => R) =>
   (json: string): string =>
-    stringify(entry(parse(json) as T));
+    jsonText(entry(given(json) as T));
 
 /** Installs the globals and returns the entry points. `load` requires modules of the inspection library. */
 export function start(load: (module: number) => unknown): object {
@@ -47,9 +52,9 @@ export function start(load: (module: number) => unknown): object {
   // Last: errors of the prelude itself need no translation.
   installStacks();
   return {
-    boot: taking((given: { sessionId: string; createdMs: number; seed: string }) => {
-      seed(`${given.sessionId}/${given.seed}`);
-      setOrigin(given.createdMs);
+    boot: taking((session: { sessionId: string; createdMs: number; seed: string }) => {
+      seed(`${session.sessionId}/${session.seed}`);
+      setOrigin(session.createdMs);
     }),
     begin: taking(begin),
     cellDone,

@@ -5,14 +5,20 @@
 import {
   arraySlice,
   create,
+  define,
   getOwnPropertyDescriptor,
+  getPrototypeOf,
+  INFINITE,
   IntrinsicError,
+  IntrinsicMap,
+  IntrinsicSet,
   isArray,
   isEnumerable,
   objectToString,
   ownKeys,
   push,
   slice,
+  uncurry,
 } from './intrinsics.ts';
 import { hasInstance, isTypedArray, proxyDetails, types } from './kinds.ts';
 import { probePromise } from './wall.ts';
@@ -90,6 +96,38 @@ export const libraryModules: Record<number, { exports: object }> = {
   727: { exports: binding },
 };
 
+/** The list of objects under way: an array whose methods are its own, for the library calls them by name. */
+export function ownList(): unknown[] {
+  const list: unknown[] = [];
+  define(list, 'push', (item: unknown) => push(list, item));
+  define(list, 'pop', () => {
+    list.length--;
+  });
+  define(list, 'includes', (item: unknown) => {
+    for (let at = 0; at < list.length; at++) if (list[at] === item) return true;
+    return false;
+  });
+  return list;
+}
+
+type Step = { done?: boolean; value: unknown };
+const mapEntries = uncurry(Map.prototype.entries);
+const setValues = uncurry(Set.prototype.values);
+const nextOfMap = uncurry(getPrototypeOf(new IntrinsicMap().entries()).next as (this: unknown) => Step);
+const nextOfSet = uncurry(getPrototypeOf(new IntrinsicSet().values()).next as (this: unknown) => Step);
+const iteratorKey: typeof Symbol.iterator = Symbol.iterator;
+
+const iterable = (iterator: unknown, next: (iterator: unknown) => Step): unknown => ({
+  __proto__: null,
+  [iteratorKey]: () => ({ __proto__: null, next: () => next(iterator) }),
+});
+
+/** What a map or set holds, without its own methods. The library also passes an iterator of it. */
+export const mapItems = (map: unknown): unknown =>
+  iterable(types.isMap(map) ? mapEntries(map as Map<unknown, unknown>) : map, nextOfMap);
+export const setItems = (set: unknown): unknown =>
+  iterable(types.isSet(set) ? setValues(set as Set<unknown>) : set, nextOfSet);
+
 let library: Library;
 
 /** Starts the library; `load` requires its modules. */
@@ -153,7 +191,7 @@ const formatAll = (args: unknown[]): string => apply(library.format, undefined, 
 export function preview(value: unknown): string {
   const { text } = inspectBounded(value, {
     depth: 1,
-    breakLength: Number.POSITIVE_INFINITY,
+    breakLength: INFINITE,
     compact: 3,
     maxArrayLength: 12,
     maxStringLength: 120,

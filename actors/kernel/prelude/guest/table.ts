@@ -1,5 +1,17 @@
 /** `console.table`: rows and columns in box characters, as Node draws them. */
-import { hasOwn, isArray, keys, mapForEach, push, repeat } from './intrinsics.ts';
+import {
+  charCodeAt,
+  hasOwn,
+  INFINITE,
+  isArray,
+  keys,
+  mapForEach,
+  max,
+  push,
+  repeat,
+  setForEach,
+  Table,
+} from './intrinsics.ts';
 import { isMap, isSet } from './kinds.ts';
 import { inspect } from './rendering.ts';
 
@@ -10,7 +22,7 @@ function show(value: unknown): string {
   const large = typeof value === 'object' && value !== null && !isArray(value) && keys(value).length > 2;
   return inspect(value, {
     maxArrayLength: 3,
-    breakLength: Number.POSITIVE_INFINITY,
+    breakLength: INFINITE,
     depth: large ? -1 : 0,
   });
 }
@@ -25,7 +37,7 @@ export function tableOf(data: unknown, columns: unknown): string | undefined {
   if (typeof data !== 'object' || data === null) return undefined;
   const rows: Row[] = [];
   const names: string[] = [];
-  const hasName = new Set<string>();
+  const hasName = new Table<string, true>();
   const values: string[] = [];
   let anyValue = false;
   const addRow = (index: string, value: unknown) => {
@@ -37,7 +49,7 @@ export function tableOf(data: unknown, columns: unknown): string | undefined {
       for (let at = 0; at < own.length; at++) {
         const key = `${own[at]}`;
         if (!hasName.has(key)) {
-          hasName.add(key);
+          hasName.set(key, true);
           push(names, key);
         }
         if (hasOwn(value, key)) cells[key] = show((value as Record<string, unknown>)[key]);
@@ -73,7 +85,7 @@ export function tableOf(data: unknown, columns: unknown): string | undefined {
   } else if (isSet(data)) {
     head = '(iteration index)';
     let count = 0;
-    (data as Set<unknown>).forEach((value) => {
+    setForEach(data as Set<unknown>, (value) => {
       addValue(`${count++}`, value);
     });
   } else {
@@ -102,7 +114,7 @@ export function tableOf(data: unknown, columns: unknown): string | undefined {
 function widthOf(text: string): number {
   let width = 0;
   for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
+    const code = charCodeAt(text, at);
     if (code >= 0xdc00 && code < 0xe000) continue;
     const wide =
       (code >= 0x1100 && code < 0x1160) ||
@@ -119,7 +131,7 @@ function draw(heads: string[], lines: string[][]): string {
   const widths: number[] = [];
   for (let column = 0; column < heads.length; column++) {
     let width = widthOf(heads[column]!);
-    for (let at = 0; at < lines.length; at++) width = Math.max(width, widthOf(lines[at]![column]!));
+    for (let at = 0; at < lines.length; at++) width = max(width, widthOf(lines[at]![column]!));
     push(widths, width + 2);
   }
   const rule = (left: string, middle: string, right: string): string => {

@@ -1,5 +1,6 @@
 /** The only way out of the sandbox: one host function, taken and hidden before user code runs. */
-import { defineProperty, setPrototypeOf, stringify } from './intrinsics.ts';
+import { put, setPrototypeOf } from './intrinsics.ts';
+import { jsonText } from './json.ts';
 
 type Emit = (kind: string, payload: string) => void;
 /** State of a promise for rendering: which 0 asks for the state (0 pending, 1 fulfilled, 2 rejected, else: none), 1 for the value. */
@@ -12,9 +13,9 @@ export const probePromise: PromiseProbe | undefined = holder.__reprise_promise;
 delete (holder as { __reprise_emit?: Emit }).__reprise_emit;
 delete holder.__reprise_promise;
 
-/** Sends a payload (a null-prototype object or a primitive) out as JSON. */
+/** Sends a payload (plain objects, arrays, primitives) out as JSON. */
 export function emit(kind: string, payload: unknown): void {
-  hostEmit(kind, payload === undefined ? '' : stringify(payload));
+  hostEmit(kind, payload === undefined ? '' : jsonText(payload));
 }
 
 /** A payload without a prototype, so that no `toJSON` of the user's is asked. */
@@ -25,6 +26,6 @@ export function bare<T extends object>(payload: T): T {
 /** Output on a stream, without final newline. */
 export function write(stream: 'stdout' | 'stderr', level: string, text: string, truncated: boolean): void {
   const payload: Record<string, unknown> = bare({ stream, level, text });
-  if (truncated) defineProperty(payload, 'truncated', { value: true, enumerable: true });
+  if (truncated) put(payload, 'truncated', true);
   emit('out', payload);
 }
