@@ -1,4 +1,5 @@
 /** Lets one thing at a time into the kernel and collects the events that follow, ready to be committed. */
+import { hasCode, type RepriseError } from '../../bus/errors.ts';
 import type { SessionEvent } from '../../bus/types.ts';
 import type { Turn } from '../kernel/port.ts';
 import { Batch } from './batch.ts';
@@ -52,6 +53,10 @@ export class Stepper {
     let turn: Turn;
     try {
       turn = await this.exclusive(() => kernel.apply(name, step));
+    } catch (error) {
+      // Not to be retried: this very turn hung the thread. It counts as undone.
+      if (!hasCode(error, 'UNAVAILABLE') || error.retryable) throw error;
+      turn = hungTurn(error);
     } finally {
       timer.cancel();
       if (early) await early;
@@ -87,4 +92,20 @@ export class Stepper {
     for (const event of renumber(rest, batch.next)) batch.push(event);
     return batch;
   }
+}
+
+/** What a turn that hung inside one built-in function counts as. */
+function hungTurn({ message }: RepriseError): Turn {
+  const name = 'WatchdogError';
+  const error = { name, message, stack: `${name}: ${message}` };
+  const nothing = {
+    outputs: [],
+    requests: [],
+    cancelled: [],
+    exit: false,
+    fuel: 0,
+    heapBytes: 0,
+    durationMs: 0,
+  };
+  return { ...nothing, status: 'done', poisoned: true, error };
 }

@@ -8,7 +8,12 @@ import { Worker } from './worker.ts';
 
 runRole('worker', async ({ env, process: id, pid, version, bus, subjects, log }) => {
   const settings = parseWorkerSettings(env);
-  const kernel = await makeKernelHost({ instances: settings.instances, memoryMib: settings.memoryMib });
+  const kernel = await makeKernelHost({
+    instances: settings.instances,
+    limits: { memoryBytes: settings.memoryMib * 1024 * 1024 },
+    onKilled: ({ culprit, sessions }) =>
+      log.warn({ session: culprit, lost: sessions.length }, 'a kernel thread hung and was ended'),
+  });
   const worker = new Worker({
     id,
     pid,
