@@ -1,6 +1,6 @@
 /** `reprise show`: one session and the state of its kernel, without touching it. */
 import type { Command } from 'commander';
-import { addExamples, type Context, sessionName } from '../context.ts';
+import { addExamples, type Context, sessionMissing, sessionName } from '../context.ts';
 
 /** Declares `show`. */
 export function addShow(program: Command, context: Context): void {
@@ -11,7 +11,10 @@ export function addShow(program: Command, context: Context): void {
     .option('--json', 'print one line of JSON: {metadata, state}')
     .action(async (session: string, options: { json?: boolean }) => {
       const { terminal } = context;
-      const report = await (await context.sessions()).inspect(session);
+      const sessions = await context.sessions();
+      // A worker that has not heard of a deletion would still show what it holds: the log decides.
+      const [stored, report] = await Promise.all([sessions.getSession(session), sessions.inspect(session)]);
+      if (stored === null) throw sessionMissing(session);
       const { metadataJson, renderSession } = await import('../render/session.ts');
       const { metadata, state } = report;
       terminal.out(
