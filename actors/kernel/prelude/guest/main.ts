@@ -14,8 +14,19 @@ import { jsonText } from './json.ts';
 import { installProxy } from './kinds.ts';
 import { installLocale } from './locale.ts';
 import { installRandom, seed } from './random.ts';
-import { libraryModules, mapItems, ownList, setItems, startLibrary } from './rendering.ts';
+import {
+  describe,
+  formatBounded,
+  inspectBounded,
+  libraryModules,
+  mapItems,
+  ownList,
+  preview,
+  setItems,
+  startLibrary,
+} from './rendering.ts';
 import { installStacks } from './stacks.ts';
+import { tableOf } from './table.ts';
 import { installUrl } from './url.ts';
 import { bare } from './wall.ts';
 
@@ -36,6 +47,45 @@ const answering =
   (json: string): string =>
     jsonText(entry(given(json) as T));
 
+/**
+ * Uses everything once that allocates on first use (regular expressions, shapes of objects), so that it lands in
+ * the pristine heap, which all sessions share, and not in each session's image.
+ */
+function warmUp(): void {
+  class Sample {
+    field = 1;
+  }
+  const values = [
+    1,
+    'text',
+    "it's",
+    null,
+    [1, 2, 3, 4, 5, 6, 7],
+    { a: { b: 1 } },
+    new Date(0),
+    /x/,
+    () => 1,
+    Sample,
+  ];
+  const collections = [
+    new Map([[1, 2]]),
+    new Set([1]),
+    new Uint8Array(8),
+    new Sample(),
+    Promise.resolve(1),
+    5n,
+  ];
+  for (const value of [...values, ...collections, values, new Error('warm'), Symbol('warm')]) {
+    inspectBounded(value);
+    preview(value);
+  }
+  describe(new TypeError('warm', { cause: new Error('up') }));
+  formatBounded(['%s %d %i %f %j %o %O %c %%', 'a', 1, 2, 3.5, {}, [], {}, '', 'rest']);
+  tableOf([{ a: 1 }, { b: 'x' }], undefined);
+  structuredClone({ values: [1], map: new Map([[1, { a: 1 }]]) });
+  new URL('https://user@example.com:8080/a/../b?c=d#e').searchParams.append('f', 'g');
+}
+
 /** Installs the globals and returns the entry points. `load` requires modules of the inspection library. */
 export function start(load: (module: number) => unknown): object {
   startLibrary(load);
@@ -51,6 +101,7 @@ export function start(load: (module: number) => unknown): object {
   installUrl();
   // Last: errors of the prelude itself need no translation.
   installStacks();
+  warmUp();
   return {
     boot: taking((session: { sessionId: string; createdMs: number; seed: string }) => {
       seed(`${session.sessionId}/${session.seed}`);
