@@ -43,7 +43,7 @@ describe('the bus and a server in trouble', () => {
   });
 
   it('says UNAVAILABLE when the server is frozen, and connects when it wakes', async () => {
-    server.pause();
+    await server.pause();
     try {
       await assert.rejects(connectBus({ url: server.url, name: 'x', connectTimeoutMs: 200 }), {
         code: 'UNAVAILABLE',
@@ -63,10 +63,13 @@ describe('the bus and a server in trouble', () => {
       message.respond(message.data);
     });
     await b.flush();
-    server.pause();
-    const waiting = a.request('frozen', bytes('during'), { timeoutMs: 600_000 });
-    await assert.rejects(waiting, { code: 'DISCONNECTED' });
-    server.resume();
+    await server.pause();
+    try {
+      const waiting = a.request('frozen', bytes('during'), { timeoutMs: 600_000 });
+      await assert.rejects(waiting, { code: 'DISCONNECTED' });
+    } finally {
+      server.resume();
+    }
     await until(() => a.connected && b.connected);
     await b.flush();
     assert.equal(text(await a.request('frozen', bytes('after'), { timeoutMs: 20_000 })), 'after');

@@ -7,6 +7,7 @@ import { connectBus } from '../../bus/nats.ts';
 import { systemClock } from '../../bus/port.ts';
 import { makeSubjects } from '../../bus/subjects.ts';
 import { connectClient, type SessionClient } from '../../cli/client.ts';
+import { freeze } from '../kit/frozen.ts';
 import { type NatsServer, startNats } from '../kit/nats-server.ts';
 import { until } from '../kit/until.ts';
 import { FakeWorker } from './fake-worker.ts';
@@ -73,7 +74,7 @@ describe('the client, real processes and a real server', () => {
   it('is answered by another worker while the owner is frozen, twice by the same', async () => {
     const child = await owner('w3', 'three');
     spare.play((request) => ({ ...reply(request.session, 'frozen'), worker: 'spare' }));
-    child.kill('SIGSTOP');
+    await freeze(child.pid!);
     const before = spare.heard.length;
     assert.equal((await client.execute('three', 'x', { commandId: 'frozen' })).worker, 'spare');
     assert.equal((await client.execute('three', 'x', { commandId: 'frozen' })).worker, 'spare');

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cacheFolder, findHome } from '../../actors/supervisor/home.ts';
 import { provideNatsServer } from '../../actors/supervisor/nats-server/provide.ts';
+import { freeze } from './frozen.ts';
 
 export interface NatsOptions {
   /** Path of the binary; default: $REPRISE_TEST_NATS, then PATH, then what the product itself provides. */
@@ -28,8 +29,8 @@ export interface NatsServer {
   kill9(): Promise<void>;
   /** Starts it again on the same port and data (after `kill9`, or ending it first). */
   restart(): Promise<void>;
-  /** SIGSTOP: connections stay open, nothing answers. */
-  pause(): void;
+  /** SIGSTOP: connections stay open, nothing answers; resolves when it has taken effect. */
+  pause(): Promise<void>;
   /** SIGCONT */
   resume(): void;
 }
@@ -77,7 +78,7 @@ export async function startNats(options: NatsOptions = {}): Promise<NatsServer> 
       await end('SIGTERM');
       running = await launch(port);
     },
-    pause: () => void running.child.kill('SIGSTOP'),
+    pause: () => freeze(running.child.pid!),
     resume: () => void running.child.kill('SIGCONT'),
   };
 }
