@@ -175,6 +175,19 @@ describe('results', () => {
     );
   });
 
+  it('know what things are, whatever their tags and prototypes say', () => {
+    for (const code of [
+      'Object.setPrototypeOf(new Map([[1, 2]]), null)',
+      'Object.setPrototypeOf(new Set([1]), null)',
+      'Object.create(Map.prototype)',
+      'Object.create(Date.prototype)',
+      'new (class extends Map { get [Symbol.toStringTag]() { return "Forged" } })()',
+      '({ __proto__: Promise.prototype })',
+    ]) {
+      assert.equal(guest.show(code), inspect(evaluate(code)), code);
+    }
+  });
+
   it('are bounded in size', () => {
     const turn = guest.run('Object.fromEntries(Array.from({ length: 50_000 }, (_, i) => ["k" + i, i]))');
     assert.ok(turn.result!.text.length < 30_000);

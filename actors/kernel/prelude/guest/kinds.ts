@@ -12,6 +12,7 @@ import {
   IntrinsicProxy,
   IntrinsicTypeError,
   IntrinsicWeakMap,
+  objectPrototype,
   objectToString,
   startsWith,
   toStringTag,
@@ -21,11 +22,18 @@ import { probePromise } from './wall.ts';
 
 type Check = (value: unknown) => boolean;
 
-/** True when `probe` accepts the value as its receiver. */
+const inherits = uncurry(Object.prototype.isPrototypeOf as (this: object, value: unknown) => boolean);
+
+/**
+ * A check by internal slot: true when `probe` accepts the value as its receiver. A refusal costs an exception, so
+ * ordinary objects, which descend from Object.prototype but not from the kind's own prototype, are not asked. (A Map
+ * whose prototype was replaced by a plain one counts as plain.)
+ */
 const accepts =
-  (probe: (value: never) => unknown): Check =>
+  (kind: object, probe: (value: never) => unknown): Check =>
   (value) => {
     if (typeof value !== 'object' || value === null) return false;
+    if (inherits(objectPrototype, value) && !inherits(kind, value)) return false;
     try {
       probe(value as never);
       return true;
@@ -48,30 +56,38 @@ const typedTag = getterOf<unknown, string | undefined>(
 export const typedArrayName = (value: unknown): string | undefined =>
   typeof value === 'object' && value !== null ? typedTag(value) : undefined;
 
-export const isMap = accepts(getterOf(Map.prototype, 'size'));
-export const isSet = accepts(getterOf(Set.prototype, 'size'));
-export const isWeakMap = accepts((value: WeakMap<object, unknown>) => weakMapHas(value, probeKey));
-export const isWeakSet = accepts((value: WeakSet<object>) => weakSetHas(value, probeKey));
-export const isWeakRef = accepts((value: WeakRef<object>) => derefWeak(value));
-export const isDate = accepts(uncurry(Date.prototype.getTime));
-export const isArrayBuffer = accepts(getterOf(ArrayBuffer.prototype, 'byteLength'));
-export const isSharedArrayBuffer = accepts(getterOf(SharedArrayBuffer.prototype, 'byteLength'));
-export const isDataView = accepts(getterOf(DataView.prototype, 'buffer'));
-export const isStringObject = accepts(uncurry(String.prototype.valueOf));
-export const isNumberObject = accepts(uncurry(Number.prototype.valueOf));
-export const isBooleanObject = accepts(uncurry(Boolean.prototype.valueOf));
-export const isBigIntObject = accepts(uncurry(BigInt.prototype.valueOf));
-export const isSymbolObject = accepts(uncurry(Symbol.prototype.valueOf));
+export const isMap = accepts(Map.prototype, getterOf(Map.prototype, 'size'));
+export const isSet = accepts(Set.prototype, getterOf(Set.prototype, 'size'));
+export const isWeakMap = accepts(WeakMap.prototype, (value: WeakMap<object, unknown>) =>
+  weakMapHas(value, probeKey),
+);
+export const isWeakSet = accepts(WeakSet.prototype, (value: WeakSet<object>) => weakSetHas(value, probeKey));
+export const isWeakRef = accepts(WeakRef.prototype, (value: WeakRef<object>) => derefWeak(value));
+export const isDate = accepts(Date.prototype, uncurry(Date.prototype.getTime));
+export const isArrayBuffer = accepts(ArrayBuffer.prototype, getterOf(ArrayBuffer.prototype, 'byteLength'));
+export const isSharedArrayBuffer = accepts(
+  SharedArrayBuffer.prototype,
+  getterOf(SharedArrayBuffer.prototype, 'byteLength'),
+);
+export const isDataView = accepts(DataView.prototype, getterOf(DataView.prototype, 'buffer'));
+export const isStringObject = accepts(String.prototype, uncurry(String.prototype.valueOf));
+export const isNumberObject = accepts(Number.prototype, uncurry(Number.prototype.valueOf));
+export const isBooleanObject = accepts(Boolean.prototype, uncurry(Boolean.prototype.valueOf));
+export const isBigIntObject = accepts(BigInt.prototype, uncurry(BigInt.prototype.valueOf));
+export const isSymbolObject = accepts(Symbol.prototype, uncurry(Symbol.prototype.valueOf));
 export const isTypedArray: Check = (value) => typedArrayName(value) !== undefined;
-export const isRegExp: Check = (value) =>
-  value !== RegExpPrototype && accepts((it: RegExp) => regExpGlobal(it))(value);
 const RegExpPrototype: object = RegExp.prototype;
+const hasRegExpSlots = accepts(RegExpPrototype, (value: RegExp) => regExpGlobal(value));
+/** The prototype itself answers some of the getters. */
+export const isRegExp: Check = (value) => value !== RegExpPrototype && hasRegExpSlots(value);
 
 export const isError: Check = (IntrinsicError as unknown as { isError: Check }).isError;
 
 export const hasInstance = uncurry(Function.prototype[Symbol.hasInstance]);
+const PromisePrototype: object = Promise.prototype;
 export const isPromise: Check = (value) => {
   if (typeof value !== 'object' || value === null) return false;
+  if (inherits(objectPrototype, value) && !inherits(PromisePrototype, value)) return false;
   if (probePromise !== undefined) {
     const state = probePromise(value, '0');
     return state === 0 || state === 1 || state === 2;
