@@ -6,6 +6,10 @@ import type { Context } from './context.ts';
 import { run } from './program.ts';
 import { makeTerminal } from './terminal.ts';
 
+// A command decodes little: loading msgpackr's native decoder would take longer than it saves. (The client is
+// imported later.)
+process.env.MSGPACKR_NATIVE_ACCELERATION_DISABLED ??= 'true';
+
 const terminal = makeTerminal(process);
 let system: ProcessManager | undefined;
 
