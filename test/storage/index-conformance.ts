@@ -1,0 +1,166 @@
+/** The session index, deletion and blobs, on any bus and any store. Give it a factory. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { type ErrorCode, hasCode } from '../../bus/errors.ts';
+import type { Bus } from '../../bus/port.ts';
+import type { BlobGetReply, BlobPutReply, DeleteReply, GetReply, ListReply } from '../../bus/protocol.ts';
+import type { StorageActor } from '../../storage/actor.ts';
+import { type Draft, iso, SessionWriter } from '../kit/commits.ts';
+import { append, ask, commitNext, loadAll, startStorage, type World } from './world.ts';
+
+const coded = (code: ErrorCode) => (error: unknown) => hasCode(error, code);
+const timestamp = iso(0);
+
+export function describeIndex(name: string, makeWorld: () => Promise<World>): void {
+  describe(name, () => {
+    let world: World;
+    let bus: Bus;
+    const actors: StorageActor[] = [];
+    let names = 0;
+    const writer = (prefix = 'session') => {
+      names += 1;
+      return new SessionWriter(`${prefix} ${names} ü.*>`);
+    };
+
+    before(async () => {
+      world = await makeWorld();
+      bus = await world.client();
+      // Two processes, so that nothing may rest on what one of them remembers.
+      actors.push(await startStorage(world), await startStorage(world));
+    });
+    after(async () => {
+      await Promise.all(actors.map((actor) => actor.stop()));
+      await world.stop();
+    });
+
+    it('tells true numbers of every session', async () => {
+      const by = writer();
+      let sizeBytes = 0;
+      for (let i = 0; i < 5; i++) {
+        const drafts: Draft[] =
+          i === 3 ? [{ type: 'checkpoint', reason: 'x', stateId: 'i', sizeBytes: 1_000 }] : by.counter();
+        const commit = by.next(drafts, { head: { at: iso(i * 1_000) } });
+        const reply = await append(bus, commit, by.position);
+        by.wrote(commit, reply);
+        sizeBytes += reply.sizeBytes;
+      }
+      const { metadata } = await ask<GetReply>(bus, 'get', { session: by.name });
+      assert.deepEqual(metadata, {
+        id: by.id,
+        name: by.name,
+        created: new Date(by.created),
+        lastAccessed: new Date(iso(4_000)),
+        eventCount: by.seq,
+        checkpointCount: 1,
+        size: sizeBytes + 1_000,
+      });
+      assert.equal((await ask<GetReply>(bus, 'get', { session: 'nobody' })).metadata, null);
+      const { sessions } = await ask<ListReply>(bus, 'list', { limit: 500 });
+      assert.deepEqual(
+        sessions.find((session) => session.name === by.name),
+        metadata,
+      );
+    });
+
+    it('lists sessions page by page, each once, and again after they changed', async () => {
+      const writers = Array.from({ length: 7 }, () => writer('page'));
+      for (const by of writers) await commitNext(bus, by);
+      const pages = async (limit: number) => {
+        const found: string[] = [];
+        let after: string | null = '';
+        while (after !== null) {
+          const page: ListReply = await ask<ListReply>(bus, 'list', { after, limit });
+          assert.ok(page.sessions.length <= limit);
+          found.push(...page.sessions.map((session) => session.name));
+          after = page.next;
+        }
+        return found;
+      };
+      const all = await pages(500);
+      assert.equal(new Set(all).size, all.length);
+      for (const by of writers) assert.ok(all.includes(by.name));
+      assert.deepEqual(await pages(3), all);
+      await commitNext(bus, writers[0]!);
+      const { sessions } = await ask<ListReply>(bus, 'list', { limit: 500 });
+      assert.equal(sessions.find(({ name }) => name === writers[0]!.name)?.eventCount, writers[0]!.seq);
+    });
+
+    it('lists unfinished sessions and those whose timer is due', async () => {
+      const [running, sleeping, idle, closed] = [writer(), writer(), writer(), writer()];
+      await commitNext(bus, running, undefined, { head: { running: true } });
+      await commitNext(bus, sleeping, undefined, { head: { wakeAt: 5_000 } });
+      await commitNext(bus, idle);
+      await commitNext(bus, closed, [closed.begin(), { type: 'closed', reason: 'exit', timestamp }], {
+        head: { closed: true, wakeAt: 1 },
+      });
+      const due = async (unfinishedAt: number) => {
+        const { sessions } = await ask<ListReply>(bus, 'list', { unfinishedAt });
+        return sessions.map((session) => session.name).sort();
+      };
+      assert.deepEqual(await due(4_999), [running.name]);
+      assert.deepEqual(await due(5_000), [running.name, sleeping.name].sort());
+      await commitNext(bus, running);
+      await commitNext(bus, sleeping);
+      assert.deepEqual(await due(5_000), []);
+    });
+
+    it('deletes a session with its images and receipts, and takes its name again at once', async () => {
+      const [by, other] = [writer(), writer()];
+      const put = (kind: string, key: string) =>
+        ask<BlobPutReply>(bus, 'blob.put', { kind, key, bytes: Uint8Array.of(1) });
+      const has = async (kind: string, key: string) =>
+        (await ask<BlobGetReply>(bus, 'blob.get', { kind, key })).bytes !== null;
+      const image = (stateId: string): Draft => ({ type: 'checkpoint', reason: 'x', stateId });
+      for (const key of ['own', 'shared']) await put('ckpt', key);
+      await put('receipt', 'receipt-1');
+      await commitNext(bus, by);
+      await commitNext(bus, by, [image('own'), image('shared')]);
+      await commitNext(bus, by, [
+        { type: 'llm_req', prompt: '?', receiptKey: 'receipt-1' },
+        { type: 'llm_req', prompt: '?', receiptKey: 'not a key' },
+      ]);
+      await commitNext(bus, other);
+      await commitNext(bus, other, [image('shared')]);
+
+      assert.equal((await ask<DeleteReply>(bus, 'delete', { session: by.name })).deleted, true);
+      assert.equal((await ask<DeleteReply>(bus, 'delete', { session: by.name })).deleted, false);
+      assert.deepEqual(
+        [await has('ckpt', 'own'), await has('ckpt', 'shared'), await has('receipt', 'receipt-1')],
+        [false, true, false],
+      );
+      assert.equal((await ask<GetReply>(bus, 'get', { session: by.name })).metadata, null);
+      // Its owner may not have noticed: fenced, by every storage process.
+      for (let i = 0; i < 6; i++) await assert.rejects(append(bus, by.next(), by.position), coded('FENCED'));
+
+      const again = new SessionWriter(by.name);
+      for (let i = 0; i < 12; i++) await commitNext(bus, again);
+      for (let i = 0; i < 6; i++) {
+        const commits = await loadAll(bus, by.name);
+        assert.equal(commits.length, 12);
+        const { sessions } = await ask<ListReply>(bus, 'list', { limit: 500 });
+        assert.equal(sessions.find((session) => session.name === by.name)?.eventCount, again.seq);
+      }
+    });
+
+    it('keeps blobs that come in parts, and shows none before its last part', async () => {
+      const parts = ['aa', 'bb', 'c'].map((text) => Buffer.from(text));
+      const put = (part: number) =>
+        ask<BlobPutReply>(bus, 'blob.put', { kind: 'ckpt', key: 'big', bytes: parts[part], part, parts: 3 });
+      const get = (part: number) => ask<BlobGetReply>(bus, 'blob.get', { kind: 'ckpt', key: 'big', part });
+      await put(0);
+      await put(1);
+      assert.deepEqual(await get(0), { ok: true, bytes: null, parts: 0 });
+      assert.equal((await put(2)).stored, true);
+      assert.equal((await put(2)).stored, false);
+      for (const [part, bytes] of parts.entries()) {
+        const reply = await get(part);
+        assert.equal(reply.parts, 3);
+        assert.ok(bytes.equals(reply.bytes!));
+      }
+      await assert.rejects(
+        ask(bus, 'blob.put', { kind: 'ckpt', key: 'x', bytes: parts[0], part: 3, parts: 3 }),
+        coded('BAD_REQUEST'),
+      );
+    });
+  });
+}
