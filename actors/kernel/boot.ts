@@ -10,6 +10,8 @@ import { PAGE, STATIC_END } from './pages.ts';
 import type { KernelWasm } from './wasm.ts';
 
 const ALL_INTRINSICS = 0;
+/** The engine's first garbage collection threshold. */
+const FIRST_THRESHOLD = 262_144;
 
 /** Boots once in an instance of its own. @throws RepriseError INTERNAL when the prelude throws. */
 export function bootPristine(wasm: KernelWasm, prelude: string, limits: KernelLimits): Pristine {
@@ -40,6 +42,7 @@ export function bootPristine(wasm: KernelWasm, prelude: string, limits: KernelLi
   }
   guest.free(outcome.value);
   while (guest.jobPending) guest.runJobs(-1);
+  collectGarbage(guest, runtime + known.thresholdOffset);
   fillHoles(guest);
   wipeStack(guest);
   guest.resetCountdown();
@@ -116,6 +119,17 @@ function installHostFunctions(guest: Guest): void {
 }
 
 /**
+ * A collection puts the engine's objects in another order, which changes nearly every page, once: the next ones
+ * change hardly any. So the first takes place here and not in every session.
+ */
+function collectGarbage(guest: Guest, threshold: number): void {
+  for (let round = 0; round < 2; round++) {
+    guest.instance.words[threshold >> 2] = 1;
+    guest.discard(guest.eval('({})', '<boot>', EVAL_SCRIPT));
+  }
+}
+
+/**
  * Reading the prelude leaves hundreds of small holes all over the heap; small allocations of a session would each
  * land on another page. Filling the holes makes them land side by side: a fifth of the changed pages.
  */
@@ -144,9 +158,13 @@ function property(guest: Guest, object: number, name: string): number {
 
 /**
  * Addresses that no export tells, found by watching an instance that is then thrown away: the word that moves with
- * the end of the heap, and the word that holds the full countdown whenever the interrupt callback runs.
+ * the end of the heap, the word of a new runtime that holds the engine's first threshold for collecting garbage, and
+ * the word that holds the full countdown whenever the interrupt callback runs.
  */
-function findAddresses(wasm: KernelWasm, limits: KernelLimits): { countdownOffset: number; heapEnd: number } {
+function findAddresses(
+  wasm: KernelWasm,
+  limits: KernelLimits,
+): { countdownOffset: number; thresholdOffset: number; heapEnd: number } {
   const instance = new Instance(wasm, limits.memoryBytes);
   const before = instance.words.slice();
   const size = 2_000_000;
@@ -156,7 +174,9 @@ function findAddresses(wasm: KernelWasm, limits: KernelLimits): { countdownOffse
   for (let word = 0; word < block >> 2; word++) {
     if (now[word] !== before[word] && now[word]! > block + size && now[word]! > now[heapEnd]!) heapEnd = word;
   }
-  const { context } = startInterpreter(instance, limits);
+  const { context, runtime } = startInterpreter(instance, limits);
+  const runtimeWords = instance.words.subarray(runtime >> 2, (runtime >> 2) + 256);
+  const threshold = runtimeWords.indexOf(FIRST_THRESHOLD);
   let candidates = Array.from({ length: 1024 }, (_, index) => (context >> 2) + index);
   instance.hooks = {
     emit: () => undefined,
@@ -169,8 +189,15 @@ function findAddresses(wasm: KernelWasm, limits: KernelLimits): { countdownOffse
   const file = instance.writeText('<boot>');
   instance.engine.QTS_Eval(context, code.pointer, code.length, file.pointer, 0, EVAL_SCRIPT);
   candidates = candidates.filter((word) => instance.words[word] !== COUNTDOWN);
-  if (heapEnd === 0 || candidates.length !== 1) {
-    throw new RepriseError('INTERNAL', 'this build of QuickJS keeps its countdown or heap end elsewhere');
+  if (heapEnd === 0 || candidates.length !== 1 || threshold < 0) {
+    throw new RepriseError(
+      'INTERNAL',
+      'this build of QuickJS keeps its countdown, threshold or heap end elsewhere',
+    );
   }
-  return { countdownOffset: candidates[0]! * 4 - context, heapEnd: heapEnd * 4 };
+  return {
+    countdownOffset: candidates[0]! * 4 - context,
+    thresholdOffset: threshold * 4,
+    heapEnd: heapEnd * 4,
+  };
 }

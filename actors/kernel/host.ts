@@ -184,11 +184,12 @@ class ThreadedHost implements KernelHost {
     });
   }
 
-  /** The thread for a session that has none: not slow, fewest calls, then fewest sessions. */
+  /** The thread for a session that has none: not slow, started, fewest calls, then fewest sessions. */
   #pick(): ThreadLink | undefined {
     const residents = new Map<ThreadLink, number>();
     for (const link of this.#sessions.values()) residents.set(link, (residents.get(link) ?? 0) + 1);
-    const load = (link: ThreadLink): number => link.calls.size * 1e6 + (residents.get(link) ?? 0);
+    const load = (link: ThreadLink): number =>
+      (link.started ? 0 : 1e9) + link.calls.size * 1e6 + (residents.get(link) ?? 0);
     let best: ThreadLink | undefined;
     for (const link of this.#links) {
       if (!link.slow && (best === undefined || load(link) < load(best))) best = link;

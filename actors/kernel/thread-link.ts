@@ -38,6 +38,7 @@ export class ThreadLink {
   readonly ready: Promise<SharedPristine>;
   readonly calls = new Map<number, Call>();
   slow = false;
+  started = false;
   readonly #worker: Worker;
   readonly #port: MessagePort;
   readonly #flags: Int32Array;
@@ -61,6 +62,7 @@ export class ThreadLink {
     this.ready = new Promise((resolve, reject) => {
       this.#port.on('message', (message: ThreadMessage) => {
         if (message.type !== 'ready') return this.#receive(message);
+        this.started = true;
         resolve(message.pristine);
         if (this.calls.size === 0) this.#port.unref();
       });
