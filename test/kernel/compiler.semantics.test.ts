@@ -277,6 +277,17 @@ describe('scripts as people write them', () => {
     assert.equal(failure('import fs from "fs"'), 'SyntaxError: import is not available in a cell');
     assert.equal(failure('export const a = 1'), 'SyntaxError: export is not available in a cell');
     assert.match(failure('return 1'), /^SyntaxError: Illegal return/);
+    for (const code of [
+      'let await',
+      'var await = 1',
+      'function await() {}',
+      'class await {}',
+      '{ let await }',
+    ]) {
+      assert.match(failure(code), /^SyntaxError: .*(await|Unexpected)/, code);
+    }
+    assert.equal(guest.show('({ await: 1 }).await'), '1');
+    assert.equal(guest.show('(function () { var await = 2; return await })()'), '2');
     assert.match(failure('import.meta'), /^SyntaxError: Cannot use 'import.meta'/);
     assert.match(failure('using x = null'), /^SyntaxError: 'using' declarations/);
     assert.match(failure('await import("x")'), /could not load module 'x'/);

@@ -1,7 +1,7 @@
 /** What a cell may be written in: acorn's settings, and the rules that only a cell has. */
 import { type Options, type Program, parse } from 'acorn';
 import { CellFailure, wording } from './failure.ts';
-import { type SyntaxNode, walk } from './tree.ts';
+import { isFunction, type SyntaxNode, walk } from './tree.ts';
 
 /** A sloppy script with top-level await. Imports parse, so that the refusal can say why. */
 export const CELL_SYNTAX: Options = {
@@ -31,7 +31,7 @@ export function parseScript(code: string): Program {
 /** Refuses what parses but cannot run in a cell. @throws CellFailure */
 export function assertRunnable(program: Program, text: string): void {
   walk(program, (node, ancestors) => {
-    const refusal = refusalOf(node, ancestors.at(-1));
+    const refusal = refusalOf(node, ancestors.at(-1)) ?? reservedAwait(node, ancestors);
     if (refusal !== undefined) throw new CellFailure(refusal, node.start, text);
     return undefined;
   });
@@ -59,6 +59,22 @@ function refusalOf(node: SyntaxNode, parent: SyntaxNode | undefined): string | u
     default:
       return undefined;
   }
+}
+
+/** `await` is a keyword wherever a cell may await, though acorn lets it be declared. */
+function reservedAwait(node: SyntaxNode, ancestors: readonly SyntaxNode[]): string | undefined {
+  if (node.type !== 'Identifier' || node.name !== 'await') return undefined;
+  const parent = ancestors.at(-1);
+  const isKey =
+    (parent?.type === 'MemberExpression' && parent.property === node && !parent.computed) ||
+    ((parent?.type === 'MethodDefinition' || parent?.type === 'PropertyDefinition') && parent.key === node) ||
+    (parent?.type === 'Property' && parent.key === node && !parent.shorthand);
+  if (isKey) return undefined;
+  // A function's own name belongs to the scope around it.
+  const outside = ancestors.filter((outer) => !(isFunction(outer) && outer.id === node));
+  return outside.some((outer) => isFunction(outer) || outer.type === 'StaticBlock')
+    ? undefined
+    : "Unexpected reserved word 'await'";
 }
 
 /** `undefined`, `NaN` and `Infinity` cannot be redeclared, as in any script. */
