@@ -177,6 +177,28 @@ test('Ctrl-C interrupts the cell, waits for its answer, and leaves the session u
   assert.equal((await shell.run(['exec', 'struck', '2 + 2'])).stdout, '4\n');
 });
 
+test('a second Ctrl-C leaves at once with 130, even when nobody answers', async () => {
+  const { workers } = await shell.json(['status']);
+  const child = shell.start(['exec', 'twice', "await llm('x'); for (;;);"]);
+  let told = '';
+  child.stderr.on('data', (chunk) => {
+    told += chunk;
+  });
+  const outcome = outcomeOf(child);
+  await until(async () => (await shell.run(['log', 'twice', '--json'])).stdout.includes('llm_resp'));
+  for (const { pid } of workers) process.kill(pid, 'SIGSTOP');
+  try {
+    child.kill('SIGINT');
+    await until(() => told.includes('interrupting'));
+    child.kill('SIGINT');
+    assert.equal((await outcome).code, 130);
+  } finally {
+    for (const { pid } of workers) process.kill(pid, 'SIGCONT');
+  }
+  await shell.run(['interrupt', 'twice']);
+  assert.equal((await shell.run(['exec', 'twice', '1 + 1'])).stdout, '2\n');
+});
+
 test('colour only where it is wanted', async () => {
   const args = ['exec', 'colourful', 'throw new Error("x")'];
   assert.ok(!(await shell.run(args)).stderr.includes('\u001b'));

@@ -77,13 +77,13 @@ test('without a name it opens the session main', async () => {
   assert.equal((await shell.run(['exec', 'main', 'here'])).stdout, '1\n');
 });
 
-/** A repl in a pseudo-terminal. */
+/** A command in a pseudo-terminal. */
 class TerminalSession {
   readonly child: ChildProcessWithoutNullStreams;
   text = '';
 
-  constructor(session: string) {
-    const command = `"${process.execPath}" "${path.join(ROOT, 'cli', 'reprise.mjs')}" repl ${session}`;
+  constructor(args: string) {
+    const command = `"${process.execPath}" "${path.join(ROOT, 'cli', 'reprise.mjs')}" ${args}`;
     const env = shell.environment({ TERM: 'xterm', NO_COLOR: '1' });
     this.child = spawn('script', ['-qec', command, '/dev/null'], { cwd: ROOT, env });
     this.child.stdout.setEncoding('utf8').on('data', (chunk) => {
@@ -103,7 +103,7 @@ const hasScript = spawnSync('script', ['--version']).status === 0;
 const skip = hasScript ? false : 'there is no script(1) of util-linux to make a pseudo-terminal with';
 
 test('on a terminal: prompt with the cell number, completion, Ctrl-C, history', { skip }, async () => {
-  const terminal = new TerminalSession('tty');
+  const terminal = new TerminalSession('repl tty');
   const ended = outcomeOf(terminal.child);
   await until(() => /tty \[1\]> $/.test(terminal.text));
   await terminal.type('const longName = 5\r', /tty \[2\]> $/);
@@ -122,9 +122,32 @@ test('on a terminal: prompt with the cell number, completion, Ctrl-C, history', 
 });
 
 test('on a terminal: Ctrl-D leaves', { skip }, async () => {
-  const terminal = new TerminalSession('eof');
+  const terminal = new TerminalSession('repl eof');
   const ended = outcomeOf(terminal.child);
   await until(() => /eof \[1\]> $/.test(terminal.text));
   await terminal.type('\u0004', /$/);
   assert.equal((await ended).code, 0);
+});
+
+test('on a terminal: rm asks, and takes only yes for yes', { skip }, async () => {
+  await shell.run(['exec', 'asked', '1']);
+  for (const [answer, gone] of [
+    ['n', false],
+    ['', false],
+    ['y', true],
+  ] as const) {
+    const terminal = new TerminalSession('rm asked');
+    const ended = outcomeOf(terminal.child);
+    await until(() => /Delete session 'asked' \(.*\) for good\? \[y\/N\] $/.test(terminal.text));
+    terminal.child.stdin.write(`${answer}\r`);
+    assert.equal((await ended).code, 0);
+    assert.equal((await shell.run(['show', 'asked'])).code, gone ? 4 : 0);
+  }
+});
+
+test('on a terminal: exec without code says how to give it', { skip }, async () => {
+  const terminal = new TerminalSession('exec asked');
+  const { code } = await outcomeOf(terminal.child);
+  assert.equal(code, 2);
+  assert.match(terminal.text, /no code was given/);
 });

@@ -1,0 +1,60 @@
+/** A forged history: well-formed, with an unbroken hash chain, but not what the cells really gave. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { ProcessManager } from '../../actors/supervisor/process-manager.ts';
+import { commitHash, decode, encode } from '../../bus/codec.ts';
+import { connectBus } from '../../bus/nats.ts';
+import type { AppendRequest, ReadReply } from '../../bus/protocol.ts';
+import { makeSubjects, sessionToken } from '../../bus/subjects.ts';
+import type { SessionEvent } from '../../bus/types.ts';
+import { Shell } from './shell.ts';
+
+let shell: Shell;
+before(async () => {
+  shell = await Shell.open();
+  assert.equal((await shell.run(['exec', 'original', '6 * 7'])).stdout, '42\n');
+});
+after(() => shell.close());
+
+/** Appends the first commit of `original` as the history of a new session, with other events. */
+async function forge(session: string, change: (event: SessionEvent) => SessionEvent): Promise<void> {
+  const { url, user, password, prefix } = new ProcessManager({ env: shell.environment() }).connection();
+  const bus = await connectBus({ url, user, pass: password, name: 'forger' });
+  try {
+    const subjects = makeSubjects(prefix);
+    const ask = async (subject: string, request: object) =>
+      decode(await bus.request(subject, encode(request), { timeoutMs: 5_000 }));
+    const read = (await ask(subjects.store('read'), { session: 'original', from: 0, to: 2 })) as ReadReply;
+    const { commit } = read.commits[0]!;
+    const token = sessionToken(session);
+    const forged = {
+      ...commit,
+      session: token,
+      commit: `forged-${session}`,
+      head: { ...commit.head, name: session },
+      events: commit.events.map(change),
+    };
+    const request: AppendRequest = { commit: { ...forged, hash: commitHash(forged) }, expected: 0 };
+    const reply = (await ask(subjects.append(token), request)) as { ok: boolean };
+    assert.equal(reply.ok, true, JSON.stringify(reply));
+  } finally {
+    await bus.close();
+  }
+}
+
+test('a log whose output differs from what its cells give exits with 3 and shows both sides', async () => {
+  await forge('forged', (event) => (event.type === 'output' ? { ...event, value: '43' } : event));
+  const verdict = await shell.json(['replay', 'forged'], 3);
+  assert.equal(verdict.verified, false);
+  assert.equal(verdict.divergence.kind, 'output');
+  assert.match(verdict.divergence.expected, /43/);
+  assert.match(verdict.divergence.actual, /42/);
+  const { code, stdout } = await shell.run(['replay', 'forged']);
+  assert.equal(code, 3);
+  assert.match(stdout, /^diverged .* seq 2 \(output\)\n {2}in the log: .*43.*\n {2}re-derived: .*42/);
+});
+
+test('the same history unchanged verifies', async () => {
+  await forge('copied', (event) => event);
+  assert.equal((await shell.json(['replay', 'copied'])).verified, true);
+});
