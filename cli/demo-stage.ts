@@ -21,10 +21,19 @@ export class ClaimFailed extends Error {
   }
 }
 
+export interface StageOptions {
+  terminal: Terminal;
+  system: ProcessManager;
+  /** Connects to the system that runs. */
+  connect: () => Promise<SessionClient>;
+  /** Aborts when the demo is given up. */
+  signal: AbortSignal;
+}
+
 export class Stage {
   readonly system: ProcessManager;
-  /** Connects to the system that runs. */
   readonly connect: () => Promise<SessionClient>;
+  readonly signal: AbortSignal;
   /** Set by the first chapter. */
   sessions!: SessionClient;
   /** Claims checked so far. */
@@ -32,10 +41,11 @@ export class Stage {
   readonly #terminal: Terminal;
   #chapters = 0;
 
-  constructor(terminal: Terminal, system: ProcessManager, connect: () => Promise<SessionClient>) {
-    this.#terminal = terminal;
-    this.system = system;
-    this.connect = connect;
+  constructor(options: StageOptions) {
+    this.#terminal = options.terminal;
+    this.system = options.system;
+    this.connect = options.connect;
+    this.signal = options.signal;
   }
 
   async chapter(title: string, play: (stage: Stage) => Promise<void>): Promise<void> {
@@ -81,12 +91,15 @@ export class Stage {
  */
 export async function withTemporaryHome(
   terminal: Terminal,
-  play: (home: string) => Promise<void>,
+  play: (home: string, signal: AbortSignal) => Promise<void>,
   clean: (home: string) => Promise<void>,
 ): Promise<void> {
   const home = await mkdtemp(path.join(tmpdir(), 'reprise-demo-'));
+  // A start that is under way must not go on while its folder is removed.
+  const abort = new AbortController();
   let cleaning: Promise<void> | undefined;
   const cleanUp = () => {
+    abort.abort();
     cleaning ??= clean(home).finally(() => rm(home, { recursive: true, force: true }));
     return cleaning;
   };
@@ -98,7 +111,7 @@ export async function withTemporaryHome(
     );
   });
   try {
-    await play(home);
+    await play(home, abort.signal);
   } finally {
     await cleanUp();
     stop();

@@ -27,7 +27,7 @@ export async function playDemo(stage: Stage): Promise<void> {
 }
 
 async function start(stage: Stage): Promise<void> {
-  await stage.system.up({ workers: 2 });
+  await stage.system.up({ workers: 2, signal: stage.signal });
   const status = await stage.system.status();
   stage.equal(status.workers.length, 2, 'two workers run');
   stage.equal(status.storage.length > 0 && status.llm.length > 0, true, 'storage and LLM actor run');
@@ -126,7 +126,7 @@ async function restart(stage: Stage): Promise<void> {
   await stage.system.down();
   stage.equal((await stage.system.status()).workers.length, 0, 'nothing runs any more');
   stage.tell('down: nothing runs');
-  await stage.system.up({ workers: 2 });
+  await stage.system.up({ workers: 2, signal: stage.signal });
   const after = await stage.system.status();
   const pids = ({ storage, llm, workers }: SystemStatus) =>
     [...storage, ...llm, ...workers].map(({ pid }) => pid);

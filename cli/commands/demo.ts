@@ -26,9 +26,9 @@ async function demo(context: Context): Promise<void> {
     new ProcessManager({ env: { ...terminal.env, REPRISE_HOME: home, REPRISE_NATS_URL: undefined } });
   await withTemporaryHome(
     terminal,
-    async (home) => {
+    async (home, signal) => {
       const system = systemAt(home);
-      const stage = new Stage(terminal, system, () => connectSessions(system));
+      const stage = new Stage({ terminal, system, signal, connect: () => connectSessions(system) });
       try {
         await playDemo(stage);
         const took = formatDuration(performance.now() - started);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -28,6 +28,12 @@ const isAlive = (pid: number) => {
   }
 };
 
+/** Command lines of all processes (Linux; elsewhere none are seen). */
+async function commandLines(): Promise<string[]> {
+  const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name));
+  return Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')));
+}
+
 test('the demo shows all it claims and leaves nothing behind', async () => {
   const { code, stdout, stderr } = await shell.run(['demo'], { env: { TMPDIR: temporary } });
   assert.equal(code, 0, `${stdout}\n${stderr}`);
@@ -41,18 +47,26 @@ test('the demo shows all it claims and leaves nothing behind', async () => {
   assert.deepEqual(await readdir(temporary), []);
 });
 
-test('Ctrl-C in the middle of the demo cleans up, too', async () => {
-  const child = shell.start(['demo'], { TMPDIR: temporary });
-  let text = '';
-  child.stdout.on('data', (chunk) => {
-    text += chunk;
+for (const [moment, sign, processes] of [
+  ['while everything starts', 'Starting real processes', 0],
+  ['in the middle', 'A session runs cells', 5],
+  ['while everything starts again', 'down: nothing runs', 5],
+] as const) {
+  test(`Ctrl-C ${moment} cleans up, too`, async () => {
+    const child = shell.start(['demo'], { TMPDIR: temporary });
+    let text = '';
+    child.stdout.on('data', (chunk) => {
+      text += chunk;
+    });
+    const outcome = outcomeOf(child);
+    await until(() => text.includes(sign), 60_000);
+    const [home] = await readdir(temporary);
+    child.kill('SIGINT');
+    assert.equal((await outcome).code, 130);
+    const pids = pidsIn(text);
+    assert.ok(pids.length >= processes);
+    await until(() => !pids.some(isAlive));
+    await until(async () => !(await commandLines()).some((line) => line.includes(home!)));
+    assert.deepEqual(await readdir(temporary), []);
   });
-  const outcome = outcomeOf(child);
-  await until(() => text.includes('A session runs cells'), 60_000);
-  child.kill('SIGINT');
-  assert.equal((await outcome).code, 130);
-  const pids = pidsIn(text);
-  assert.ok(pids.length >= 5);
-  await until(() => !pids.some(isAlive));
-  assert.deepEqual(await readdir(temporary), []);
-});
+}
