@@ -120,8 +120,10 @@ export interface KernelHost {
   /**
    * Applies one step. Deterministic limits (memory, fuel, stack, output, cell size, never-settling promise) and
    * syntax errors are `Turn.error`, not exceptions.
-   * @throws RepriseError UNAVAILABLE when the thread died (kill by the outer watchdog, see `onKilled`): the
-   * session is gone from the host and must be opened again from log and checkpoint.
+   * A replay passes the recorded `strike` and a `timeoutMs` that cannot run out on a slower machine.
+   * @throws RepriseError UNAVAILABLE when the session is not in the host, or its thread died or is stuck: the session
+   * must be opened again from log and checkpoint. Not retryable when this very turn hung in a built-in function and
+   * was ended by the outer watchdog: the step is then to be applied with `failed`.
    */
   apply(session: string, step: KernelStep): Promise<Turn>;
   /** The heap as it is now; does not change it. */

@@ -11,7 +11,7 @@
  */
 import { wipeStack } from './boot.ts';
 import { Collected } from './collected.ts';
-import { compileCell } from './compiler/compile.ts';
+import { compileOnce } from './compiled-cells.ts';
 import { type CellFailure, FAILURES } from './failures.ts';
 import { type Entry, EVAL_ASYNC, EVAL_SCRIPT, type Guest, type Outcome } from './guest.ts';
 import { type InstanceHooks, KernelTrap } from './instance.ts';
@@ -205,7 +205,7 @@ class RunningTurn implements InstanceHooks {
       this.#end(FAILURES.cellSize(this.#limits));
       return;
     }
-    const compiled = compileCell(code, state.compiler, cell);
+    const compiled = compileOnce(code, state.compiler, cell);
     this.#call('begin', { cell, seq, timeMs, map: compiled.ok ? compiled.map : null });
     if (!compiled.ok) {
       this.#failure = compiled.error;
