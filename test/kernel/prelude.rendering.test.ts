@@ -136,7 +136,7 @@ describe('results', () => {
     );
     assert.match(
       guest.show('new (class MyError extends Error {})("m")'),
-      /^MyError: m\n {4}at MyError \(<cell/,
+      /^MyError: m\n {4}at <cell \d+>:1:\d+$/,
     );
     assert.match(
       guest.show('new AggregateError([new Error("one")], "many")'),
@@ -221,6 +221,11 @@ describe('errors', () => {
       true,
     );
     assert.equal(error('(function r() { r() })()').name, 'RangeError');
+    assert.equal(error('(function r() { r() })()').stack, 'RangeError: Maximum call stack size exceeded');
+    const named = error(
+      'class Base extends Error {}\nclass Named extends Base { constructor(m) { super(m); this.name = "Named" } }\nfunction f() { throw new Named("boo") }\nf()',
+    );
+    assert.match(named.stack, /^Named: boo\n {4}at f \(<cell \d+>:3:\d+\)\n {4}at <cell \d+>:4:1/);
     assert.equal(guest.show('1 + 1'), '2');
   });
 });

@@ -25,6 +25,7 @@ const PATCHES = [
   ['for(const{0:n,1:o}of t)', 'for(const{0:n,1:o}of mapItems(t))'],
   ['const n=t.indexOf(e);if(-1===n)', 'const n=qt(t,e);if(-1===n)'],
   ['t[r]===t[r].toLowerCase()', 't[r]===le(t[r])'],
+  ['try{n=e.stack}catch{}', 'try{n=stackOf(e)}catch{}'],
   // A rendering larger than this stops descending (Node: 2 ** 27).
   ['2**27', '2**18'],
 ];
@@ -53,7 +54,7 @@ function inspectionLibrary() {
  */
 export function bundlePrelude() {
   const contents = `
-import { libraryModules, mapItems, ownList, setItems, start } from './guest/main.ts';
+import { libraryModules, mapItems, ownList, setItems, stackOf, start } from './guest/main.ts';
 function inspection() { ${inspectionLibrary()} }
 export default start(inspection());
 `;

@@ -25,12 +25,12 @@ import {
   setItems,
   startLibrary,
 } from './rendering.ts';
-import { installStacks } from './stacks.ts';
+import { installStacks, stackOf } from './stacks.ts';
 import { tableOf } from './table.ts';
 import { installUrl } from './url.ts';
 import { bare } from './wall.ts';
 
-export { libraryModules, mapItems, ownList, setItems };
+export { libraryModules, mapItems, ownList, setItems, stackOf };
 
 /** What the host says, without a prototype: properties it left out are not looked up on Object.prototype. */
 const given = (json: string): object => bare(parse(json) as object);

@@ -18,6 +18,7 @@ import {
   ownKeys,
   push,
   slice,
+  startsWith,
   uncurry,
 } from './intrinsics.ts';
 import { hasInstance, isTypedArray, proxyDetails, types } from './kinds.ts';
@@ -228,7 +229,9 @@ export function describe(thrown: unknown): Failure {
   } catch {
     // A throwing getter: rendered below.
   }
-  const stack = inspect(thrown);
+  let stack = inspect(thrown);
+  // No stack (the engine had none left to make one): the brackets around the text say nothing to a reader.
+  if (message !== undefined && startsWith(stack, `[${name}: `)) stack = `${name}: ${message}`;
   return { name: bounds(name, 200), message: bounds(message ?? stack, 16_384), stack: bounds(stack, 65_536) };
 }
 

@@ -5,11 +5,13 @@
  * QuickJS calls `Error.prepareStackTrace` for every error; ours stays behind the property that users see.
  */
 import {
+  arraySlice,
   defineProperty,
   errorToString,
   getOwnPropertyDescriptor,
+  getPrototypeOf,
   IntrinsicError,
-  parse,
+  indexOf,
   push,
   slice,
   startsWith,
@@ -31,7 +33,7 @@ type Segment = number[];
 const maps = new Table<string, string>();
 const parsed = new Table<string, Segment[]>();
 
-/** Remembers how positions of a cell map back; null: one line up. Returns true when it may be forgotten later. */
+/** Remembers how positions of a cell map back; null: one line up. */
 export function rememberMap(cell: number, map: string | null): void {
   if (map !== null) maps.set(`<cell ${cell}>`, map);
 }
@@ -159,8 +161,26 @@ class CallSite {
 
 let usersHook: ((error: unknown, sites: CallSite[]) => unknown) | undefined;
 
+/** Drops the constructors of the error's own classes from the top: where `new` stands is what matters. */
+function withoutConstructors(frames: Frame[], error: unknown): Frame[] {
+  let from = 0;
+  let at: unknown = error;
+  while (frames[from] !== undefined && typeof at === 'object' && at !== null && at !== errorPrototype) {
+    at = getPrototypeOf(at);
+    const maker: unknown = at === null ? undefined : getOwnPropertyDescriptor(at, 'constructor')?.value;
+    const name: unknown =
+      typeof maker === 'function' ? getOwnPropertyDescriptor(maker, 'name')?.value : undefined;
+    if (name !== '' && frames[from]!.name === name) {
+      from++;
+      at = error;
+    }
+  }
+  return from === 0 ? frames : (arraySlice(frames, from) as Frame[]);
+}
+const errorPrototype: object = IntrinsicError.prototype;
+
 function prepare(error: unknown, sites: Site[]): unknown {
-  const frames = framesOf(sites);
+  const frames = withoutConstructors(framesOf(sites), error);
   if (usersHook !== undefined) {
     const shown: CallSite[] = [];
     for (let at = 0; at < frames.length; at++) push(shown, new CallSite(frames[at]!));
@@ -175,11 +195,28 @@ function prepare(error: unknown, sites: Site[]): unknown {
   return head + textOf(frames);
 }
 
+/**
+ * The stack to show. V8 writes its first line when it is first read, so a name or message set after construction
+ * (`super(m); this.name = 'Mine'`) appears in it; the engine here writes it at construction.
+ */
+export function stackOf(error: Error): unknown {
+  const { stack } = error;
+  if (typeof stack !== 'string') return stack;
+  const at = indexOf(stack, '\n    at ');
+  if (at < 0) return stack;
+  const head = errorToString(error);
+  const written = slice(stack, 0, at);
+  // A head that does not start with the class's own name was put there by the user.
+  const inherited = `${(getPrototypeOf(error) as Error | null)?.name}`;
+  if (head === written || !startsWith(written, inherited)) return stack;
+  return head + slice(stack, at);
+}
+
 /** Takes over stack traces. Called once. */
 export function installStacks(): void {
   const Engine = IntrinsicError as unknown as { prepareStackTrace: unknown };
   Engine.prepareStackTrace = (_error: unknown, sites: Site[]) => {
-    const prototype = Object.getPrototypeOf(sites[0]) as Site;
+    const prototype = getPrototypeOf(sites[0]) as Site;
     methods = {
       getFunctionName: uncurry(prototype.getFunctionName),
       getFileName: uncurry(prototype.getFileName),
@@ -202,6 +239,3 @@ export function installStacks(): void {
     configurable: true,
   });
 }
-
-/** Parses nothing but what the host wrote. */
-export const readJson = <T>(text: string): T => parse(text) as T;
