@@ -91,7 +91,7 @@ class ThreadedHost implements KernelHost {
   async open(session: string, from: { boot: BootParameters } | { image: Uint8Array }): Promise<void> {
     this.drop(session);
     const link = this.#pick();
-    if (link !== undefined) this.#sessions.set(session, link);
+    if (link !== undefined) this.#settle(session, link);
     await this.#call({ op: 'open', session, from }, link);
   }
 
@@ -133,7 +133,7 @@ class ThreadedHost implements KernelHost {
     }
     const link = this.#sessions.get(session);
     if (link === undefined) return;
-    this.#sessions.delete(session);
+    this.#unsettle(session);
     const request: ThreadRequest = { op: 'drop', session, id: ++this.#lastId };
     link.send({ request, resolve: () => undefined, reject: () => undefined, interrupted: false });
   }
@@ -186,15 +186,24 @@ class ThreadedHost implements KernelHost {
 
   /** The thread for a session that has none: not slow, started, fewest calls, then fewest sessions. */
   #pick(): ThreadLink | undefined {
-    const residents = new Map<ThreadLink, number>();
-    for (const link of this.#sessions.values()) residents.set(link, (residents.get(link) ?? 0) + 1);
     const load = (link: ThreadLink): number =>
-      (link.started ? 0 : 1e9) + link.calls.size * 1e6 + (residents.get(link) ?? 0);
+      (link.started ? 0 : 1e12) + link.calls.size * 1e6 + link.sessions.size;
     let best: ThreadLink | undefined;
     for (const link of this.#links) {
       if (!link.slow && (best === undefined || load(link) < load(best))) best = link;
     }
     return best;
+  }
+
+  #settle(session: string, link: ThreadLink): void {
+    this.#unsettle(session);
+    this.#sessions.set(session, link);
+    link.sessions.add(session);
+  }
+
+  #unsettle(session: string): void {
+    this.#sessions.get(session)?.sessions.delete(session);
+    this.#sessions.delete(session);
   }
 
   /** Sends on what has waited for a thread, as far as there is one; keeps a thread in reserve. */
@@ -211,12 +220,18 @@ class ThreadedHost implements KernelHost {
         this.#waiting.push(call);
         continue;
       }
-      this.#sessions.set(call.request.session, link);
+      this.#settle(call.request.session, link);
       link.send(call);
     }
   }
 
   // ── Threads ───────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Instances of one thread: its share, and half as much again because sessions do not spread evenly. */
+  get #capacity(): number {
+    const instances = this.#options.instances ?? DEFAULT_INSTANCES;
+    return Math.ceil((instances / this.#baseThreads) * (this.#baseThreads > 1 ? 1.5 : 1));
+  }
 
   #spawn(): ThreadLink {
     const setup = {
@@ -225,11 +240,11 @@ class ThreadedHost implements KernelHost {
       kernel: this.version,
       prelude: this.#pristine === undefined ? preludeSource : '',
       pristine: this.#pristine,
-      capacity: Math.max(4, Math.ceil((this.#options.instances ?? DEFAULT_INSTANCES) / this.#baseThreads)),
+      capacity: this.#capacity,
     };
     const link: ThreadLink = new ThreadLink(setup, {
       gone: (session) => {
-        if (this.#sessions.get(session) === link) this.#sessions.delete(session);
+        if (this.#sessions.get(session) === link) this.#unsettle(session);
       },
       bounced: (call) => {
         this.#waiting.push(call);
@@ -263,9 +278,8 @@ class ThreadedHost implements KernelHost {
   #forget(link: ThreadLink): string[] {
     const at = this.#links.indexOf(link);
     if (at >= 0) this.#links.splice(at, 1);
-    const lost: string[] = [];
-    for (const [session, on] of this.#sessions) if (on === link) lost.push(session);
-    for (const session of lost) this.#sessions.delete(session);
+    const lost = [...link.sessions];
+    for (const session of lost) this.#unsettle(session);
     if (!this.#closed && this.#links.length < this.#baseThreads && this.#pristine !== undefined)
       this.#spawn();
     this.#place();

@@ -1,13 +1,14 @@
 /**
- * Heap images as bytes: `RPH1`, length of the header, the header as JSON, then the pages, blended with the
- * pristine heap and deflated. The name of an image, its `stateId`, covers the content only: kernel version, page
- * numbers and bytes, and the host's state of the session.
+ * Heap images as bytes: `RPH1`, length of the header, the header as JSON, then the pages as their difference to the
+ * pristine heap (`delta.ts`), deflated. The name of an image, its `stateId`, covers the content only: kernel version
+ * (which decides the pristine heap), page numbers and differences, and the host's state of the session.
  */
 import { createHash } from 'node:crypto';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { RepriseError } from '../../bus/errors.ts';
+import { BITMAP_BYTES, decodeDelta, encodeDelta } from './delta.ts';
 import type { Pristine } from './guest.ts';
-import { blendPages, PAGE, type Pages } from './pages.ts';
+import { PAGE, type Pages } from './pages.ts';
 import type { SessionState } from './session-state.ts';
 
 const MAGIC = Buffer.from('RPH1');
@@ -28,10 +29,19 @@ export interface Unpacked {
 }
 
 /** sha256 (hex) over kernel version, pages and host state. */
-export function computeStateId(kernel: string, pages: Pages, state: SessionState): string {
+export function computeStateId(
+  kernel: string,
+  pages: Pages,
+  state: SessionState,
+  pristine: Pristine,
+): string {
+  return hashContent(kernel, pages.indices, encodeDelta(pages, pristine), state);
+}
+
+function hashContent(kernel: string, indices: number[], delta: Uint8Array, state: SessionState): string {
   const hash = createHash('sha256');
-  hash.update(JSON.stringify([kernel, state, pages.indices]));
-  hash.update(pages.bytes);
+  hash.update(JSON.stringify([kernel, state, indices]));
+  hash.update(delta);
   return hash.digest('hex');
 }
 
@@ -41,7 +51,8 @@ export function packImage(
   state: SessionState,
   pristine: Pristine,
 ): { stateId: string; bytes: Uint8Array } {
-  const stateId = computeStateId(kernel, pages, state);
+  const delta = encodeDelta(pages, pristine);
+  const stateId = hashContent(kernel, pages.indices, delta, state);
   let before = 0;
   const steps = pages.indices.map((index) => {
     const step = index - before;
@@ -49,7 +60,7 @@ export function packImage(
     return step;
   });
   const header = Buffer.from(JSON.stringify({ kernel, stateId, pages: steps, state } satisfies Header));
-  const body = deflateRawSync(blendPages(pages, pristine).bytes, { level: 1 });
+  const body = deflateRawSync(delta, { level: 1 });
   const prefix = Buffer.alloc(PREFIX);
   MAGIC.copy(prefix);
   prefix.writeUInt32LE(header.length, 4);
@@ -77,10 +88,11 @@ export function unpackImage(image: Uint8Array, kernel: string, pristine: Pristin
     index += step;
     return index;
   });
-  const bytes = inflate(body, indices.length * PAGE);
-  const pages = blendPages({ indices, bytes }, pristine);
-  const stateId = computeStateId(kernel, pages, header.state);
+  const delta = inflate(body, indices.length * (PAGE + BITMAP_BYTES));
+  const stateId = hashContent(kernel, indices, delta, header.state);
   if (stateId !== header.stateId) throw corrupt('its content does not match its stateId');
+  const pages = decodeDelta(indices, delta, pristine);
+  if (pages === null) throw corrupt('it has not the pages that it says');
   return { pages, state: header.state, stateId };
 }
 
@@ -112,15 +124,12 @@ function isHeader(header: Header | null): header is Header {
   );
 }
 
-function inflate(body: Buffer, length: number): Buffer {
-  let bytes: Buffer;
+function inflate(body: Buffer, maxLength: number): Buffer {
   try {
-    bytes = inflateRawSync(body, { maxOutputLength: length + 1 });
+    return inflateRawSync(body, { maxOutputLength: Math.max(maxLength, 1) });
   } catch (cause) {
     throw corrupt('its pages cannot be inflated', cause);
   }
-  if (bytes.length !== length) throw corrupt('it has not the pages that it says');
-  return bytes;
 }
 
 function corrupt(why: string, cause?: unknown): RepriseError {

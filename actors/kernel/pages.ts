@@ -88,29 +88,3 @@ export function resetPages(guest: Guest, pristine: Pristine, indices: readonly n
     if (copied < PAGE) memory.fill(0, from + copied, from + PAGE);
   }
 }
-
-/**
- * Combines pages with the pristine heap by exclusive or: what did not change becomes zero, which compresses well.
- * Doing it twice gives the pages back.
- */
-export function blendPages(pages: Pages, pristine: Pristine): Pages {
-  const bytes = Buffer.from(new ArrayBuffer(pages.bytes.length));
-  const out = words(bytes);
-  out.set(words(pages.bytes));
-  const base = words(pristine.bytes);
-  pages.indices.forEach((index, at) => {
-    const source = (index * PAGE) / 4;
-    const target = (at * PAGE) / 4;
-    const count = Math.min(PAGE / 4, base.length - source);
-    for (let word = 0; word < count; word++) out[target + word]! ^= base[source + word]!;
-  });
-  return { indices: pages.indices, bytes };
-}
-
-function words(bytes: Buffer): Int32Array {
-  if (bytes.byteOffset % 4 === 0) {
-    return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
-  }
-  const copy = new Uint8Array(bytes);
-  return new Int32Array(copy.buffer, 0, bytes.length >> 2);
-}

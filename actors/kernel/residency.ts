@@ -117,7 +117,7 @@ export class Residency {
         : takePages(found.guest, pristine, limits.stackBytes);
     const { state } = found;
     const heapBytes = heapBytesOf(pages, pristine);
-    return { pages, state, heapBytes, stateId: () => computeStateId(kernel, pages, state) };
+    return { pages, state, heapBytes, stateId: () => computeStateId(kernel, pages, state, pristine) };
   }
 
   /** Runs `look` on a copy of a session's heap that is thrown away afterwards. */

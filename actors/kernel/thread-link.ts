@@ -37,6 +37,8 @@ export class ThreadLink {
   /** Resolves with the pristine heap once the thread serves; rejects when it could not start. */
   readonly ready: Promise<SharedPristine>;
   readonly calls = new Map<number, Call>();
+  /** Sessions that live on the thread. */
+  readonly sessions = new Set<string>();
   slow = false;
   started = false;
   readonly #worker: Worker;
