@@ -172,7 +172,8 @@ export class ThreadLink {
 
 /** Wall-clock budget of a call, ms. */
 function budgetOf(call: Call | undefined): number {
-  if (call?.request.op !== 'apply' || call.request.step.type === 'abandon') return 0;
+  // Anything else is our own work; on a full heap under load it takes seconds.
+  if (call?.request.op !== 'apply' || call.request.step.type === 'abandon') return DEFAULT_TIMEOUT_MS;
   return call.request.step.timeoutMs ?? DEFAULT_TIMEOUT_MS;
 }
 
