@@ -28,7 +28,8 @@ export function replyFromEvents(events: readonly SessionEvent[], facts: ReplyFac
   };
   let ended = false;
   for (const event of events) {
-    if (reply.seq[0] < 0) reply.seq[0] = seqOf(event);
+    // A session's first command is preceded by the event that begins the session: that is not its own.
+    if (event.type === 'input') reply.seq[0] = event.seq;
     if (event.type === 'output' && event.stream === 'stdout') reply.stdout += `${event.value}\n`;
     else if (event.type === 'output' && event.stream === 'stderr') reply.stderr += `${event.value}\n`;
     else if (event.type === 'output') {

@@ -73,7 +73,7 @@ export class SessionManager implements ISessionManager {
     return instance;
   }
 
-  executeCommand(sessionName: string, command: string): Promise<ExecuteResult> {
+  async executeCommand(sessionName: string, command: string): Promise<ExecuteResult> {
     return this.provide(sessionName).execute(command);
   }
 

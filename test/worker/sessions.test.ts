@@ -1,0 +1,172 @@
+/** Sessions in a worker, with a real kernel and real storage code: what a client sees, and what the log holds. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { SessionEvent } from '../../bus/types.ts';
+import { until } from '../kit/until.ts';
+import { startWorld } from './world.ts';
+
+const types = (events: SessionEvent[]) => events.map(({ type }) => type);
+
+describe('a session in a worker', () => {
+  it('commits a pure cell as one commit before it answers', async () => {
+    await using world = await startWorld();
+    const reply = await world.client.execute('s', 'console.log("hi"); 1 + 1', { commandId: 'c' });
+    assert.deepEqual([reply.output, reply.stdout, reply.seq, reply.error], ['2', 'hi\n', [1, 3], null]);
+    const last = await world.log.last('s');
+    assert.deepEqual(types(last!.commit.events), ['session', 'input', 'output', 'output']);
+    assert.equal(last!.commit.head.running, undefined);
+  });
+
+  it('answers a thrown error with a stack that points into the cell', async () => {
+    await using world = await startWorld();
+    const { error } = await world.client.execute(
+      's',
+      'const f = () => {\n  throw new TypeError("no")\n}\nf()',
+    );
+    assert.equal(error?.name, 'TypeError');
+    assert.match(error!.stack, /<cell 1>:2:/);
+    assert.equal((await world.client.execute('s', '_error.message')).output, "'no'");
+  });
+
+  it('records a model call and never makes it again in a replay', async () => {
+    await using world = await startWorld();
+    const { output } = await world.client.execute(
+      's',
+      "(await Promise.all(['a', 'b'].map((p) => llm(p)))).join()",
+    );
+    assert.match(output, /a.*b/);
+    const events = await world.events('s');
+    assert.equal(events.filter(({ type }) => type === 'llm_resp').length, 2);
+    const replay = await world.client.replay('s');
+    assert.deepEqual([replay.verified, world.calls.length], [true, 2]);
+  });
+
+  it('wakes a cell that sleeps, and lets timers fire between cells', async () => {
+    await using world = await startWorld();
+    const { output } = await world.client.execute(
+      's',
+      'await new Promise((done) => setTimeout(() => done("awake"), 30))',
+    );
+    assert.equal(output, "'awake'");
+    await world.client.execute(
+      's',
+      'let ticks = 0; const timer = setInterval(() => { if (++ticks === 3) clearInterval(timer) }, 10)',
+    );
+    await until(async () => (await world.client.execute('s', 'ticks')).output === '3');
+    assert.equal((await world.client.replay('s')).verified, true);
+  });
+
+  it('ends a cell that never settles, and stays usable', async () => {
+    await using world = await startWorld();
+    const { error } = await world.client.execute('s', 'await new Promise(() => {})');
+    assert.equal(error?.name, 'NeverSettledError');
+    assert.equal((await world.client.execute('s', '1')).output, '1');
+  });
+
+  it('undoes a turn that hits the memory limit, and stays usable with the state before it', async () => {
+    await using world = await startWorld();
+    await world.client.execute('s', 'let keep = [1, 2]; let waste = []');
+    const { error } = await world.client.execute(
+      's',
+      'keep.push(3); console.log("before"); for (;;) waste.push(new Array(1000).fill(waste.length))',
+    );
+    assert.match(error!.name, /Memory/);
+    assert.equal((await world.client.execute('s', '[keep.length, waste.length]')).output, '[ 2, 0 ]');
+    const undone = (await world.events('s')).find((event) => event.type === 'error');
+    assert.equal(undone?.type === 'error' && undone.rolledBack, true);
+    assert.equal((await world.client.replay('s')).verified, true);
+  });
+
+  it('records a wall-clock strike so that a replay strikes at the same step', async () => {
+    await using world = await startWorld();
+    await world.client.execute('s', 'let n = 0');
+    const { error } = await world.client.execute('s', 'for (;;) n++', { timeoutMs: 150 });
+    assert.equal(error?.name, 'TimeoutError');
+    const before = (await world.client.execute('s', 'n')).output;
+    await world.client.forceSave('s');
+    const replay = await world.client.replay('s');
+    assert.deepEqual([replay.verified, replay.checkpoints > 0], [true, true]);
+    assert.equal((await world.client.execute('s', 'n')).output, before);
+  });
+
+  it('strikes a running cell on interrupt, and gives up one that awaits', async () => {
+    await using world = await startWorld();
+    await world.client.execute('s', '1');
+    const running = world.client.execute('s', 'for (;;);', { commandId: 'loop' });
+    await until(async () => types(await world.events('s')).filter((type) => type === 'input').length === 2);
+    await world.client.interrupt('s', 'loop');
+    assert.equal((await running).error?.name, 'InterruptedError');
+    const awaiting = world.client.execute('s', 'await new Promise((done) => setTimeout(done, 60_000))', {
+      commandId: 'sleep',
+    });
+    await until(async () => types(await world.events('s')).includes('effect_req'));
+    await world.client.interrupt('s', 'sleep');
+    assert.equal((await awaiting).error?.name, 'InterruptedError');
+    assert.equal((await world.client.execute('s', '2')).output, '2');
+    assert.equal((await world.client.replay('s')).verified, true);
+  });
+
+  it('closes on exit() and says so to whoever comes later', async () => {
+    await using world = await startWorld();
+    const reply = await world.client.execute('s', 'exit()', { commandId: 'bye' });
+    assert.equal(reply.shouldExit, true);
+    assert.equal(
+      (await world.client.execute('s', 'exit()', { commandId: 'bye' })).repeated,
+      true,
+      'a retry is answered',
+    );
+    await assert.rejects(world.client.execute('s', '1'), { code: 'CLOSED' });
+    assert.equal((await world.client.inspect('s')).state.status, 'closed');
+  });
+
+  it('looks without touching', async () => {
+    await using world = await startWorld();
+    await world.client.execute(
+      's',
+      'let list = [3, 1, 2]; const spy = { get trap() { list.push(0); return 1 } }',
+    );
+    const first = await world.client.inspect('s');
+    const again = await world.client.inspect('s');
+    assert.equal(first.state.stateId, again.state.stateId);
+    assert.deepEqual(first.state.variables.map(({ name }) => name).sort(), ['list', 'spy']);
+    assert.ok(
+      (await world.client.complete('s', 'list.so', 7)).completions.some((word) => word.includes('sort')),
+    );
+    assert.equal((await world.client.execute('s', 'list.length')).output, '3');
+    assert.deepEqual(first.metadata.eventCount, 3);
+  });
+
+  it('refuses to look at, close or save what does not exist', async () => {
+    await using world = await startWorld();
+    for (const ask of [
+      world.client.inspect('no'),
+      world.client.closeSession('no'),
+      world.client.forceSave('no'),
+      world.client.replay('no'),
+    ]) {
+      await assert.rejects(ask, { code: 'NOT_FOUND' });
+    }
+    assert.deepEqual(await world.client.listSessions(), []);
+  });
+
+  it('does not let an endless loop delay other sessions', async () => {
+    await using world = await startWorld();
+    await world.client.execute('calm', 'let x = 1');
+    const loop = world.client.execute('wild', 'for (;;);', { timeoutMs: 3_000 });
+    await until(async () => (await world.client.getSession('wild')) !== null);
+    for (let count = 2; count < 12; count++) {
+      assert.equal((await world.client.execute('calm', '++x')).output, String(count));
+    }
+    assert.equal((await world.client.getSession('wild'))?.eventCount, 2, 'the loop is still running');
+    await world.client.interrupt('wild');
+    assert.equal((await loop).error?.name, 'InterruptedError');
+  });
+
+  it('commits a turn that is too large for one commit in several', async () => {
+    await using world = await startWorld();
+    const code =
+      'const answers = Array.from({length: 6}, (_, i) => llm(String(i).repeat(700_000))); (await Promise.all(answers)).length';
+    assert.equal((await world.client.execute('s', code)).output, '6');
+    assert.equal((await world.client.replay('s')).verified, true);
+  });
+});
