@@ -8,7 +8,7 @@ const packr = new Packr({ useRecords: false, variableMapSize: true, moreTypes: f
 
 /** Encodes a value as msgpack. Keys whose value is undefined are left out. */
 export function encode(value: unknown): Uint8Array {
-  return packr.pack(prune(value));
+  return packr.pack(tidied(value, false));
 }
 
 /**
@@ -25,7 +25,12 @@ export function decode(bytes: Uint8Array): unknown {
 
 /** Encodes with map keys sorted at every level, so that equal values give equal bytes. */
 export function encodeCanonical(value: unknown): Uint8Array {
-  return packr.pack(sorted(value));
+  return packr.pack(tidied(value, true));
+}
+
+/** The value with map keys sorted at every level and undefined ones left out; itself when it is so already. */
+export function canonical<T>(value: T): T {
+  return tidied(value, true) as T;
 }
 
 /** The hash of a commit: sha256 (hex) over its canonical encoding without `hash`. */
@@ -43,21 +48,44 @@ function isPlain(value: object): boolean {
   return proto === Object.prototype || proto === null;
 }
 
-function prune(value: unknown): unknown {
+/**
+ * Leaves out undefined values and (with `sort`) sorts keys. Copies only what has to change: most of what is
+ * encoded is in order already, and commits are encoded several times on their way.
+ */
+function tidied(value: unknown, sort: boolean): unknown {
   if (value === null || typeof value !== 'object') return value;
-  if (Array.isArray(value)) return value.map(prune);
+  if (Array.isArray(value)) return tidiedArray(value, sort);
   if (!isPlain(value)) return value;
+  const record = value as Record<string, unknown>;
+  const keys = Object.keys(record);
+  let inOrder = true;
+  /** Children that had to change; each is looked at once, whatever its depth. */
+  let changed: Map<string, unknown> | undefined;
+  for (let index = 0; index < keys.length; index++) {
+    const key = keys[index]!;
+    const item = record[key];
+    if (item === undefined || (sort && index > 0 && key < keys[index - 1]!)) inOrder = false;
+    const tidy = tidied(item, sort);
+    if (tidy === item) continue;
+    changed ??= new Map();
+    changed.set(key, tidy);
+  }
+  if (inOrder && !changed) return value;
+  if (sort) keys.sort();
   const out: Record<string, unknown> = {};
-  for (const [key, item] of Object.entries(value)) if (item !== undefined) out[key] = prune(item);
+  for (const key of keys) {
+    if (record[key] !== undefined) out[key] = changed?.has(key) ? changed.get(key) : record[key];
+  }
   return out;
 }
 
-function sorted(value: unknown): unknown {
-  if (value === null || typeof value !== 'object') return value;
-  if (Array.isArray(value)) return value.map(sorted);
-  if (!isPlain(value)) return value;
-  const out: Record<string, unknown> = {};
-  const record = value as Record<string, unknown>;
-  for (const key of Object.keys(record).sort()) if (record[key] !== undefined) out[key] = sorted(record[key]);
-  return out;
+function tidiedArray(items: readonly unknown[], sort: boolean): unknown {
+  let copy: unknown[] | undefined;
+  for (let index = 0; index < items.length; index++) {
+    const tidy = tidied(items[index], sort);
+    if (tidy === items[index]) continue;
+    copy ??= [...items];
+    copy[index] = tidy;
+  }
+  return copy ?? items;
 }

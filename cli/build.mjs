@@ -62,7 +62,6 @@ async function buildAll() {
       platform: 'node',
       target: 'node20',
       sourcemap: 'linked',
-      keepNames: true,
       external: EXTERNAL.flatMap((name) => [name, `${name}/*`]),
       // Bundled CommonJS packages call require() for Node's own modules.
       banner: {

@@ -20,7 +20,7 @@ import {
 } from './thread-port.ts';
 
 /** A turn that takes longer is slow, and others do not wait for it, ms. */
-const SLOW_MS = 5;
+const SLOW_MS = 10;
 const WARM_DELAY_MS = 5;
 
 const { setup, port } = workerData as { setup: ThreadSetup; port: MessagePort };

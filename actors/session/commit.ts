@@ -1,5 +1,5 @@
 /** Builds commits out of a fold and new events. Pure; the id and the time are arguments. */
-import { commitHash } from '../../bus/codec.ts';
+import { canonical, commitHash } from '../../bus/codec.ts';
 import type { Commit, SessionEvent } from '../../bus/types.ts';
 import { applyEvents, isUnfinished, seqOf, wakeAt } from './fold.ts';
 import { encodeFold } from './fold-codec.ts';
@@ -50,5 +50,8 @@ export function makeCommit(
   const wake = wakeAt(next);
   if (wake !== undefined) body.head.wakeAt = wake;
   if (carries) body.fold = encodeFold(next);
-  return { commit: { ...body, hash: commitHash(body) }, next };
+  // In canonical order once, so that nobody on its way has to sort it again.
+  const commit = canonical({ ...body, hash: '' });
+  commit.hash = commitHash(commit);
+  return { commit, next };
 }

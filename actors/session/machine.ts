@@ -2,9 +2,9 @@
  * The statechart of a session. It says what may happen when; it holds no data. Guards and actions are handed
  * in by the one interpreter (`interpreter.ts`) that performs them and reports back with events.
  *
- *   restoring -> replaying -> deciding -> ready | running | awaitingEffects | closed
- *   running -> committing -> deciding
- *   ready | awaitingEffects -> checkpointing -> deciding
+ *   restoring -> replaying -> ready | running | awaitingEffects | closed
+ *   running -> committing -> ready | running | awaitingEffects | closed
+ *   ready | awaitingEffects -> checkpointing -> back
  *   any -> fenced (someone else committed), failed (cannot be restored), retired (handed back on purpose)
  */
 import { type Actor, setup } from 'xstate';
@@ -38,7 +38,7 @@ export interface SessionQuestions {
 
 /** The machine with its actions and guards bound to one session. */
 export function makeSessionMachine(perform: (action: SessionAction) => void, questions: SessionQuestions) {
-  return setup({
+  const machine = setup({
     types: { events: {} as SessionMachineEvent },
     actions: {
       load: () => perform('load'),
@@ -56,7 +56,15 @@ export function makeSessionMachine(perform: (action: SessionAction) => void, que
       hasStep: () => questions.hasStep(),
       isAwaiting: () => questions.isAwaiting(),
     },
-  }).createMachine({
+  });
+  /** Where a session goes when nothing is under way. */
+  const onwards = [
+    { guard: 'hasStep', target: 'running' },
+    { guard: 'isClosed', target: 'closed' },
+    { guard: 'isAwaiting', target: 'awaitingEffects' },
+    { target: 'ready' },
+  ] as const;
+  return machine.createMachine({
     id: 'session',
     initial: 'restoring',
     on: {
@@ -67,26 +75,18 @@ export function makeSessionMachine(perform: (action: SessionAction) => void, que
     },
     states: {
       restoring: { entry: 'load', on: { LOADED: 'replaying' } },
-      replaying: { entry: 'replay', on: { REPLAYED: 'deciding' } },
-      deciding: {
-        always: [
-          { guard: 'hasStep', target: 'running' },
-          { guard: 'isClosed', target: 'closed' },
-          { guard: 'isAwaiting', target: 'awaitingEffects' },
-          { target: 'ready' },
-        ],
-      },
+      replaying: { entry: 'replay', on: { REPLAYED: onwards } },
       ready: {
         entry: 'settle',
         on: { MAIL: { guard: 'hasStep', target: 'running' }, CHECKPOINT: 'checkpointing' },
       },
       running: { entry: 'step', on: { TURN: 'committing' } },
-      committing: { entry: 'append', on: { COMMITTED: 'deciding' } },
+      committing: { entry: 'append', on: { COMMITTED: onwards } },
       awaitingEffects: {
         entry: 'settle',
         on: { MAIL: { guard: 'hasStep', target: 'running' }, CHECKPOINT: 'checkpointing' },
       },
-      checkpointing: { entry: 'checkpoint', on: { CHECKPOINTED: 'deciding' } },
+      checkpointing: { entry: 'checkpoint', on: { CHECKPOINTED: onwards } },
       closed: {
         entry: 'settle',
         on: { MAIL: { guard: 'hasStep', target: 'running' }, CHECKPOINT: 'checkpointing' },

@@ -34,6 +34,9 @@ export interface ReplayResult {
   divergence: Divergence | null;
 }
 
+/** Three weeks: no turn takes that long. */
+const UNLIMITED_MS = 2 ** 31 - 1;
+
 /**
  * Replays `events` (all that follow `fold`, in order) into `kernel`, which stands at `fold`.
  * @throws whatever the kernel throws; differences are results, not exceptions.
