@@ -3,6 +3,7 @@ import type { Clock } from '../../bus/port.ts';
 import type { SessionEvent } from '../../bus/types.ts';
 import { applyEvent, applyEvents } from './fold.ts';
 import type { SessionFold } from './fold-shape.ts';
+import { isDerived } from './turn.ts';
 
 /** Rough bytes of events in one commit; a larger turn becomes several commits. */
 const COMMIT_BYTES_MAX = 2_000_000;
@@ -68,4 +69,28 @@ function weightOf(event: SessionEvent): number {
     default:
       return 100;
   }
+}
+
+/**
+ * What is committed instead of a turn whose outcome no commit can hold: what entered, and that it came to
+ * nothing. Replay does not run such a turn.
+ */
+export function undone(batch: Batch, fold: SessionFold, why: Error, timestamp: string): Batch {
+  const outcome = batch.events.findIndex(isDerived);
+  const entered = batch.events.slice(0, Math.max(0, outcome)).filter(({ type }) => type !== 'interrupt');
+  const replaced = new Batch(fold, entered);
+  const { name, message } = why;
+  const cell = replaced.fold.running?.cell;
+  const stack = `${name}: ${message}`;
+  replaced.push({
+    type: 'error',
+    seq: replaced.next,
+    message,
+    timestamp,
+    name,
+    stack,
+    cell,
+    rolledBack: true,
+  });
+  return replaced;
 }

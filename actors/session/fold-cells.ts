@@ -32,11 +32,19 @@ export const cellEvents: Cells = {
   output: (fold, event) =>
     (event.stream ?? 'result') === 'result' ? endCell(fold, event.durationMs ?? 0) : {},
 
-  error: (fold, event) => endCell(fold, event.durationMs ?? 0),
+  error: (fold, event) => ({
+    ...endCell(fold, event.durationMs ?? 0),
+    // An undone turn asked for nothing, even where some of its requests were committed before it was undone.
+    ...(event.rolledBack ? { effects: askedBefore(fold) } : {}),
+  }),
 
   interrupt: () => ({}),
 };
 
 function endCell(fold: SessionFold, durationMs: number): Partial<SessionFold> {
   return { running: null, replayCostMs: fold.replayCostMs + durationMs };
+}
+
+function askedBefore({ effects, running }: SessionFold): SessionFold['effects'] {
+  return running ? effects.filter(({ seq }) => seq < running.turnAt) : effects;
 }

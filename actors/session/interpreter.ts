@@ -14,7 +14,7 @@ import type { ExecuteReply, ExecuteRequest } from '../../bus/protocol.ts';
 import type { SessionEvent } from '../../bus/types.ts';
 import type { Turn } from '../kernel/port.ts';
 import { divergenceError, type Loaded, loadSession, replaySession } from './activation.ts';
-import { Batch } from './batch.ts';
+import { Batch, undone } from './batch.ts';
 import { checkpointDue, isSaved, takeCheckpoint } from './checkpoints.ts';
 import { goesOn } from './entry.ts';
 import { emptyFold } from './fold.ts';
@@ -31,16 +31,9 @@ import {
 } from './machine.ts';
 import { type Mail, Mailbox, type Waiter } from './mailbox.ts';
 import { OpenEffects } from './open-effects.ts';
-import type { SessionPorts } from './ports.ts';
+import type { SessionListener, SessionPorts } from './ports.ts';
 import { RecordedReplies } from './recorded-replies.ts';
 import { Stepper } from './stepper.ts';
-
-export interface SessionListener {
-  /** Events that are durable now. */
-  onCommitted(events: readonly SessionEvent[]): void;
-  /** The session is not resident any more. */
-  onEnd(why: EndReason, error: unknown): void;
-}
 
 const FAILURES_MAX = 3;
 
@@ -271,6 +264,10 @@ export class SessionInterpreter {
     try {
       await this.#writer.write(this.#batch!);
     } catch (error) {
+      if (hasCode(error, 'TOO_LARGE') && this.#turn && !this.#turn.poisoned) {
+        this.#undo(error);
+        return this.#append();
+      }
       // A definite refusal is the command's outcome; the kernel is rebuilt from the log without it.
       if (hasCode(error, 'FENCED', 'UNAVAILABLE') || !this.#command) throw error;
       this.#command.reject(error);
@@ -282,6 +279,14 @@ export class SessionInterpreter {
     this.#tell();
     // After an undone turn the kernel's session is gone; the log says how to rebuild it.
     this.#send({ type: this.#turn?.poisoned ? 'LOST' : 'COMMITTED' });
+  }
+
+  /** The turn's outcome fits into no commit: the log says that it came to nothing, and why. */
+  #undo(error: RepriseError): void {
+    const batch = this.#batch!;
+    const why = new RangeError(`the outcome of the turn cannot be stored: ${error.message}`);
+    this.#batch = undone(batch, this.fold, why, batch.timestamp(this.#ports.clock));
+    this.#turn = { ...this.#turn!, poisoned: true };
   }
 
   /** Who hears of a commit hears of it here. */

@@ -42,7 +42,14 @@ export class LogWriter implements IIncrementalWriter {
       const base = this.fold;
       const facts = { commit: newId(), epoch: this.#epoch, kernel, atMs: clock.now() };
       const { commit, next } = makeCommit(base, events, facts);
-      const { position, sizeBytes } = await store.append(commit, base.log.position);
+      let stored: { position: number; sizeBytes: number };
+      try {
+        stored = await store.append(commit, base.log.position);
+      } catch (error) {
+        batch.events.unshift(...events);
+        throw error;
+      }
+      const { position, sizeBytes } = stored;
       this.fold = placeAt(next, { commit, position, sizeBytes });
       batch.rebase(this.fold);
       this.#ports.onCommitted(events);

@@ -4,6 +4,7 @@ import type { AppendReply, LoadReply } from '../../bus/protocol.ts';
 import type { Commit, Json, SessionEvent, SessionMetadata, StoredCommit } from '../../bus/types.ts';
 import type { KernelHost } from '../kernel/port.ts';
 import type { OpenEffect } from './fold-shape.ts';
+import type { EndReason } from './machine.ts';
 
 export interface SessionStore {
   /**
@@ -72,4 +73,11 @@ export interface SessionPorts {
   /** Unique ids: commits, sessions, seeds. */
   newId(): string;
   settings: SessionSettings;
+}
+
+export interface SessionListener {
+  /** Events that are durable now. */
+  onCommitted(events: readonly SessionEvent[]): void;
+  /** The session is not resident any more. */
+  onEnd(why: EndReason, error: unknown): void;
 }

@@ -81,7 +81,10 @@ function requestEvent(request: KernelRequest, seq: number, facts: TurnFacts): Se
   };
 }
 
-/** The text a reader of the log should see for an LLM request: the prompt, or the last message. */
+/** Of a message that is in `request` in full, the prompt shows no more than this. */
+const PROMPT_CHARS_MAX = 2_000;
+
+/** The text a reader of the log should see for an LLM request: the prompt, or the beginning of the last message. */
 export function promptOf(payload: Json): string {
   if (payload === null || typeof payload !== 'object' || Array.isArray(payload)) return '';
   if (typeof payload.prompt === 'string') return payload.prompt;
@@ -89,7 +92,8 @@ export function promptOf(payload: Json): string {
   const last = messages.at(-1);
   const content =
     last !== null && typeof last === 'object' && !Array.isArray(last) ? last?.content : undefined;
-  return typeof content === 'string' ? content : content === undefined ? '' : JSON.stringify(content);
+  const text = typeof content === 'string' ? content : content === undefined ? '' : JSON.stringify(content);
+  return text.slice(0, PROMPT_CHARS_MAX);
 }
 
 function endEvent(turn: Turn, seq: number, facts: TurnFacts): SessionEvent {

@@ -109,7 +109,8 @@ export class StoreClient implements SessionStore {
             hint: 'retry with the same commandId; `reprise doctor` tells what is wrong',
           });
         }
-        await sleep(Math.min(10 * 2 ** attempt, 500));
+        // The connection keeps a worker alive, not its waiting.
+        await sleep(Math.min(10 * 2 ** attempt, 500), undefined, { ref: false });
       }
     }
   }

@@ -34,6 +34,11 @@ async function commandLines(): Promise<string[]> {
   return Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')));
 }
 
+/** What a demo left behind; the cache of the TypeScript loader is not its own. */
+async function leftIn(folder: string): Promise<string[]> {
+  return (await readdir(folder)).filter((name) => !name.startsWith('tsx-'));
+}
+
 test('the demo shows all it claims and leaves nothing behind', async () => {
   const { code, stdout, stderr } = await shell.run(['demo'], { env: { TMPDIR: temporary } });
   assert.equal(code, 0, `${stdout}\n${stderr}`);
@@ -44,7 +49,7 @@ test('the demo shows all it claims and leaves nothing behind', async () => {
   const pids = pidsIn(stdout);
   assert.ok(pids.length >= 10);
   await until(() => !pids.some(isAlive));
-  assert.deepEqual(await readdir(temporary), []);
+  assert.deepEqual(await leftIn(temporary), []);
 });
 
 for (const [moment, sign, processes] of [
@@ -60,13 +65,13 @@ for (const [moment, sign, processes] of [
     });
     const outcome = outcomeOf(child);
     await until(() => text.includes(sign), 60_000);
-    const [home] = await readdir(temporary);
+    const [home] = await leftIn(temporary);
     child.kill('SIGINT');
     assert.equal((await outcome).code, 130);
     const pids = pidsIn(text);
     assert.ok(pids.length >= processes);
     await until(() => !pids.some(isAlive));
     await until(async () => !(await commandLines()).some((line) => line.includes(home!)));
-    assert.deepEqual(await readdir(temporary), []);
+    assert.deepEqual(await leftIn(temporary), []);
   });
 }

@@ -1,6 +1,7 @@
 /** Sessions in a worker, with a real kernel and real storage code: what a client sees, and what the log holds. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { RepriseError } from '../../bus/errors.ts';
 import type { SessionEvent } from '../../bus/types.ts';
 import { until } from '../kit/until.ts';
 import { startWorld } from './world.ts';
@@ -9,7 +10,7 @@ const types = (events: SessionEvent[]) => events.map(({ type }) => type);
 
 describe('a session in a worker', () => {
   it('commits a pure cell as one commit before it answers', async () => {
-    await using world = await startWorld();
+    await using world = await startWorld({ settings: { earlyCommitMs: 60_000 } });
     const reply = await world.client.execute('s', 'console.log("hi"); 1 + 1', { commandId: 'c' });
     assert.deepEqual([reply.output, reply.stdout, reply.seq, reply.error], ['2', 'hi\n', [1, 3], null]);
     const last = await world.log.last('s');
@@ -165,8 +166,27 @@ describe('a session in a worker', () => {
   it('commits a turn that is too large for one commit in several', async () => {
     await using world = await startWorld();
     const code =
-      'const answers = Array.from({length: 6}, (_, i) => llm(String(i).repeat(700_000))); (await Promise.all(answers)).length';
+      'const answers = Array.from({length: 6}, (_, i) => llm(String(i).repeat(500_000))); (await Promise.all(answers)).length';
     assert.equal((await world.client.execute('s', code)).output, '6');
+    assert.equal((await world.client.replay('s')).verified, true);
+  });
+
+  it('refuses a model request that could not be stored, and undoes a turn that could not', async () => {
+    await using world = await startWorld();
+    const { error } = await world.client.execute('s', "await llm('x'.repeat(2_000_000))");
+    assert.match(error!.message, /2000013 characters/);
+    // On a server with small messages the same turn does not fit where others take it.
+    const append = world.log.append.bind(world.log);
+    world.log.append = async (commit, expected, bytes) => {
+      if (commit.events.some((event) => event.type === 'llm_req'))
+        throw new RepriseError('TOO_LARGE', 'too large');
+      return append(commit, expected, bytes);
+    };
+    await world.client.execute('s', 'let n = 1');
+    const undone = await world.client.execute('s', "n = 2; await llm('hello')");
+    assert.match(undone.error!.message, /cannot be stored/);
+    assert.equal((await world.client.execute('s', 'n')).output, '1');
+    assert.deepEqual(world.calls, []);
     assert.equal((await world.client.replay('s')).verified, true);
   });
 });

@@ -62,10 +62,13 @@ export class World implements AsyncDisposable {
       async (message) => {
         const { receiptKey, request } = decode(message.data) as LlmCall;
         this.calls.push(receiptKey);
-        const answer = await echo.call({ ...parseRequest(request), model: 'echo' }, {
-          signal: new AbortController().signal,
-          idempotencyKey: receiptKey,
-        });
+        const answer = await echo.call(
+          { ...parseRequest(request), model: 'echo' },
+          {
+            signal: new AbortController().signal,
+            idempotencyKey: receiptKey,
+          },
+        );
         message.respond(encode({ ok: true, ...answer }));
       },
       { queue: QUEUES.llm },
@@ -100,6 +103,9 @@ export class World implements AsyncDisposable {
     const [killed] = this.workers.splice(index, 1);
     killed!.bus.disconnect();
     await killed!.kernel.close();
+    // What a dead process would not do either: its timers must not outlive the test.
+    for (const instance of worker.sessions.pool.getAll()) instance.retire();
+    await worker.stop(0);
   }
 
   async events(session: string): Promise<SessionEvent[]> {
