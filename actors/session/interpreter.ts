@@ -11,7 +11,6 @@
 import { createActor } from 'xstate';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
 import type { ExecuteReply, ExecuteRequest } from '../../bus/protocol.ts';
-import type { SessionEvent } from '../../bus/types.ts';
 import type { Turn } from '../kernel/port.ts';
 import { divergenceError, type Loaded, loadSession, replaySession } from './activation.ts';
 import { Batch, undone } from './batch.ts';
