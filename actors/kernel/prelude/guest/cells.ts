@@ -11,16 +11,19 @@ import {
   IntrinsicTypeError,
   put,
 } from './intrinsics.ts';
-import { describe, type Failure, inspectBounded } from './rendering.ts';
+import { describe, type Failure, inspectBounded, type Rendering } from './rendering.ts';
 import { forgetMap, rememberMap } from './stacks.ts';
-import { bare, emit } from './wall.ts';
+import { bare, emit, writeResult } from './wall.ts';
 
 let running: number | undefined;
+/** The running cell has a map: most have none. */
+let mapped = false;
 let lastResult: unknown;
 let lastError: unknown;
 /** Thrown by `exit()`: unwinds the cell, is no error. */
 const exitMark = bare({ exit: true });
 let exiting = false;
+const NOTHING: Rendering = { text: '', truncated: false };
 
 setCellSource(() => running);
 setExitMark(exitMark);
@@ -28,14 +31,16 @@ setExitMark(exitMark);
 export function begin(given: { cell: number; map?: string | null }): void {
   running = given.cell;
   exiting = false;
-  rememberMap(given.cell, given.map ?? null);
+  const map = given.map ?? null;
+  mapped = map !== null;
+  rememberMap(given.cell, map);
 }
 
 /** Ends the running cell; false when `cell` is not the one that runs (it was abandoned meanwhile). */
 function end(cell: number | undefined): boolean {
   if (cell === undefined || running !== cell) return false;
   running = undefined;
-  forgetMap(cell);
+  if (mapped) forgetMap(cell);
   return true;
 }
 
@@ -57,20 +62,20 @@ export function cellDone(promise: Promise<{ value: unknown }>): void {
 
 function succeed(cell: number | undefined, value: unknown): void {
   // Rendering may run user code (getters, custom inspect): the cell still runs.
-  const shown = value === undefined || exiting ? { text: '', truncated: false } : inspectBounded(value);
+  const shown = value === undefined || exiting ? NOTHING : inspectBounded(value);
   if (!end(cell)) return;
   lastResult = value;
-  emitResult(shown.text, shown.truncated);
+  finish(shown);
 }
 
-function emitResult(text: string, truncated: boolean): void {
-  emit('result', truncated ? bare({ text, truncated }) : bare({ text }));
+function finish({ text, truncated }: Rendering): void {
+  writeResult(text, truncated);
   emit('settled', undefined);
 }
 
 function fail(cell: number | undefined, reason: unknown): void {
   if (exiting || reason === exitMark) {
-    if (end(cell)) emitResult('', false);
+    if (end(cell)) finish(NOTHING);
     return;
   }
   const failure = describe(reason);

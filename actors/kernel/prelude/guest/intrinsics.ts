@@ -60,6 +60,14 @@ export const {
 // biome-ignore lint/security/noGlobalEval: reading a name of the global lexical scope has no other way
 export const globalEval: (code: string) => unknown = globalThis.eval;
 
+// This engine evaluates `${a}${b}` by calling the `concat` it finds: what the prelude writes must not depend on a
+// user's. Keeping it out of reach is the one thing that differs from Node.
+defineProperty(String.prototype, 'concat', {
+  __proto__: null,
+  writable: false,
+  configurable: false,
+} as object);
+
 export const objectToString = uncurry(Object.prototype.toString);
 export const hasOwn = uncurry(Object.prototype.hasOwnProperty);
 export const isEnumerable = uncurry(Object.prototype.propertyIsEnumerable);
@@ -83,6 +91,7 @@ export const { fromCharCode } = String;
 export const toFixed = uncurry(Number.prototype.toFixed);
 export const numberToString = uncurry(Number.prototype.toString as (this: number, radix: number) => string);
 export const test = uncurry(RegExp.prototype.test);
+export const exec = uncurry(RegExp.prototype.exec);
 
 export const arrayJoin = uncurry(Array.prototype.join as (this: string[], by: string) => string);
 export const arraySort = uncurry(Array.prototype.sort as (this: string[]) => string[]);

@@ -5,18 +5,21 @@
 import {
   arraySlice,
   create,
-  define,
+  exec,
+  freeze,
   getOwnPropertyDescriptor,
   getPrototypeOf,
   INFINITE,
   IntrinsicError,
   IntrinsicMap,
   IntrinsicSet,
+  indexOf,
   isArray,
   isEnumerable,
   objectToString,
   ownKeys,
   push,
+  setPrototypeOf,
   slice,
   startsWith,
   uncurry,
@@ -97,19 +100,26 @@ export const libraryModules: Record<number, { exports: object }> = {
   727: { exports: binding },
 };
 
-/** The list of objects under way: an array whose methods are its own, for the library calls them by name. */
-export function ownList(): unknown[] {
-  const list: unknown[] = [];
-  define(list, 'push', (item: unknown) => push(list, item));
-  define(list, 'pop', () => {
-    list.length--;
-  });
-  define(list, 'includes', (item: unknown) => {
-    for (let at = 0; at < list.length; at++) if (list[at] === item) return true;
+/** The methods that the library calls by name on its list of objects under way. */
+const listMethods = freeze({
+  __proto__: null,
+  push(this: unknown[], item: unknown): void {
+    push(this, item);
+  },
+  pop(this: unknown[]): void {
+    this.length--;
+  },
+  includes(this: unknown[], item: unknown): boolean {
+    for (let at = 0; at < this.length; at++) if (this[at] === item) return true;
     return false;
-  });
-  return list;
-}
+  },
+});
+
+/**
+ * The list of objects under way: an array with our methods. They are shared: methods that knew their list would
+ * leave a cycle behind with every rendering, and sessions' images would carry those until the next collection.
+ */
+export const ownList = (): unknown[] => setPrototypeOf([], listMethods) as unknown[];
 
 type Step = { done?: boolean; value: unknown };
 const mapEntries = uncurry(Map.prototype.entries);
@@ -130,6 +140,8 @@ export const setItems = (set: unknown): unknown =>
   iterable(types.isSet(set) ? setValues(set as Set<unknown>) : set, nextOfSet);
 
 let library: Library;
+/** The library's options for everyone; a custom inspect function can get hold of them and change them. */
+let defaults: InspectOptions;
 
 /** Starts the library; `load` requires its modules. */
 export function startLibrary(load: Require): void {
@@ -144,11 +156,54 @@ export function startLibrary(load: Require): void {
   // The library froze them: what it requires is an heir of ours.
   libraryModules[683] = { exports: create(primordials, { ObjectKeys: { value: firstKeys } }) };
   library = load(223) as Library;
+  defaults = library.inspect.defaultOptions;
 }
 
 export interface Rendering {
   text: string;
   truncated: boolean;
+}
+
+/** The rest needs quoting, or cannot be told without a look at its neighbours. */
+const NOT_PLAIN = /[^ -&(-[\]-~\xa0-\ud7ff\ue000-\uffff]/;
+const PLAIN_LENGTH = 200;
+const PLAIN_BIGINT = 2n ** 64n;
+
+const usual = (): boolean =>
+  defaults.colors === false && defaults.numericSeparator === false && defaults.maxStringLength === 10_000;
+
+/**
+ * Most results of cells: primitives whose text is known without the library, which takes longer for them than
+ * the cell itself. Undefined: the library has to say.
+ */
+function plainText(value: unknown): string | undefined {
+  switch (typeof value) {
+    case 'number':
+      return value === 0 && 1 / value < 0 ? '-0' : `${value}`;
+    case 'bigint':
+      return value < PLAIN_BIGINT && value > -PLAIN_BIGINT ? `${value}n` : undefined;
+    case 'string':
+      if (value.length > PLAIN_LENGTH || exec(NOT_PLAIN, value) !== null) return undefined;
+      return `'${value}'`;
+    case 'boolean':
+    case 'undefined':
+      return `${value}`;
+    default:
+      return value === null ? 'null' : undefined;
+  }
+}
+
+/** The arguments of a console call joined by blanks, when all are primitives and the first is no format. */
+function plainLine(args: unknown[]): string | undefined {
+  const first = args[0];
+  if (typeof first === 'string' && args.length > 1 && indexOf(first, '%') >= 0) return undefined;
+  let line = '';
+  for (let at = 0; at < args.length; at++) {
+    const text = typeof args[at] === 'string' ? (args[at] as string) : plainText(args[at]);
+    if (text === undefined || line.length + text.length >= MAX_TEXT) return undefined;
+    line = at === 0 ? text : `${line} ${text}`;
+  }
+  return line;
 }
 
 /** Runs a renderer of the library; whatever goes wrong inside (a getter, a trap, the stack) becomes text. */
@@ -173,17 +228,21 @@ function messageOf(thrown: unknown): string {
   }
 }
 
-export const inspectBounded = (value: unknown, options: InspectOptions = {}): Rendering =>
-  bounded(() => library.inspect(value, options));
+export function inspectBounded(value: unknown, options?: InspectOptions): Rendering {
+  const plain = options === undefined && usual() ? plainText(value) : undefined;
+  return plain === undefined
+    ? bounded(() => library.inspect(value, options))
+    : { text: plain, truncated: false };
+}
 
 export const inspect = (value: unknown, options?: InspectOptions): string =>
   inspectBounded(value, options).text;
 
 /** printf-style, as `util.format`. */
-export const formatBounded = (args: unknown[]): Rendering =>
-  args.length === 1 && typeof args[0] === 'string'
-    ? bounded(() => args[0] as string)
-    : bounded(() => formatAll(args));
+export function formatBounded(args: unknown[]): Rendering {
+  const plain = usual() ? plainLine(args) : undefined;
+  return plain === undefined ? bounded(() => formatAll(args)) : { text: plain, truncated: false };
+}
 
 const { apply } = Reflect;
 const formatAll = (args: unknown[]): string => apply(library.format, undefined, args);

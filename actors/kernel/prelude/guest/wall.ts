@@ -1,5 +1,5 @@
 /** The only way out of the sandbox: one host function, taken and hidden before user code runs. */
-import { put, setPrototypeOf } from './intrinsics.ts';
+import { setPrototypeOf, stringify } from './intrinsics.ts';
 import { jsonText } from './json.ts';
 
 type Emit = (kind: string, payload: string) => void;
@@ -23,9 +23,16 @@ export function bare<T extends object>(payload: T): T {
   return setPrototypeOf(payload, null) as T;
 }
 
+// Every cell goes through these two: their JSON is put together here, without objects.
+const rest = (text: string, truncated: boolean): string =>
+  `"text":${stringify(text)}${truncated ? ',"truncated":true}' : '}'}`;
+
 /** Output on a stream, without final newline. */
 export function write(stream: 'stdout' | 'stderr', level: string, text: string, truncated: boolean): void {
-  const payload: Record<string, unknown> = bare({ stream, level, text });
-  if (truncated) put(payload, 'truncated', true);
-  emit('out', payload);
+  hostEmit('out', `{"stream":"${stream}","level":"${level}",${rest(text, truncated)}`);
+}
+
+/** The text of a cell's value. */
+export function writeResult(text: string, truncated: boolean): void {
+  hostEmit('result', `{${rest(text, truncated)}`);
 }
