@@ -18,7 +18,7 @@ import {
   Table,
   trunc,
 } from './intrinsics.ts';
-import { jsonOf } from './json.ts';
+import { jsonOf, jsonText } from './json.ts';
 import { isPromise } from './kinds.ts';
 import { bare, emit } from './wall.ts';
 
@@ -130,10 +130,18 @@ function errorOf(refusal: Refusal): Error {
   return error;
 }
 
+/** JSON characters of a request to a model: it must fit into a commit. */
+const REQUEST_CHARS_MAX = 600_000;
+
 /** Asks a model; resolves to its text. */
 function llm(input: unknown): Promise<unknown> {
   return new IntrinsicPromise((resolve, reject) => {
-    request('llm', requestOf(input), {
+    const payload = requestOf(input);
+    const { length } = jsonText(payload);
+    if (length > REQUEST_CHARS_MAX) {
+      throw new IntrinsicTypeError(`llm: the request has ${length} characters; at most ${REQUEST_CHARS_MAX}`);
+    }
+    request('llm', payload, {
       fulfil: resolve,
       refuse: (refusal) => reject(errorOf(refusal)),
     });
