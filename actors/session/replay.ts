@@ -5,6 +5,7 @@
  * What is left over at the end of the log (an unfinished turn's events, never committed) is handed back: an
  * owner that took over commits it and carries on.
  */
+import { canonical } from '../../bus/codec.ts';
 import type { Divergence } from '../../bus/protocol.ts';
 import type { SessionEvent } from '../../bus/types.ts';
 import type { KernelStep, Strike, Turn } from '../kernel/port.ts';
@@ -132,7 +133,10 @@ interface StepFacts {
   fold: SessionFold;
 }
 
-/** The kernel step of an event that entered the session; null for events that do not reach the kernel. */
+/**
+ * The kernel step of an event that entered the session; null for events that do not reach the kernel. Objects
+ * enter with their keys in the order in which the log keeps them: the guest's heap shows the difference.
+ */
 export function stepOf(event: SessionEvent, facts: StepFacts): KernelStep | null {
   const { timeMs, strike, failure: failed } = facts;
   const seq = seqOf(event);
@@ -154,7 +158,7 @@ export function stepOf(event: SessionEvent, facts: StepFacts): KernelStep | null
         seq,
         timeMs,
         effect: event.effect ?? -1,
-        ...(event.error ? { error: event.error } : { value: event.response }),
+        ...(event.error ? { error: canonical(event.error) } : { value: event.response }),
         timeoutMs: facts.fold.running?.timeoutMs,
         strike,
         failed,
@@ -165,7 +169,7 @@ export function stepOf(event: SessionEvent, facts: StepFacts): KernelStep | null
         seq,
         timeMs,
         effect: event.effect,
-        ...(event.error ? { error: event.error } : { value: event.value ?? null }),
+        ...(event.error ? { error: canonical(event.error) } : { value: canonical(event.value ?? null) }),
         timeoutMs: facts.fold.running?.timeoutMs,
         strike,
         failed,

@@ -42,6 +42,18 @@ describe('a session in a worker', () => {
     assert.deepEqual([replay.verified, world.calls.length], [true, 2]);
   });
 
+  it('replays a refused model call to the same bytes', async () => {
+    await using world = await startWorld();
+    const { output } = await world.client.execute(
+      's',
+      "try { await llm({ prompt: 'x', fail: 'no' }) } catch (error) { error.message }",
+    );
+    assert.match(output, /no/);
+    await world.client.forceSave('s');
+    const replay = await world.client.replay('s');
+    assert.deepEqual([replay.divergence, replay.checkpoints > 0], [undefined, true]);
+  });
+
   it('wakes a cell that sleeps, and lets timers fire between cells', async () => {
     await using world = await startWorld();
     const { output } = await world.client.execute(

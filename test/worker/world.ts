@@ -62,13 +62,15 @@ export class World implements AsyncDisposable {
       async (message) => {
         const { receiptKey, request } = decode(message.data) as LlmCall;
         this.calls.push(receiptKey);
-        const answer = await echo.call(
-          { ...parseRequest(request), model: 'echo' },
-          {
-            signal: new AbortController().signal,
-            idempotencyKey: receiptKey,
-          },
-        );
+        const { signal } = new AbortController();
+        const refused = (error: Error) => ({
+          response: '',
+          model: 'echo',
+          error: { name: 'LLMError', message: error.message, code: 'PROVIDER' },
+        });
+        const answer = await echo
+          .call({ ...parseRequest(request), model: 'echo' }, { signal, idempotencyKey: receiptKey })
+          .catch(refused);
         message.respond(encode({ ok: true, ...answer }));
       },
       { queue: QUEUES.llm },
