@@ -26,6 +26,12 @@ export interface LongCallOptions {
   firstAnswerMs?: number;
   /** Waits between pings while the call is young; default 20, 40, 80, then every 100 ms, 250 after 5 s. */
   probeEveryMs?: (elapsedMs: number, probe: number) => number;
+  /**
+   * When to send the request again, ms after the call, as long as nothing has been heard: whoever had it may
+   * have died with it, and asking again tells ('no responders') long before silence does. For requests that
+   * may arrive twice only.
+   */
+  resendAfterMs?: readonly number[];
   signal?: AbortSignal;
 }
 
@@ -119,11 +125,24 @@ class Call {
     const hungMs = 2 * firstAnswerMs;
     const reason = timeoutMs <= hungMs ? 'deadline' : 'hung';
     this.#alarm = this.#clock.setTimer(() => this.#end(reason), Math.min(timeoutMs, hungMs));
-    try {
-      this.#bus.publish(subject, data, { reply: inbox.subject });
-    } catch (thrown) {
-      this.#fail(thrown);
-    }
+    const send = () => {
+      try {
+        this.#bus.publish(subject, data, { reply: inbox.subject });
+      } catch (thrown) {
+        this.#fail(thrown);
+      }
+    };
+    send();
+    this.#resendLater(send, [...(this.#options.resendAfterMs ?? [])], 0);
+  }
+
+  #resendLater(send: () => void, delays: number[], elapsedMs: number): void {
+    const next = delays.shift();
+    if (next === undefined || this.#settled) return;
+    this.#nextProbe = this.#clock.setTimer(() => {
+      send();
+      this.#resendLater(send, delays, next);
+    }, next - elapsedMs);
   }
 
   #hear(message: BusMessage): void {
@@ -142,6 +161,7 @@ class Call {
     const now = this.#clock.now();
     const leftMs = this.#startedAt + this.#options.timeoutMs - now;
     this.#acceptedAt = now;
+    this.#nextProbe?.cancel();
     this.#alarm?.cancel();
     this.#alarm =
       leftMs < TIMER_MAX_MS

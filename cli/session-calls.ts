@@ -35,6 +35,8 @@ interface Direct {
 const DIRECT_MS = 30_000;
 const DIRECT_SESSIONS_MAX = 10_000;
 const WHO_LIMIT_MS = 300;
+/** A healthy worker has accepted after 15 ms; each command runs once, however often it is sent. */
+const RESEND_AFTER_MS = [40, 150];
 
 export class SessionCalls {
   readonly #bus: Bus;
@@ -79,6 +81,7 @@ export class SessionCalls {
       data,
       timeoutMs: patience.leftMs,
       pingSubject: this.#subjects.ping,
+      resendAfterMs: RESEND_AFTER_MS,
       clock: this.#clock,
       signal: patience.signal,
     });

@@ -57,8 +57,10 @@ export class TestSystem implements AsyncDisposable {
   /** Resolves when every child is ready and none is the process `notPid`. */
   async healthy(notPid?: number): Promise<void> {
     await until(() => {
-      const { children, nats, phase } = this.state;
-      const whole = phase === 'ready' && nats.process !== null && nats.process.pid !== notPid;
+      const { children, nats, phase, workers } = this.state;
+      // While a child waits for its restart it is not listed.
+      const all = children.length === workers + 2;
+      const whole = all && phase === 'ready' && nats.process !== null && nats.process.pid !== notPid;
       return whole && children.every(({ ready, pid }) => ready && pid !== notPid);
     });
   }
