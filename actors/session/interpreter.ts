@@ -22,10 +22,10 @@ import { closedError, fencedError, LiveCommand, rejectAll } from './live-command
 import { LogWriter } from './log-writer.ts';
 import {
   type EndReason,
-  makeSessionMachine,
   type SessionAction,
   type SessionActor,
   type SessionMachineEvent,
+  sessionMachine,
   untilRestored,
 } from './machine.ts';
 import { type Mail, Mailbox, type Waiter } from './mailbox.ts';
@@ -86,12 +86,14 @@ export class SessionInterpreter {
       this.#mailbox.put({ kind: 'answer', effect, answer });
       this.#send({ type: 'MAIL' });
     });
-    const machine = makeSessionMachine((action) => this.#perform(action), {
-      isClosed: () => this.fold.closed,
-      isAwaiting: () => this.fold.running !== null,
-      hasStep: () => this.#leftover || this.#mailbox.peek(this.fold) !== null,
+    this.#machine = createActor(sessionMachine, {
+      input: {
+        perform: (action) => this.#perform(action),
+        isClosed: () => this.fold.closed,
+        isAwaiting: () => this.fold.running !== null,
+        hasStep: () => this.#leftover || this.#mailbox.peek(this.fold) !== null,
+      },
     });
-    this.#machine = createActor(machine);
     // Without an observer an actor's error would become an uncaught exception (and take every session along).
     this.#machine.subscribe({ error: (error) => this.#end('failed', error) });
   }
@@ -103,7 +105,6 @@ export class SessionInterpreter {
   get fold(): SessionFold {
     return this.#writer.fold;
   }
-
   get state(): string {
     return String(this.#machine.getSnapshot().value);
   }

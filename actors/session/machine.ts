@@ -1,6 +1,6 @@
 /**
- * The statechart of a session. It says what may happen when; it holds no data. Guards and actions are handed
- * in by the one interpreter (`interpreter.ts`) that performs them and reports back with events.
+ * The statechart of a session. It says what may happen when; it holds no data. The one interpreter
+ * (`interpreter.ts`) hands itself in; it answers the guards, performs the actions and reports back with events.
  *
  *   restoring -> replaying -> ready | running | awaitingEffects | closed
  *   running -> committing -> ready | running | awaitingEffects | closed
@@ -27,8 +27,9 @@ export type SessionMachineEvent =
 export type EndReason = 'fenced' | 'failed' | 'retired';
 export type SessionAction = 'load' | 'replay' | 'step' | 'append' | 'settle' | 'checkpoint' | EndReason;
 
-/** What the guards ask. */
-export interface SessionQuestions {
+/** One session as the machine sees it: what it does, and what the guards ask. */
+export interface SessionHost {
+  perform(action: SessionAction): void;
   isClosed(): boolean;
   /** There is a step that may be taken now. */
   hasStep(): boolean;
@@ -36,69 +37,73 @@ export interface SessionQuestions {
   isAwaiting(): boolean;
 }
 
-/** The machine with its actions and guards bound to one session. */
-export function makeSessionMachine(perform: (action: SessionAction) => void, questions: SessionQuestions) {
-  const machine = setup({
-    types: { events: {} as SessionMachineEvent },
-    actions: {
-      load: () => perform('load'),
-      replay: () => perform('replay'),
-      step: () => perform('step'),
-      append: () => perform('append'),
-      settle: () => perform('settle'),
-      checkpoint: () => perform('checkpoint'),
-      fenced: () => perform('fenced'),
-      failed: () => perform('failed'),
-      retired: () => perform('retired'),
-    },
-    guards: {
-      isClosed: () => questions.isClosed(),
-      hasStep: () => questions.hasStep(),
-      isAwaiting: () => questions.isAwaiting(),
-    },
-  });
-  /** Where a session goes when nothing is under way. */
-  const onwards = [
-    { guard: 'hasStep', target: 'running' },
-    { guard: 'isClosed', target: 'closed' },
-    { guard: 'isAwaiting', target: 'awaitingEffects' },
-    { target: 'ready' },
-  ] as const;
-  return machine.createMachine({
-    id: 'session',
-    initial: 'restoring',
-    on: {
-      FENCED: '.fenced',
-      LOST: { target: '.restoring', reenter: true },
-      FAILED: '.failed',
-      RETIRE: '.retired',
-    },
-    states: {
-      restoring: { entry: 'load', on: { LOADED: 'replaying' } },
-      replaying: { entry: 'replay', on: { REPLAYED: onwards } },
-      ready: {
-        entry: 'settle',
-        on: { MAIL: { guard: 'hasStep', target: 'running' }, CHECKPOINT: 'checkpointing' },
-      },
-      running: { entry: 'step', on: { TURN: 'committing' } },
-      committing: { entry: 'append', on: { COMMITTED: onwards } },
-      awaitingEffects: {
-        entry: 'settle',
-        on: { MAIL: { guard: 'hasStep', target: 'running' }, CHECKPOINT: 'checkpointing' },
-      },
-      checkpointing: { entry: 'checkpoint', on: { CHECKPOINTED: onwards } },
-      closed: {
-        entry: 'settle',
-        on: { MAIL: { guard: 'hasStep', target: 'running' }, CHECKPOINT: 'checkpointing' },
-      },
-      fenced: { entry: 'fenced', type: 'final' },
-      failed: { entry: 'failed', type: 'final' },
-      retired: { entry: 'retired', type: 'final' },
-    },
-  });
-}
+const base = setup({
+  types: {
+    context: {} as { host: SessionHost },
+    input: {} as SessionHost,
+    events: {} as SessionMachineEvent,
+  },
+  actions: {
+    load: ({ context }) => context.host.perform('load'),
+    replay: ({ context }) => context.host.perform('replay'),
+    step: ({ context }) => context.host.perform('step'),
+    append: ({ context }) => context.host.perform('append'),
+    settle: ({ context }) => context.host.perform('settle'),
+    checkpoint: ({ context }) => context.host.perform('checkpoint'),
+    fenced: ({ context }) => context.host.perform('fenced'),
+    failed: ({ context }) => context.host.perform('failed'),
+    retired: ({ context }) => context.host.perform('retired'),
+  },
+  guards: {
+    isClosed: ({ context }) => context.host.isClosed(),
+    hasStep: ({ context }) => context.host.hasStep(),
+    isAwaiting: ({ context }) => context.host.isAwaiting(),
+  },
+});
 
-export type SessionActor = Actor<ReturnType<typeof makeSessionMachine>>;
+/** Where a session goes when nothing is under way. */
+const onwards = [
+  { guard: 'hasStep', target: 'running' },
+  { guard: 'isClosed', target: 'closed' },
+  { guard: 'isAwaiting', target: 'awaitingEffects' },
+  { target: 'ready' },
+] as const;
+/** The statechart: one definition for all sessions, each hands itself in as input. */
+export const sessionMachine = base.createMachine({
+  context: ({ input }) => ({ host: input }),
+  id: 'session',
+  initial: 'restoring',
+  on: {
+    FENCED: '.fenced',
+    LOST: { target: '.restoring', reenter: true },
+    FAILED: '.failed',
+    RETIRE: '.retired',
+  },
+  states: {
+    restoring: { entry: 'load', on: { LOADED: 'replaying' } },
+    replaying: { entry: 'replay', on: { REPLAYED: onwards } },
+    ready: {
+      entry: 'settle',
+      on: { MAIL: { guard: 'hasStep', target: 'running' }, CHECKPOINT: 'checkpointing' },
+    },
+    running: { entry: 'step', on: { TURN: 'committing' } },
+    committing: { entry: 'append', on: { COMMITTED: onwards } },
+    awaitingEffects: {
+      entry: 'settle',
+      on: { MAIL: { guard: 'hasStep', target: 'running' }, CHECKPOINT: 'checkpointing' },
+    },
+    checkpointing: { entry: 'checkpoint', on: { CHECKPOINTED: onwards } },
+    closed: {
+      entry: 'settle',
+      on: { MAIL: { guard: 'hasStep', target: 'running' }, CHECKPOINT: 'checkpointing' },
+    },
+    fenced: { entry: 'fenced', type: 'final' },
+    failed: { entry: 'failed', type: 'final' },
+    retired: { entry: 'retired', type: 'final' },
+  },
+});
+
+export type SessionActor = Actor<typeof sessionMachine>;
 
 /** Resolves once the session is restored (true), or cannot be (false). */
 export function untilRestored(actor: SessionActor): Promise<boolean> {
