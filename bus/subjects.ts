@@ -35,11 +35,16 @@ export function sessionToken(name: string): string {
   return PLAIN.test(normal) ? normal : `~${createHash('sha256').update(normal).digest('base64url')}`;
 }
 
-/** Shard of a session token, 0 ≤ shard < shards (FNV-1a). */
-export function shardOf(token: string, shards: number): number {
+/** FNV-1a over UTF-16 units: a 32-bit hash that is the same in every process and version. */
+export function fnv1a(text: string): number {
   let hash = 0x811c9dc5;
-  for (let i = 0; i < token.length; i++) hash = Math.imul(hash ^ token.charCodeAt(i), 0x01000193);
-  return (hash >>> 0) % shards;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
+}
+
+/** Shard of a session token, 0 ≤ shard < shards. */
+export function shardOf(token: string, shards: number): number {
+  return fnv1a(token) % shards;
 }
 
 export interface Subjects {

@@ -272,6 +272,9 @@ export type EventOf<T extends SessionEventType> = Extract<SessionEvent, { type: 
 
 // ── Commits ─────────────────────────────────────────────────────────────────────────────────────────────
 
+/** How many commits before it a commit names, at most. */
+export const TAIL_LENGTH = 32;
+
 /** Projection fields a commit carries so that one read of the newest commit tells all of a session. */
 export interface CommitHead {
   name: string;

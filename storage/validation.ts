@@ -5,10 +5,13 @@
  */
 import { RepriseError } from '../bus/errors.ts';
 import { sessionToken } from '../bus/subjects.ts';
-import type { Commit, CommitHead, SessionEvent, StoredCommit } from '../bus/types.ts';
-
-/** Positions that a commit names of those before it, at most. */
-export const TAIL_LENGTH = 32;
+import {
+  type Commit,
+  type CommitHead,
+  type SessionEvent,
+  type StoredCommit,
+  TAIL_LENGTH,
+} from '../bus/types.ts';
 
 /** What is needed of a session's newest commit to judge the next one. */
 export interface Newest {

@@ -3,6 +3,8 @@
  * "perhaps" the log is asked. Append-only; copies share their words, so keeping an old fold costs nothing.
  */
 
+import { fnv1a } from '../../bus/subjects.ts';
+
 export interface CommandIndex {
   readonly words: Uint32Array;
   readonly length: number;
@@ -10,11 +12,9 @@ export interface CommandIndex {
 
 export const emptyCommandIndex: CommandIndex = { words: new Uint32Array(0), length: 0 };
 
-/** FNV-1a over UTF-16 units; never 0, which marks a free slot. */
+/** Never 0, which marks a free slot. */
 function hashOf(commandId: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < commandId.length; i++) hash = Math.imul(hash ^ commandId.charCodeAt(i), 0x01000193);
-  return hash >>> 0 || 1;
+  return fnv1a(commandId) || 1;
 }
 
 export function addCommand(index: CommandIndex, commandId: string): CommandIndex {

@@ -2,7 +2,7 @@
  * A session is the fold of its log. This file applies events to it, each by the family that owns it. Pure: time, randomness and ids arrive inside events.
  */
 import { sessionToken } from '../../bus/subjects.ts';
-import type { SessionEvent, SessionEventType, StoredCommit } from '../../bus/types.ts';
+import { type SessionEvent, type SessionEventType, type StoredCommit, TAIL_LENGTH } from '../../bus/types.ts';
 import { emptyCommandIndex } from './command-index.ts';
 import { cellEvents } from './fold-cells.ts';
 import { effectEvents } from './fold-effects.ts';
@@ -16,8 +16,6 @@ const HANDLERS: { [T in SessionEventType]: EventHandler<T> } = {
 };
 
 const NO_LOG: LogPlace = { position: 0, hash: '', epoch: 0, tail: [], sizeBytes: 0 };
-/** Positions that each commit names of the commits before it. */
-export const TAIL_LENGTH = 32;
 
 /** The fold of an empty log. @throws RepriseError BAD_NAME */
 export function emptyFold(name: string): SessionFold {

@@ -8,10 +8,10 @@ import {
   packCommands,
   unpackCommands,
 } from '../../actors/session/command-index.ts';
-import { applyCommit, applyEvents, emptyFold, TAIL_LENGTH, wakeAt } from '../../actors/session/fold.ts';
+import { applyCommit, applyEvents, emptyFold, wakeAt } from '../../actors/session/fold.ts';
 import { decodeFold, encodeFold } from '../../actors/session/fold-codec.ts';
 import { decode, encode } from '../../bus/codec.ts';
-import type { SessionEvent } from '../../bus/types.ts';
+import { type SessionEvent, TAIL_LENGTH } from '../../bus/types.ts';
 import { at, input, result, session, store, T0 } from './samples.ts';
 
 const llmRequest: SessionEvent = {
