@@ -5,6 +5,7 @@
  */
 import type { Pristine } from './guest.ts';
 import { PAGE, type Pages } from './pages.ts';
+import { ownBytes, Scratch } from './scratch.ts';
 
 const LINE_WORDS = 16;
 const PAGE_WORDS = PAGE / 4;
@@ -12,15 +13,19 @@ const BITMAP_WORDS = PAGE_WORDS / LINE_WORDS / 32;
 /** What a page may take beyond its own size. */
 export const BITMAP_BYTES = BITMAP_WORDS * 4;
 
-/** Encodes pages. The same pages give the same bytes. */
+const scratch = new Scratch();
+
+/** Encodes pages. The same pages give the same bytes, which are valid until the next call. */
 export function encodeDelta(pages: Pages, pristine: Pristine): Uint8Array {
   const from = words(pages.bytes);
   const base = words(pristine.bytes);
-  const out = new Int32Array(pages.indices.length * (BITMAP_WORDS + PAGE_WORDS));
+  const room = scratch.take(pages.indices.length * (BITMAP_BYTES + PAGE));
+  const out = words(room);
   let end = 0;
   for (let at = 0; at < pages.indices.length; at++) {
     const bitmap = end;
     end += BITMAP_WORDS;
+    out.fill(0, bitmap, end);
     const page = pages.indices[at]! * PAGE_WORDS;
     // Beyond its end the pristine heap is zero.
     const inside = page < base.length;
@@ -28,7 +33,7 @@ export function encodeDelta(pages: Pages, pristine: Pristine): Uint8Array {
       let differs = 0;
       for (let word = line; word < line + LINE_WORDS; word++) {
         const delta = from[at * PAGE_WORDS + word]! ^ (inside ? base[page + word]! : 0);
-        // A line without a difference leaves zeros, which the next line or bitmap overwrites.
+        // What a line without a difference leaves is overwritten by the next one.
         out[end + word - line] = delta;
         differs |= delta;
       }
@@ -38,7 +43,7 @@ export function encodeDelta(pages: Pages, pristine: Pristine): Uint8Array {
       end += LINE_WORDS;
     }
   }
-  return new Uint8Array(out.buffer.slice(0, end * 4));
+  return room.subarray(0, end * 4);
 }
 
 /** Undoes `encodeDelta`. @returns null when `delta` is not one of these pages */
@@ -46,7 +51,7 @@ export function decodeDelta(indices: number[], delta: Uint8Array, pristine: Pris
   if (delta.byteLength % 4 !== 0) return null;
   const from = words(delta);
   const base = words(pristine.bytes);
-  const bytes = Buffer.from(new ArrayBuffer(indices.length * PAGE));
+  const bytes = ownBytes(indices.length * PAGE);
   const out = words(bytes);
   let next = 0;
   for (const [at, index] of indices.entries()) {

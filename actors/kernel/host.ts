@@ -37,6 +37,8 @@ const DEFAULT_GRACE_MS = 2_000;
 const WATCH_MS = 200;
 /** Threads that run no long turn: one to serve, one to serve when that one becomes slow. */
 const RESERVE = 2;
+/** A thread is started as a reserve when it has been missing for this long: most slow turns end sooner, ms. */
+const RESERVE_AFTER_MS = 100;
 /** Threads that fail to start in a row before no more are tried. */
 const MAX_FAILED_STARTS = 3;
 
@@ -73,6 +75,7 @@ class ThreadedHost implements KernelHost {
   #closed = false;
   #failedStarts = 0;
   #watch: NodeJS.Timeout | undefined;
+  #reserving: NodeJS.Timeout | undefined;
 
   constructor(wasm: KernelWasm, limits: KernelLimits, options: KernelHostOptions) {
     this.#wasm = wasm;
@@ -157,6 +160,7 @@ class ThreadedHost implements KernelHost {
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#watch);
+    clearTimeout(this.#reserving);
     const error = new RepriseError('CLOSED', 'the kernel host is closed');
     this.#sessions.clear();
     for (const call of this.#waiting.splice(0)) call.reject(error);
@@ -265,13 +269,25 @@ class ThreadedHost implements KernelHost {
     return link;
   }
 
-  /** Starts the threads that are missing: the first ones, and one in reserve. */
+  /** Starts the threads that are missing: the first ones, one when none is free, and soon one in reserve. */
   #replenish(): void {
-    while (this.#failedStarts < MAX_FAILED_STARTS && this.#links.length < this.#maxThreads) {
-      const free = this.#links.filter((link) => !link.slow).length;
-      if (this.#links.length >= this.#baseThreads && free >= RESERVE) return;
+    while (this.#links.length < this.#baseThreads || this.#freeThreads === 0) {
+      if (!this.#maySpawn) return;
       this.#spawn();
     }
+    if (this.#freeThreads >= RESERVE || this.#reserving !== undefined) return;
+    this.#reserving = setTimeout(() => {
+      this.#reserving = undefined;
+      if (!this.#closed && this.#freeThreads < RESERVE && this.#maySpawn) this.#spawn();
+    }, RESERVE_AFTER_MS).unref();
+  }
+
+  get #freeThreads(): number {
+    return this.#links.filter((link) => !link.slow).length;
+  }
+
+  get #maySpawn(): boolean {
+    return this.#failedStarts < MAX_FAILED_STARTS && this.#links.length < this.#maxThreads;
   }
 
   /** Takes a thread out; returns the sessions that were on it. */

@@ -4,8 +4,9 @@
  * (which decides the pristine heap), page numbers and differences, and the host's state of the session.
  */
 import { createHash } from 'node:crypto';
-import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import { inflateRawSync } from 'node:zlib';
 import { RepriseError } from '../../bus/errors.ts';
+import { deflate } from './deflate.ts';
 import { BITMAP_BYTES, decodeDelta, encodeDelta } from './delta.ts';
 import type { Pristine } from './guest.ts';
 import { PAGE, type Pages } from './pages.ts';
@@ -60,7 +61,7 @@ export function packImage(
     return step;
   });
   const header = Buffer.from(JSON.stringify({ kernel, stateId, pages: steps, state } satisfies Header));
-  const body = deflateRawSync(delta, { level: 1 });
+  const body = deflate(delta);
   const prefix = Buffer.alloc(PREFIX);
   MAGIC.copy(prefix);
   prefix.writeUInt32LE(header.length, 4);

@@ -3,6 +3,7 @@
  * into another, taken off again. Nothing here runs guest code or allocates in the guest.
  */
 import type { Guest, Pristine } from './guest.ts';
+import { ownBytes } from './scratch.ts';
 
 export const PAGE = 4096;
 const BLOCK = 16 * PAGE;
@@ -48,11 +49,15 @@ function equal(memory: Buffer, pristine: Buffer, from: number, to: number): bool
   return beyond >= to || memory.compare(ZEROS, 0, to - beyond, beyond, to) === 0;
 }
 
-/** Copies the changed pages out. */
-export function takePages(guest: Guest, pristine: Pristine, stackBytes: number): Pages {
+/** Copies the changed pages out. @param room gives the memory for them; default: memory of their own */
+export function takePages(
+  guest: Guest,
+  pristine: Pristine,
+  stackBytes: number,
+  room: (bytes: number) => Buffer = ownBytes,
+): Pages {
   const indices = findChanged(guest, pristine, stackBytes);
-  // Not from the shared pool: it is kept, or transferred to another thread.
-  const bytes = Buffer.from(new ArrayBuffer(indices.length * PAGE));
+  const bytes = room(indices.length * PAGE);
   const memory = guest.instance.bytes;
   indices.forEach((index, at) => {
     memory.copy(bytes, at * PAGE, index * PAGE, (index + 1) * PAGE);

@@ -11,12 +11,15 @@ import type { KernelLimits } from './limits.ts';
 import { findChanged, heapBytesOf, type Pages, putPages, resetPages, takePages } from './pages.ts';
 import { type Parked, packParked, parkedBytes, unpackParked } from './parked.ts';
 import type { BootParameters, HeapImage, KernelStep, Turn } from './port.ts';
+import { Scratch } from './scratch.ts';
 import type { SessionState } from './session-state.ts';
 import { applyStep, bootSession, type TurnControl } from './turn.ts';
 import type { KernelWasm } from './wasm.ts';
 
 /** An instance whose heap grew by more than this is not used again: its memory would never be given back. */
 const REUSE_GROWTH_BYTES = 8 * 1024 * 1024;
+/** Free instances kept for the next sessions: each holds a heap of some megabytes. */
+const FREE_KEPT = 8;
 /** Swapped-out sessions kept as plain pages; older ones are packed. */
 const PLAIN_PARKED = 64;
 
@@ -48,6 +51,9 @@ export class Residency {
   readonly #sessions = new Map<string, Resident>();
   readonly #free: Guest[] = [];
   #instances = 0;
+  readonly #scratch = new Scratch();
+  /** Instances that were let go since `takeUnused` was last asked. */
+  #unused = 0;
   #uses = 0;
 
   constructor(setup: ResidencySetup) {
@@ -63,6 +69,13 @@ export class Residency {
       bytes += parkedBytes(session.parked);
     }
     return { sessions: this.#sessions.size, parked, parkedBytes: bytes, instances: this.#instances };
+  }
+
+  /** How many instances were let go since the last call: their memory waits for a garbage collection. */
+  takeUnused(): number {
+    const unused = this.#unused;
+    this.#unused = 0;
+    return unused;
   }
 
   /** Makes one free instance, if there is none and room for one; true when it did. */
@@ -107,14 +120,14 @@ export class Residency {
     return { kernel, ...packImage(kernel, pages, state, pristine), heapBytes };
   }
 
-  /** Content of a session without bringing it in or changing anything. */
+  /** Content of a session without bringing it in or changing anything. The pages are valid until the next call. */
   peek(session: string): Luggage & { heapBytes: number; stateId: () => string } {
     const found = this.#find(session);
     const { kernel, pristine, limits } = this.#setup;
     const pages =
       found.guest === null
         ? unpackParked(found.parked!, pristine)
-        : takePages(found.guest, pristine, limits.stackBytes);
+        : takePages(found.guest, pristine, limits.stackBytes, (bytes) => this.#scratch.take(bytes));
     const { state } = found;
     const heapBytes = heapBytesOf(pages, pristine);
     return { pages, state, heapBytes, stateId: () => computeStateId(kernel, pages, state, pristine) };
@@ -131,21 +144,30 @@ export class Residency {
       return result;
     } finally {
       if (done) this.#release(guest);
-      else this.#instances--;
+      else this.#letGo();
     }
   }
 
   /** Takes a session away, to be opened elsewhere. */
   release(session: string): Luggage {
-    const { pages, state } = this.peek(session);
+    const found = this.#find(session);
+    this.#swapOut(found);
     this.drop(session);
-    return { pages, state };
+    return { pages: unpackParked(found.parked!, this.#setup.pristine), state: found.state };
   }
 
   park(session: string): void {
     const found = this.#find(session);
-    this.#swapOut(found);
-    found.parked = packParked(found.parked!, this.#setup.pristine);
+    const { guest } = found;
+    const { pristine } = this.#setup;
+    if (guest === null) {
+      found.parked = packParked(found.parked!, pristine);
+      return;
+    }
+    const { pages } = this.peek(session);
+    found.parked = packParked({ pages }, pristine);
+    found.guest = null;
+    this.#release(guest, pages.indices);
   }
 
   drop(session: string): void {
@@ -223,11 +245,12 @@ export class Residency {
     this.#release(guest, pages.indices);
   }
 
-  /** Makes a guest pristine and free, or lets it go when it grew large. */
+  /** Makes a guest pristine and free, or lets it go: when it grew large, or when there are enough. */
   #release(guest: Guest, changed?: number[]): void {
     const { pristine, limits } = this.#setup;
-    if (guest.heapEnd > pristine.bytes.length + REUSE_GROWTH_BYTES) {
-      this.#instances--;
+    const large = guest.heapEnd > pristine.bytes.length + REUSE_GROWTH_BYTES;
+    if (large || this.#free.length >= FREE_KEPT) {
+      this.#letGo();
       return;
     }
     resetPages(guest, pristine, changed ?? findChanged(guest, pristine, limits.stackBytes));
@@ -237,6 +260,11 @@ export class Residency {
   /** Forgets a session together with its instance, which is in an unknown state. */
   #discard(session: string): void {
     this.#sessions.delete(session);
+    this.#letGo();
+  }
+
+  #letGo(): void {
     this.#instances--;
+    this.#unused++;
   }
 }

@@ -1,7 +1,7 @@
 /** The host's end of one kernel thread: requests out, answers in, and whether the thread still moves. */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { RepriseError } from '../../bus/errors.ts';
-import { DEFAULT_TIMEOUT_MS, THREAD_STACK_MB } from './limits.ts';
+import { DEFAULT_TIMEOUT_MS, THREAD_STACK_MB, THREAD_YOUNG_MB } from './limits.ts';
 import {
   FLAG,
   FLAG_WORDS,
@@ -182,7 +182,7 @@ function startWorker(workerData: unknown, transferList: MessagePort[]): Worker {
   const options = {
     workerData,
     transferList,
-    resourceLimits: { stackSizeMb: THREAD_STACK_MB },
+    resourceLimits: { stackSizeMb: THREAD_STACK_MB, maxYoungGenerationSizeMb: THREAD_YOUNG_MB },
     execArgv: [],
   };
   if (!import.meta.url.endsWith('.ts')) {

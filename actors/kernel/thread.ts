@@ -6,6 +6,7 @@
  */
 import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { RepriseError } from '../../bus/errors.ts';
+import { makeReclaim } from '../reclaim.ts';
 import { bootPristine } from './boot.ts';
 import { completeIn, inspectSession } from './looking.ts';
 import type { KernelStep, Turn } from './port.ts';
@@ -22,6 +23,8 @@ import {
 /** A turn that takes longer is slow, and others do not wait for it, ms. */
 const SLOW_MS = 10;
 const WARM_DELAY_MS = 5;
+/** Instances let go whose memory is worth a collection. */
+const RECLAIM_INSTANCES = 4;
 
 const { setup, port } = workerData as { setup: ThreadSetup; port: MessagePort };
 const flags = new Int32Array(setup.flags);
@@ -33,6 +36,8 @@ const residency = new Residency({
   kernel: setup.kernel,
   capacity: setup.capacity,
 });
+let served = 0;
+const reclaim = makeReclaim({ served: () => served, worth: RECLAIM_INSTANCES });
 /** Requests for the running session that came while its turn was slow. */
 let deferred: ThreadRequest[] = [];
 
@@ -52,6 +57,7 @@ function post(message: ThreadMessage, transfer: ArrayBuffer[] = []): void {
 
 function serve(request: ThreadRequest): void {
   tick();
+  served++;
   const outer = Atomics.exchange(flags, FLAG.current, request.id);
   const { id, session } = request;
   try {
@@ -164,6 +170,7 @@ function report(): void {
   Atomics.store(flags, FLAG.parked, parked);
   Atomics.store(flags, FLAG.parkedKilobytes, Math.ceil(parkedBytes / 1024));
   Atomics.store(flags, FLAG.instances, instances);
+  reclaim(residency.takeUnused());
 }
 
 port.on('message', (request: ThreadRequest) => {

@@ -304,6 +304,9 @@ export class SessionInterpreter {
   /** A quiet moment: a checkpoint if replay has become dear, now or as soon as it stays quiet. */
   #settle(): void {
     const { clock, settings } = this.#ports;
+    // Nothing is on its way to the log: a session at rest keeps none of what led here.
+    this.#batch = null;
+    this.#turn = null;
     if (this.#checkpointWaiters.length > 0) {
       this.#send({ type: 'CHECKPOINT' });
       return;

@@ -85,11 +85,12 @@ export class SessionManager implements ISessionManager {
     await Promise.all(this.pool.getDirty().map((instance) => instance.save('save')));
   }
 
-  /** Moves quiet sessions down the tiers. Called every second or so. */
-  async sweep(): Promise<void> {
+  /** Moves quiet sessions down the tiers; returns how many. Called every second or so. */
+  async sweep(): Promise<number> {
     const { maxSessions, parkAfterMs, passivateAfterMs } = this.#settings;
     const now = this.#ports.clock.now();
     let surplus = this.pool.size() - maxSessions;
+    let putAway = 0;
     for (const instance of this.pool.getAll()) {
       const quietMs = now - instance.getLastAccessTime();
       if (instance.busy) continue;
@@ -97,12 +98,15 @@ export class SessionManager implements ISessionManager {
         if (quietMs > 1_000) instance.retire();
       } else if ((surplus > 0 || quietMs > passivateAfterMs) && !instance.isNeeded(now + WAKE_SOON_MS)) {
         surplus--;
+        putAway++;
         await this.#passivate(instance);
       } else if (quietMs > parkAfterMs && !instance.parked) {
+        putAway++;
         await this.#quietly(instance, () => instance.save('park'));
         await this.#quietly(instance, () => instance.park());
       }
     }
+    return putAway;
   }
 
   /** Saves and hands back every session; new ones are refused from now on. Cells that run get `graceMs`. */

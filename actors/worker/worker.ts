@@ -12,6 +12,7 @@ import {
 } from '../../bus/schemas.ts';
 import { QUEUES, type Subjects, sessionToken } from '../../bus/subjects.ts';
 import type { KernelHost } from '../kernel/port.ts';
+import { makeReclaim } from '../reclaim.ts';
 import { DEFAULT_SETTINGS, type Log, type SessionSettings } from '../session/ports.ts';
 import { makeEffectRunner } from './effects.ts';
 import { PersistenceManager } from './persistence.ts';
@@ -36,6 +37,8 @@ export interface WorkerPorts {
 }
 
 const SWEEP_MS = 500;
+/** Sessions put away that are worth a collection of garbage. */
+const RECLAIM_SESSIONS = 32;
 
 export class Worker {
   readonly sessions: SessionManager;
@@ -45,6 +48,10 @@ export class Worker {
   readonly #owned = new Map<string, Subscription>();
   readonly #subscriptions: Subscription[] = [];
   readonly #counters: Record<string, number> = {};
+  readonly #reclaim = makeReclaim({
+    served: () => this.#counters.requests ?? 0,
+    worth: RECLAIM_SESSIONS,
+  });
   #state: 'connecting' | 'running' | 'draining' | 'stopped' = 'connecting';
   #sweepTimer: { cancel(): void } | null = null;
 
@@ -182,6 +189,7 @@ export class Worker {
     this.#sweepTimer = this.#ports.clock.setTimer(() => {
       this.sessions
         .sweep()
+        .then((putAway) => this.#reclaim(putAway))
         .catch((error) => this.#ports.log.error({ error: String(error) }, 'sweep failed'))
         .finally(() => {
           if (this.#state === 'running') this.#sweepLater();

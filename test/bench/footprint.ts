@@ -6,6 +6,8 @@ import { until } from '../kit/until.ts';
 import { median, ms, print, series } from './measure.ts';
 
 const SESSIONS = 1_000;
+/** A worker that has nothing to do gives memory back after a moment. */
+const QUIET_MS = 3_000;
 
 function residentKb(pid: number): number {
   return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? Number.NaN);
@@ -40,6 +42,8 @@ export async function footprint(_system: TestSystem): Promise<void> {
     return listed.every(({ checkpointCount }) => checkpointCount > 0);
   };
   await until(parked, 60_000);
+  const quiet = () => new Promise((resolve) => setTimeout(resolve, QUIET_MS));
+  await quiet();
   const before = residentKb(pid);
   for (let index = 0; index < SESSIONS; index++) {
     await client.execute(
@@ -48,6 +52,7 @@ export async function footprint(_system: TestSystem): Promise<void> {
     );
   }
   await until(parked, 120_000);
+  await quiet();
   const after = residentKb(pid);
   print('Footprint', [
     {

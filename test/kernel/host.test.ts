@@ -54,6 +54,19 @@ test('a swapped session has the heap of one that never moved', () =>
     assert.equal(await moved.stateId(), await steady.stateId());
   }));
 
+test('instances that parked sessions leave are let go, but for a few', () =>
+  withHost({ threads: 1, maxThreads: 1, instances: 24 }, async (host) => {
+    const sessions: KernelSession[] = [];
+    for (let i = 0; i < 20; i++) {
+      sessions.push(await KernelSession.open(host, `s${i}`, String(i)));
+      await sessions[i]!.run(`let id = ${i}`);
+    }
+    for (const { name } of sessions) await host.park(name);
+    assert.equal(host.stats().parked, 20);
+    assert.ok(host.stats().instances <= 8, `${host.stats().instances} instances`);
+    for (const [i, session] of sessions.entries()) assert.equal(await session.value('id'), String(i));
+  }));
+
 test('looking changes nothing, in an instance or parked', () =>
   withHost({ threads: 1, maxThreads: 2 }, async (host) => {
     const session = await KernelSession.open(host, 's');
