@@ -12,10 +12,12 @@ export interface ReclaimOptions {
   served(): number;
   /** Things let go that are worth a collection. */
   worth: number;
+  /** Default: a full garbage collection of this thread. */
+  collect?(): void;
 }
 
 /** @returns to be called with the number of things that were let go */
-export function makeReclaim({ served, worth }: ReclaimOptions): (letGo: number) => void {
+export function makeReclaim({ served, worth, collect = collectGarbage }: ReclaimOptions): (letGo: number) => void {
   let waiting = 0;
   let timer: NodeJS.Timeout | undefined;
   let seen = 0;
@@ -26,7 +28,7 @@ export function makeReclaim({ served, worth }: ReclaimOptions): (letGo: number) 
     }
     timer = undefined;
     waiting = 0;
-    collector()();
+    collect();
   };
   const wait = (): void => {
     seen = served();
@@ -38,12 +40,12 @@ export function makeReclaim({ served, worth }: ReclaimOptions): (letGo: number) 
   };
 }
 
-let collect: (() => void) | undefined;
+let gc: (() => void) | undefined;
 
-function collector(): () => void {
-  if (collect === undefined) {
+function collectGarbage(): void {
+  if (gc === undefined) {
     setFlagsFromString('--expose-gc');
-    collect = runInNewContext('gc') as () => void;
+    gc = runInNewContext('gc') as () => void;
   }
-  return collect;
+  gc();
 }

@@ -3,16 +3,24 @@ import { test } from 'node:test';
 import { makeReclaim } from '../../actors/reclaim.ts';
 import { until } from '../kit/until.ts';
 
-const garbage = () => new WeakRef({ bytes: new Array(1_000).fill(0) });
-
-test('what was let go is collected once the thread is quiet', async () => {
-  let served = 0;
-  const reclaim = makeReclaim({ served: () => served, worth: 2 });
-  const busy = setInterval(() => served++, 5);
-  const gone = garbage();
-  reclaim(2);
-  await new Promise((resolve) => setTimeout(resolve, 400));
-  assert.ok(gone.deref(), 'a busy thread is left alone');
-  clearInterval(busy);
+test('what was let go is collected when nothing else is done', async () => {
+  const gone = new WeakRef({ bytes: new Array(1_000).fill(0) });
+  makeReclaim({ served: () => 0, worth: 2 })(2);
   await until(() => gone.deref() === undefined);
+});
+
+test('a thread that serves is not held up by a collection, and a few things are not worth one', async () => {
+  let served = 0;
+  let collected = 0;
+  const reclaim = makeReclaim({ served: () => served++, worth: 3, collect: () => collected++ });
+  reclaim(2);
+  reclaim(1);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  assert.equal(collected, 0);
+  const idle = makeReclaim({ served: () => 0, worth: 3, collect: () => collected++ });
+  idle(2);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  assert.equal(collected, 0);
+  idle(1);
+  await until(() => collected === 1);
 });
