@@ -17,7 +17,11 @@ export interface ReclaimOptions {
 }
 
 /** @returns to be called with the number of things that were let go */
-export function makeReclaim({ served, worth, collect = collectGarbage }: ReclaimOptions): (letGo: number) => void {
+export function makeReclaim({
+  served,
+  worth,
+  collect = collectGarbage,
+}: ReclaimOptions): (letGo: number) => void {
   let waiting = 0;
   let timer: NodeJS.Timeout | undefined;
   let seen = 0;
