@@ -7,6 +7,8 @@
  * 3. The call ends early when the process is gone ('no responders', 0.1 ms) or hangs (two pings in a row, or
  *    the first answer, do not come in time). The outcome is then unknown; the caller retries, with the same
  *    commandId, elsewhere.
+ *    Whoever knows which process the request should reach has it pinged before anything is heard, too: when it is
+ *    gone, the request that died with it is sent again, and the bus tells whether somebody else has taken over.
  * 4. The answering side sends exactly one final answer. An answer to nobody is dropped.
  */
 import { decode, encode } from './codec.ts';
@@ -24,8 +26,10 @@ export interface LongCallOptions {
   clock?: Clock;
   /** A healthy process has accepted by then; after twice as long without a sign it counts as hung. Default 250. */
   firstAnswerMs?: number;
-  /** Waits between pings while the call is young; default 20, 40, 80, then every 100 ms, 250 after 5 s. */
-  probeEveryMs?: (elapsedMs: number, probe: number) => number;
+  /** Waits between pings by the age of the call; default every 20 ms, 100 ms after 1 s, 250 ms after 5 s. */
+  probeEveryMs?: (elapsedMs: number) => number;
+  /** The process that should have the request; found to be gone, the request is sent again at once. */
+  presumed?: string;
   /**
    * When to send the request again, ms after the call, as long as nothing has been heard: whoever had it may
    * have died with it, and asking again tells ('no responders') long before silence does. For requests that
@@ -60,6 +64,8 @@ function describe(reason: LongCallError['reason'], who: string): ['NO_RESPONDERS
 const FIRST_ANSWER_MS = 250;
 const PING_TIMEOUT_MS = 250;
 const PINGS_UNANSWERED = 2;
+/** A quick answer has come by then: the presumed process is pinged only after. */
+const PRESUMED_AFTER_MS = 8;
 const TIMER_MAX_MS = 2 ** 31 - 1;
 const NOTHING = new Uint8Array(0);
 
@@ -84,11 +90,11 @@ class Call {
   /** Of the first answer or the deadline, whichever comes first; then of the deadline. */
   #alarm: Timer | undefined;
   #nextProbe: Timer | undefined;
+  #nextResend: Timer | undefined;
   #close = () => {};
   #settled = false;
   #process: string | undefined;
   #acceptedAt = 0;
-  #probes = 0;
   #unanswered = 0;
 
   constructor(
@@ -133,13 +139,25 @@ class Call {
       }
     };
     send();
+    if (this.#settled) return;
     this.#resendLater(send, [...(this.#options.resendAfterMs ?? [])], 0);
+    const { presumed } = this.#options;
+    if (presumed !== undefined) this.#presumeLater(presumed, send, PRESUMED_AFTER_MS);
+  }
+
+  #presumeLater(presumed: string, send: () => void, delayMs: number): void {
+    this.#nextProbe = this.#clock.setTimer(async () => {
+      const found = await ping(this.#bus, this.#clock, this.#options.pingSubject(presumed));
+      if (this.#settled || this.#process !== undefined) return;
+      if (found === 'gone') send();
+      else if (found === 'alive') this.#presumeLater(presumed, send, probeInterval(0));
+    }, delayMs);
   }
 
   #resendLater(send: () => void, delays: number[], elapsedMs: number): void {
     const next = delays.shift();
     if (next === undefined || this.#settled) return;
-    this.#nextProbe = this.#clock.setTimer(() => {
+    this.#nextResend = this.#clock.setTimer(() => {
       send();
       this.#resendLater(send, delays, next);
     }, next - elapsedMs);
@@ -162,6 +180,7 @@ class Call {
     const leftMs = this.#startedAt + this.#options.timeoutMs - now;
     this.#acceptedAt = now;
     this.#nextProbe?.cancel();
+    this.#nextResend?.cancel();
     this.#alarm?.cancel();
     this.#alarm =
       leftMs < TIMER_MAX_MS
@@ -172,24 +191,18 @@ class Call {
 
   #probeLater(): void {
     const { probeEveryMs = probeInterval } = this.#options;
-    const delayMs = probeEveryMs(this.#clock.now() - this.#acceptedAt, this.#probes);
+    const delayMs = probeEveryMs(this.#clock.now() - this.#acceptedAt);
     this.#nextProbe = this.#clock.setTimer(() => this.#probe(), delayMs);
   }
 
   async #probe(): Promise<void> {
-    const process = this.#process!;
-    this.#probes += 1;
-    try {
-      await this.#bus.request(this.#options.pingSubject(process), NOTHING, { timeoutMs: PING_TIMEOUT_MS });
-      this.#unanswered = 0;
-    } catch (thrown) {
-      const { code } = RepriseError.from(thrown);
-      if (code === 'NO_RESPONDERS') return this.#end('lost');
-      if (code !== 'TIMEOUT') return this.#fail(thrown);
-      this.#unanswered += 1;
-      if (this.#unanswered === PINGS_UNANSWERED) return this.#end('hung');
-    }
-    if (!this.#settled) this.#probeLater();
+    const found = await ping(this.#bus, this.#clock, this.#options.pingSubject(this.#process!));
+    if (this.#settled) return;
+    if (found === 'gone') return this.#end('lost');
+    if (found instanceof RepriseError) return this.#fail(found);
+    this.#unanswered = found === 'alive' ? 0 : this.#unanswered + 1;
+    if (this.#unanswered === PINGS_UNANSWERED) return this.#end('hung');
+    this.#probeLater();
   }
 
   #end(reason: LongCallError['reason']): void {
@@ -206,13 +219,44 @@ class Call {
     this.#settled = true;
     this.#alarm?.cancel();
     this.#nextProbe?.cancel();
+    this.#nextResend?.cancel();
     this.#close();
   }
 }
 
-function probeInterval(elapsedMs: number, probe: number): number {
+function probeInterval(elapsedMs: number): number {
   if (elapsedMs > 5_000) return 250;
-  return probe < 3 ? 20 * 2 ** probe : 100;
+  return elapsedMs > 1_000 ? 100 : 20;
+}
+
+/** What a ping found out; an error is of the way there. */
+type Found = 'alive' | 'gone' | 'silent' | RepriseError;
+
+/** The newest ping of each process: many calls that wait for one process share it. */
+const pings = new WeakMap<Bus, Map<string, { sentAt: number; found: Promise<Found> }>>();
+/** A ping may be shared for this long. */
+const SHARED_MS = 5;
+
+function ping(bus: Bus, clock: Clock, subject: string): Promise<Found> {
+  let bySubject = pings.get(bus);
+  if (!bySubject) {
+    bySubject = new Map();
+    pings.set(bus, bySubject);
+  }
+  const newest = bySubject.get(subject);
+  if (newest && clock.now() - newest.sentAt < SHARED_MS) return newest.found;
+  const found = bus.request(subject, NOTHING, { timeoutMs: PING_TIMEOUT_MS }).then(
+    (): Found => 'alive',
+    (thrown): Found => {
+      const error = RepriseError.from(thrown);
+      if (error.code === 'NO_RESPONDERS') return 'gone';
+      return error.code === 'TIMEOUT' ? 'silent' : error;
+    },
+  );
+  // Processes come and go: their names are not kept for ever.
+  if (bySubject.size >= 1_000) bySubject.clear();
+  bySubject.set(subject, { sentAt: clock.now(), found });
+  return found;
 }
 
 const ACCEPTED_BYTES_MAX = 512;

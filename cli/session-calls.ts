@@ -33,10 +33,14 @@ interface Direct {
 
 /** A frozen owner is dropped by its server within seconds; then its session's own subject is safe again. */
 const DIRECT_MS = 30_000;
-const DIRECT_SESSIONS_MAX = 10_000;
+const SESSIONS_REMEMBERED = 10_000;
 const WHO_LIMIT_MS = 300;
-/** A healthy worker has accepted after 15 ms; each command runs once, however often it is sent. */
+/**
+ * A healthy worker has accepted after 15 ms; each command runs once, however often it is sent. For sessions whose
+ * owner is not known; a known one is pinged, and may have been replaced by one that died.
+ */
 const RESEND_AFTER_MS = [40, 150];
+const RESEND_TO_KNOWN_AFTER_MS = [150];
 
 export class SessionCalls {
   readonly #bus: Bus;
@@ -44,6 +48,8 @@ export class SessionCalls {
   readonly #clock: Clock;
   /** Workers to ask directly, by session token. */
   readonly #direct = new Map<string, Direct>();
+  /** Who answered for a session the last time, by its token. */
+  readonly #owners = new Map<string, string>();
 
   constructor(bus: Bus, subjects: Subjects, clock: Clock) {
     this.#bus = bus;
@@ -66,7 +72,9 @@ export class SessionCalls {
       const data = subject === this.#subjects.cmd(token) ? command : activation;
       let thrown: unknown;
       try {
-        return parseReply(schema, await this.#call(subject, data, patience));
+        const reply = parseReply(schema, await this.#call(subject, data, patience, this.#owners.get(token)));
+        if ('worker' in reply) remember(this.#owners, token, reply.worker as string);
+        return reply;
       } catch (error) {
         thrown = error;
       }
@@ -75,13 +83,19 @@ export class SessionCalls {
     }
   }
 
-  #call(subject: string, data: Uint8Array, patience: Patience): Promise<Uint8Array> {
+  #call(
+    subject: string,
+    data: Uint8Array,
+    patience: Patience,
+    presumed: string | undefined,
+  ): Promise<Uint8Array> {
     return longCall(this.#bus, {
       subject,
       data,
+      presumed,
       timeoutMs: patience.leftMs,
       pingSubject: this.#subjects.ping,
-      resendAfterMs: RESEND_AFTER_MS,
+      resendAfterMs: presumed === undefined ? RESEND_AFTER_MS : RESEND_TO_KNOWN_AFTER_MS,
       clock: this.#clock,
       signal: patience.signal,
     });
@@ -97,7 +111,7 @@ export class SessionCalls {
       if (thrown.reason === 'hung') {
         const worker = await this.#alive(thrown.process, patience);
         if (worker) {
-          this.#remember(token, worker);
+          remember(this.#direct, token, { worker, until: this.#clock.now() + DIRECT_MS });
           return this.#subjects.activateAt(worker);
         }
       }
@@ -127,9 +141,11 @@ export class SessionCalls {
     this.#direct.delete(token);
     return this.#subjects.cmd(token);
   }
+}
 
-  #remember(token: string, worker: string): void {
-    if (this.#direct.size >= DIRECT_SESSIONS_MAX) this.#direct.delete(this.#direct.keys().next().value!);
-    this.#direct.set(token, { worker, until: this.#clock.now() + DIRECT_MS });
-  }
+/** Sets an entry as the newest; the oldest goes when there are too many. */
+function remember<T>(map: Map<string, T>, token: string, value: T): void {
+  map.delete(token);
+  if (map.size >= SESSIONS_REMEMBERED) map.delete(map.keys().next().value!);
+  map.set(token, value);
 }

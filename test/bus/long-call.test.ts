@@ -78,7 +78,7 @@ describe('a long call', () => {
     assert.equal(text(await answer), 'done');
     assert.deepEqual(decode(answers[0]!), { ok: 'accepted', process: 'w' });
     assert.equal(answers.length, 2);
-    assert.deepEqual(pings.slice(0, 5), [35, 75, 155, 255, 355]);
+    assert.deepEqual(pings.slice(0, 5), [35, 55, 75, 95, 115]);
     assert.equal(clock.pending, 0);
   });
 
@@ -98,6 +98,54 @@ describe('a long call', () => {
     const error = await ended;
     assert.deepEqual([error.code, error.reason, error.process], ['NO_RESPONDERS', 'lost', 'w']);
     assert.ok(clock.now() - before <= 100);
+  });
+
+  it('sends the request again when the process that should have it is gone, and ends when nobody took over', async () => {
+    const heard: number[] = [];
+    worker.subscribe('work', () => void heard.push(clock.now()));
+    const ended = failure(call({ presumed: 'w' }));
+    await clock.advance(5);
+    worker.disconnect();
+    await clock.advance(10);
+    const error = await ended;
+    assert.deepEqual([error.code, error.reason], ['NO_RESPONDERS', 'absent']);
+    assert.deepEqual(heard, [0]);
+    assert.equal(clock.pending, 0);
+  });
+
+  it('reaches whoever took over from the process that is gone', async () => {
+    worker.subscribe('work', () => {});
+    const answer = call({ presumed: 'w' });
+    await clock.advance(5);
+    worker.disconnect();
+    hub.connect('other').subscribe('work', (message) => void message.respond(bytes('done by another')));
+    await clock.advance(10);
+    assert.equal(text(await answer), 'done by another');
+    assert.equal(clock.pending, 0);
+  });
+
+  it('leaves a process that answers pings in peace, and sends nothing twice', async () => {
+    let heard = 0;
+    worker.subscribe('work', (message) => {
+      heard += 1;
+      clock.setTimer(() => void message.respond(bytes('done')), 120);
+    });
+    const answer = call({ presumed: 'w' });
+    await clock.advance(120);
+    assert.equal(text(await answer), 'done');
+    assert.equal(heard, 1);
+    assert.ok(pings.length >= 4);
+    assert.equal(clock.pending, 0);
+  });
+
+  it('shares one ping among all calls that wait for a process', async () => {
+    worker.subscribe('work', (message) => {
+      clock.setTimer(() => void message.respond(bytes('done')), 12);
+    });
+    const answers = Promise.all(Array.from({ length: 50 }, () => call({ presumed: 'w' })));
+    await clock.advance(12);
+    await answers;
+    assert.equal(pings.length, 1);
   });
 
   it('ends when the first answer does not come', async () => {
