@@ -4,8 +4,8 @@
  * 1. A quick answer is one plain round trip: the only answer that comes.
  * 2. A slow one begins with `Accepted`, which names the process at work. From then on the caller pings that
  *    process: it may take its time as long as it lives.
- * 3. The call ends early when the process is gone ('no responders', 0.1 ms) or hangs (two pings in a row, or
- *    the first answer, do not come in time). The outcome is then unknown; the caller retries, with the same
+ * 3. The call ends early when the process is gone ('no responders', 0.1 ms) or hangs (for half a second no ping,
+ *    or not the request, is answered). The outcome is then unknown; the caller retries, with the same
  *    commandId, elsewhere.
  *    Whoever knows which process the request should reach has it pinged before anything is heard, too: when it is
  *    gone, the request that died with it is sent again, and the bus tells whether somebody else has taken over.
@@ -63,9 +63,11 @@ function describe(reason: LongCallError['reason'], who: string): ['NO_RESPONDERS
 
 const FIRST_ANSWER_MS = 250;
 const PING_TIMEOUT_MS = 250;
-const PINGS_UNANSWERED = 2;
-/** A quick answer has come by then: the presumed process is pinged only after. */
+/** Without an answer to any ping for this long, a process counts as hung. */
+const HUNG_MS = 500;
+/** A quick answer has come by then: the presumed process is pinged only after; then every so often. */
 const PRESUMED_AFTER_MS = 8;
+const PRESUMED_EVERY_MS = 20;
 const TIMER_MAX_MS = 2 ** 31 - 1;
 const NOTHING = new Uint8Array(0);
 
@@ -95,7 +97,9 @@ class Call {
   #settled = false;
   #process: string | undefined;
   #acceptedAt = 0;
-  #unanswered = 0;
+  #aliveAt = 0;
+  /** The presumed process was gone, and the request was sent again. */
+  #isResent = false;
 
   constructor(
     bus: Bus,
@@ -145,12 +149,18 @@ class Call {
     if (presumed !== undefined) this.#presumeLater(presumed, send, PRESUMED_AFTER_MS);
   }
 
+  /**
+   * Pings until something is heard. One does not wait for another: the first ones may reach a process that is dying,
+   * and are lost with it.
+   */
   #presumeLater(presumed: string, send: () => void, delayMs: number): void {
     this.#nextProbe = this.#clock.setTimer(async () => {
-      const found = await ping(this.#bus, this.#clock, this.#options.pingSubject(presumed));
-      if (this.#settled || this.#process !== undefined) return;
-      if (found === 'gone') send();
-      else if (found === 'alive') this.#presumeLater(presumed, send, probeInterval(0));
+      this.#presumeLater(presumed, send, Math.min(1.2 * delayMs, PRESUMED_EVERY_MS));
+      const found = await this.#ping(presumed);
+      if (found !== 'gone' || this.#settled || this.#process !== undefined) return;
+      this.#nextProbe?.cancel();
+      if (!this.#isResent) send();
+      this.#isResent = true;
     }, delayMs);
   }
 
@@ -179,6 +189,7 @@ class Call {
     const now = this.#clock.now();
     const leftMs = this.#startedAt + this.#options.timeoutMs - now;
     this.#acceptedAt = now;
+    this.#aliveAt = now;
     this.#nextProbe?.cancel();
     this.#nextResend?.cancel();
     this.#alarm?.cancel();
@@ -196,13 +207,17 @@ class Call {
   }
 
   async #probe(): Promise<void> {
-    const found = await ping(this.#bus, this.#clock, this.#options.pingSubject(this.#process!));
-    if (this.#settled) return;
-    if (found === 'gone') return this.#end('lost');
-    if (found instanceof RepriseError) return this.#fail(found);
-    this.#unanswered = found === 'alive' ? 0 : this.#unanswered + 1;
-    if (this.#unanswered === PINGS_UNANSWERED) return this.#end('hung');
     this.#probeLater();
+    const found = await this.#ping(this.#process!);
+    if (this.#settled) return;
+    if (found === 'gone') this.#end('lost');
+    else if (found instanceof RepriseError) this.#fail(found);
+    else if (found === 'alive') this.#aliveAt = this.#clock.now();
+    else if (this.#clock.now() - this.#aliveAt >= HUNG_MS) this.#end('hung');
+  }
+
+  #ping(process: string): Promise<Found> {
+    return ping(this.#bus, this.#clock, this.#options.pingSubject(process));
   }
 
   #end(reason: LongCallError['reason']): void {

@@ -36,11 +36,11 @@ const DIRECT_MS = 30_000;
 const SESSIONS_REMEMBERED = 10_000;
 const WHO_LIMIT_MS = 300;
 /**
- * A healthy worker has accepted after 15 ms; each command runs once, however often it is sent. For sessions whose
- * owner is not known; a known one is pinged, and may have been replaced by one that died.
+ * A healthy worker has accepted after 15 ms; each command runs once, however often it is sent. Soon when the owner is
+ * not known (a known one is pinged); later where sending again may reach another worker, which would take over.
  */
 const RESEND_AFTER_MS = [40, 150];
-const RESEND_TO_KNOWN_AFTER_MS = [150];
+const RESEND_LATE_AFTER_MS = [150];
 
 export class SessionCalls {
   readonly #bus: Bus;
@@ -65,14 +65,11 @@ export class SessionCalls {
   async ask<T extends object>(request: SessionRequest, schema: Schema<T>, options: CallOptions): Promise<T> {
     const token = sessionToken(request.session);
     const patience = new Patience(this.#bus, this.#clock, options);
-    const command = encode(request);
-    const activation = encode({ session: request.session, request });
     let subject = this.#first(token);
     for (;;) {
-      const data = subject === this.#subjects.cmd(token) ? command : activation;
       let thrown: unknown;
       try {
-        const reply = parseReply(schema, await this.#call(subject, data, patience, this.#owners.get(token)));
+        const reply = parseReply(schema, await this.#call(token, subject, request, patience));
         if ('worker' in reply) remember(this.#owners, token, reply.worker as string);
         return reply;
       } catch (error) {
@@ -83,19 +80,17 @@ export class SessionCalls {
     }
   }
 
-  #call(
-    subject: string,
-    data: Uint8Array,
-    patience: Patience,
-    presumed: string | undefined,
-  ): Promise<Uint8Array> {
+  #call(token: string, subject: string, request: SessionRequest, patience: Patience): Promise<Uint8Array> {
+    // Only the session's own subject leads to its owner.
+    const toOwner = subject === this.#subjects.cmd(token);
+    const presumed = toOwner ? this.#owners.get(token) : undefined;
     return longCall(this.#bus, {
       subject,
-      data,
+      data: encode(toOwner ? request : { session: request.session, request }),
       presumed,
       timeoutMs: patience.leftMs,
       pingSubject: this.#subjects.ping,
-      resendAfterMs: presumed === undefined ? RESEND_AFTER_MS : RESEND_TO_KNOWN_AFTER_MS,
+      resendAfterMs: toOwner && presumed === undefined ? RESEND_AFTER_MS : RESEND_LATE_AFTER_MS,
       clock: this.#clock,
       signal: patience.signal,
     });

@@ -19,6 +19,7 @@ import {
   type ThreadRequest,
   type ThreadSetup,
 } from './thread-port.ts';
+import { warmUp } from './warm-up.ts';
 
 /** A turn that takes longer is slow, and others do not wait for it, ms. */
 const SLOW_MS = 10;
@@ -187,3 +188,4 @@ post({
   type: 'ready',
   pristine: { layout: pristine.layout, bytes: pristine.bytes.buffer as unknown as SharedArrayBuffer },
 });
+warmUp(residency, () => served);

@@ -4,7 +4,7 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { type Actor, createActor } from 'xstate';
 import { RepriseError } from '../../bus/errors.ts';
 import { logSize, openLog } from './append-log.ts';
-import { childMachine } from './child-machine.ts';
+import { backoffMs, childMachine } from './child-machine.ts';
 import { identify, isRunning, type ProcessRecord, signal } from './process-identity.ts';
 
 export interface LaunchPlan {
@@ -22,6 +22,8 @@ export interface ChildOptions {
   graceMs: number;
   /** Whether the process is ready; default: it printed a line `{"ready":true,…}`. */
   isReady?: (output: string) => boolean | Promise<boolean>;
+  /** The shortest wait before a restart at this moment, ms; default 0. */
+  restartDelayMs?: () => number;
   /** Called when the process, its readiness or its failures changed. */
   onChange: () => void;
 }
@@ -46,6 +48,10 @@ export class Child {
           spawn: () => void this.#spawn(),
           terminate: () => this.#end('SIGTERM'),
           kill: () => this.#end('SIGKILL'),
+        },
+        delays: {
+          backoff: ({ context: { failures } }) =>
+            Math.max(backoffMs(failures), options.restartDelayMs?.() ?? 0),
         },
       }),
       { input: { graceMs: options.graceMs } },

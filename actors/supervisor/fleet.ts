@@ -21,6 +21,11 @@ export interface FleetOptions {
 
 /** How long a role may take to end after SIGTERM: workers save what their sessions hold. */
 const GRACE_MS: Record<Role, number> = { worker: 10_000, llm: 8_000, storage: 8_000 };
+/**
+ * A worker that died is replaced a little later when others are there: they take its sessions over at this moment,
+ * and the start of a process costs them a core.
+ */
+const REPLACE_AFTER_MS = 300;
 /** A process that ended this often without ever being ready has a fault that waiting does not heal. */
 const HOPELESS = 3;
 
@@ -115,6 +120,7 @@ export class Fleet {
       logFile: this.#logFile(slot),
       graceMs: GRACE_MS[role],
       onChange,
+      restartDelayMs: () => (role === 'worker' && this.#hasReadyWorker ? REPLACE_AFTER_MS : 0),
       plan: () => {
         // A new process is somebody else on the bus. The dot: pings of storage cross accounts by this name.
         member.id = `${slot}${role === 'storage' ? '.' : '-'}${randomBytes(3).toString('hex')}`;
@@ -131,6 +137,10 @@ export class Fleet {
     const member: Member = { role, slot, id, child };
     this.#members.set(slot, member);
     return member;
+  }
+
+  get #hasReadyWorker(): boolean {
+    return [...this.#members.values()].some(({ role, child }) => role === 'worker' && child.ready);
   }
 
   #logFile(slot: string): string {

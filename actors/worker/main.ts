@@ -3,8 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { systemClock } from '../../bus/port.ts';
 import { makeKernelHost } from '../kernel/host.ts';
 import { runRole } from '../role-process.ts';
+import { rehearse } from './rehearsal.ts';
 import { parseWorkerSettings } from './settings.ts';
 import { Worker } from './worker.ts';
+
+/** The others that start at the same time come first, ms. */
+const REHEARSE_AFTER_MS = 150;
 
 runRole('worker', async ({ env, process: id, pid, version, bus, subjects, log }) => {
   const settings = parseWorkerSettings(env);
@@ -30,9 +34,17 @@ runRole('worker', async ({ env, process: id, pid, version, bus, subjects, log })
       passivateAfterMs: settings.passivateAfterMs,
     },
   });
+  let rehearsal: NodeJS.Timeout | undefined;
   return {
-    start: () => worker.start(),
+    async start() {
+      await worker.start();
+      rehearsal = setTimeout(() => {
+        const served = () => worker.presence().counters?.requests ?? 0;
+        void rehearse({ kernel, clock: systemClock, log, newId: randomUUID, served });
+      }, REHEARSE_AFTER_MS);
+    },
     async stop() {
+      clearTimeout(rehearsal);
       await worker.stop(settings.graceMs);
       await kernel.close();
     },

@@ -158,12 +158,12 @@ describe('a long call', () => {
     assert.deepEqual([error.code, error.reason, error.retryable], ['TIMEOUT', 'hung', true]);
   });
 
-  it('ends after two pings in a row without an answer, not after one', async () => {
+  it('ends when no ping has been answered for half a second, not sooner', async () => {
     serve(workFor(60_000));
     const ended = failure(call());
     await clock.advance(1_000);
     worker.freeze();
-    await clock.advance(300); // one ping goes unanswered
+    await clock.advance(300); // some pings go unanswered
     worker.thaw();
     await clock.advance(2_000);
     assert.ok(clock.pending > 0, 'still waiting');
