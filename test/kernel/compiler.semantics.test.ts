@@ -291,6 +291,19 @@ describe('scripts as people write them', () => {
     assert.match(failure('import.meta'), /^SyntaxError: Cannot use 'import.meta'/);
     assert.match(failure('using x = null'), /^SyntaxError: 'using' declarations/);
     assert.match(failure('await import("x")'), /could not load module 'x'/);
+    assert.match(failure('function f() { await x }'), /^SyntaxError: 'await' works only in async functions/);
+    assert.match(failure('[1].map((x) => await x)'), /^SyntaxError: 'await' works only in async functions/);
+    assert.match(failure('() => { yield 1 }'), /^SyntaxError: 'yield' works only in generator/);
+    assert.match(failure('if (1) break'), /^SyntaxError: Illegal break statement/);
+    assert.match(failure('continue'), /^SyntaxError: Illegal continue statement/);
+    assert.match(failure('1 = 2'), /^SyntaxError: Invalid left-hand side in assignment/);
+    for (const code of ['@dec class A {}', 'class A { @dec m() {} }', 'class A { @dec m(): void {} }']) {
+      assert.equal(failure(code), 'SyntaxError: Decorators are not available in a cell', code);
+    }
+    for (const code of ['const a = <div>x</div>', '<A b={1}/>', '() => <></>']) {
+      assert.equal(failure(code), 'SyntaxError: JSX is not available in a cell', code);
+    }
+    assert.match(failure('const html = "<b>x</b>"; foo bar'), /Unexpected identifier/);
   });
 
   it('leave no trace when they do not compile', () => {
@@ -335,6 +348,7 @@ describe('TypeScript', () => {
         'Point { x: 1, y: 2 }',
       ],
       ['<number>5', '5'],
+      ['const list: unknown = <const>["x"]; list', "[ 'x' ]"],
       ['enum E { A }\nlet s: string = `a$' + '{1 + (2 as any)}b`; s', "'a3b'"],
     );
   });

@@ -31,7 +31,21 @@ export function syntaxError(message: string, cell: number, line: number, column:
 const OWN_WORDS: Record<string, string> = {
   "'return' outside of function": "Illegal return statement: 'return' works only inside a function",
   "Cannot use 'import.meta' outside a module": "Cannot use 'import.meta' in a cell",
+  'Assigning to rvalue': 'Invalid left-hand side in assignment',
+  "Unexpected character '@'": 'Decorators are not available in a cell',
 };
+
+/** What stands right before an unexpected token and says more than it. */
+const WORDS_BEFORE: [RegExp, string][] = [
+  [/(?<![\w$.])await\s+$/, "'await' works only in async functions and at the top level of a cell"],
+  [/(?<![\w$.])yield\s+$/, "'yield' works only in generator functions"],
+];
+
+/** An element, not a comparison: a tag that is closed. */
+const JSX = /^<([A-Za-z][\w.]*)(\s[^<>]*)?(\/>|>[\s\S]*<\/\1\s*>)|^<>[\s\S]*<\/>/;
+
+/** True when what neither JavaScript nor TypeScript could read at `offset` is an element. */
+export const isElement = (code: string, offset: number): boolean => JSX.test(code.slice(offset));
 
 /** acorn's message, in the words people know from V8 where acorn is terse. */
 export function wording(message: string, code: string, offset: number): string {
@@ -39,7 +53,13 @@ export function wording(message: string, code: string, offset: number): string {
   const own = OWN_WORDS[bare];
   if (own !== undefined) return own;
   if (bare.startsWith('Using declaration')) return "'using' declarations are not available in a cell";
+  if (bare === 'Unsyntactic break' || bare === 'Unsyntactic continue') {
+    const word = bare.slice('Unsyntactic '.length);
+    return `Illegal ${word} statement: '${word}' works only inside a loop${word === 'break' ? ' or switch' : ''}`;
+  }
   if (bare !== 'Unexpected token') return bare;
+  const before = code.slice(Math.max(offset - 50, 0), offset);
+  for (const [word, meaning] of WORDS_BEFORE) if (word.test(before)) return meaning;
   if (offset >= code.length) return 'Unexpected end of input';
   const token = /^(?:[\p{ID_Start}$_][\p{ID_Continue}$]*|\d[\w.]*|["'`]|[^\s])/u.exec(code.slice(offset));
   const text = token?.[0] ?? '';

@@ -1,6 +1,6 @@
 /** From what the user typed to a program that the compiler can rewrite: object literals, then TypeScript. */
 import type { Program } from 'acorn';
-import { CellFailure } from './failure.ts';
+import { CellFailure, isElement } from './failure.ts';
 import { assertRunnable, looksGeneric, parseScript } from './syntax.ts';
 import { stripTypes } from './typescript.ts';
 
@@ -36,6 +36,10 @@ export function parseCell(code: string): ParsedCell {
     }, shift);
     if (!(parsed instanceof CellFailure)) return runnable(parsed);
     stripped = parsed;
+  }
+  if (plain !== undefined && isElement(plain.text, plain.offset)) {
+    plain.message = 'JSX is not available in a cell';
+    throw plain;
   }
   // Whoever got further understood more of the code: the types, when swc did.
   throw stripped !== undefined && stripped.offset > (plain?.offset ?? -1) ? stripped : plain;

@@ -43,8 +43,11 @@ function asSwcError(thrown: unknown): SwcError {
  * @throws CellFailure when it is not TypeScript either.
  */
 export function stripTypes(code: string): string {
+  let stripped: string | undefined;
   try {
-    return swc().transformSync(code, { mode: 'strip-only', module: true }).code;
+    stripped = swc().transformSync(code, { mode: 'strip-only', module: true }).code;
+    // It leaves `<const>` where it stands.
+    if (isScript(stripped)) return stripped;
   } catch (thrown) {
     const error = asSwcError(thrown);
     if (error.code !== 'UnsupportedSyntax') throw failureOf(error, code);
@@ -56,10 +59,21 @@ export function stripTypes(code: string): string {
       sourceMap: true,
       transform: { verbatimModuleSyntax: true, noEmptyExport: true, tsEnumIsMutable: true },
     });
+    if (stripped !== undefined && !isScript(printed)) return stripped;
     return relayout(printed, map ?? '');
   } catch (thrown) {
+    if (stripped !== undefined) return stripped;
     if (thrown instanceof CellFailure) throw thrown;
     throw failureOf(asSwcError(thrown), code);
+  }
+}
+
+function isScript(code: string): boolean {
+  try {
+    parse(code, CELL_SYNTAX);
+    return true;
+  } catch {
+    return false;
   }
 }
 
