@@ -85,7 +85,19 @@ const shown = (format: (date: Date) => string) =>
     return isNotANumber(timeOf(this)) ? 'Invalid Date' : format(this);
   };
 
+const dateText = uncurry(Date.prototype.toString);
+const timeText = uncurry(Date.prototype.toTimeString);
+/** V8 adds the zone's name. */
+const zoned = (text: string): string =>
+  text === 'Invalid Date' ? text : `${text} (Coordinated Universal Time)`;
+
 export function installLocale(): void {
+  method(Date.prototype, 'toString', function (this: Date) {
+    return zoned(dateText(this));
+  });
+  method(Date.prototype, 'toTimeString', function (this: Date) {
+    return zoned(timeText(this));
+  });
   method(
     Number.prototype,
     'toLocaleString',

@@ -5,6 +5,7 @@
 import { abandon, begin, cellDone, cellThrew, compileFailed, installCells } from './cells.ts';
 import { installClock, setOrigin } from './clock.ts';
 import { installClone } from './clone.ts';
+import { installCollation } from './collation.ts';
 import { installConsole } from './console.ts';
 import { answer, installEffects } from './effects.ts';
 import { installEvents } from './events.ts';
@@ -98,6 +99,7 @@ export function start(load: (module: number) => unknown): object {
   installClone();
   installEvents();
   installLocale();
+  installCollation();
   installUrl();
   // Last: errors of the prelude itself need no translation.
   installStacks();
