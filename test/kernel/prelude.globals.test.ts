@@ -252,6 +252,13 @@ describe('URL', () => {
   });
 });
 
+describe('URL.parse', () => {
+  it('gives a URL, or null', () => {
+    assert.equal(guest.show('URL.parse("b", "http://a/").href'), "'http://a/b'");
+    assert.equal(guest.show('URL.parse("b") === null && URL.parse("http://a") instanceof URL'), 'true');
+  });
+});
+
 describe('events and aborting', () => {
   it('work as Node does', () => {
     for (const code of [
@@ -302,6 +309,27 @@ describe('numbers and dates without Intl', () => {
       "'12:00:00 AM1/1/1970'",
     );
     assert.equal(sandbox('new Date(NaN).toLocaleString()'), "'Invalid Date'");
+  });
+});
+
+describe('console and microtasks', () => {
+  it('accept the calls that need a screen or a profiler', () => {
+    const turn = guest.run(
+      'console.clear(); console.profile(); console.profileEnd(); console.timeStamp("x"); 1',
+    );
+    assert.deepEqual([turn.result?.text, turn.stdout, turn.stderr], ['1', [], []]);
+    assert.equal(guest.show('console.groupCollapsed.name'), "'groupCollapsed'");
+  });
+
+  it('report what the callback of queueMicrotask throws', () => {
+    const turn = guest.run(
+      'queueMicrotask(() => { throw new RangeError("lost") }); queueMicrotask(() => console.log("next")); 5',
+    );
+    assert.equal(turn.result?.text, '5');
+    assert.match(turn.stderr.join(), /^Uncaught RangeError: lost\n {4}at <cell \d+>:1:\d+/);
+    assert.deepEqual(turn.stdout, ['next']);
+    assert.match(guest.run('queueMicrotask(5)').error!.message, /callback must be a function/);
+    assert.equal(guest.run('queueMicrotask(exit); await 1').exit, true);
   });
 });
 

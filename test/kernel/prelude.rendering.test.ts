@@ -171,8 +171,52 @@ describe('results', () => {
     );
     assert.equal(
       guest.show('({ get [Symbol.toStringTag]() { throw 1 } })'),
-      '{ Symbol(Symbol.toStringTag): [Getter] }',
+      '{ [Symbol(Symbol.toStringTag)]: [Getter] }',
     );
+  });
+
+  // Expectations are spelled out: the newest Node writes some of these otherwise than its LTS lines.
+  for (const [code, shown] of [
+    ['({ [Symbol("x")]: 1, [Symbol()]: 2 })', '{ [Symbol(x)]: 1, [Symbol()]: 2 }'],
+    ['Object.defineProperty({}, Symbol("x"), { value: 1 })', '{}'],
+    ['Object.assign([1], { [Symbol("x")]: 1 })', '[ 1, [Symbol(x)]: 1 ]'],
+    ['new ArrayBuffer(2)', 'ArrayBuffer { [Uint8Contents]: <00 00>, byteLength: 2 }'],
+    [
+      'new DataView(new ArrayBuffer(1))',
+      'DataView {\n  byteLength: 1,\n  byteOffset: 0,\n  buffer: ArrayBuffer { [Uint8Contents]: <00>, byteLength: 1 }\n}',
+    ],
+    ['new Proxy({ a: 1 }, {})', '{ a: 1 }'],
+    ['[new Proxy(new Proxy([1], {}), {}), new Proxy(class A {}, {})]', '[ [ 1 ], [class A] ]'],
+    ['(() => { const r = Proxy.revocable({}, {}); r.revoke(); return r.proxy })()', '<Revoked Proxy>'],
+    [
+      '/(?<n>b)/.exec("abc")',
+      "[\n  'b',\n  'b',\n  index: 1,\n  input: 'abc',\n  groups: [Object: null prototype] { n: 'b' }\n]",
+    ],
+    ['"ab".match(/a/)', "[ 'a', index: 0, input: 'ab', groups: undefined ]"],
+    ['new Map([[1, 2]]).keys()', 'Object [Map Iterator] {}'],
+    ['[new Set([1])[Symbol.iterator]()]', '[ Object [Set Iterator] {} ]'],
+    ['new URLSearchParams("a=1&b=x")', "URLSearchParams { 'a' => '1', 'b' => 'x' }"],
+    ['[new URLSearchParams()]', '[ URLSearchParams {} ]'],
+    ['new AbortController()', 'AbortController { signal: AbortSignal { aborted: false } }'],
+    ['new (class Mine extends EventTarget {})()', 'Mine {}'],
+    ['new TextDecoder()', "TextDecoder { encoding: 'utf-8', fatal: false, ignoreBOM: false }"],
+    [
+      'new URL("http://u:p@a.b:8/c?d=e#f")',
+      "URL {\n  href: 'http://u:p@a.b:8/c?d=e#f',\n  origin: 'http://a.b:8',\n  protocol: 'http:',\n  username: 'u',\n  password: 'p',\n  host: 'a.b:8',\n  hostname: 'a.b',\n  port: '8',\n  pathname: '/c',\n  search: '?d=e',\n  searchParams: URLSearchParams { 'd' => 'e' },\n  hash: '#f'\n}",
+    ],
+  ] as const) {
+    it(`show ${code.slice(0, 60)}`, () => {
+      assert.equal(guest.show(code), shown);
+    });
+  }
+
+  it('show a DOMException with its place in the cell', () => {
+    assert.match(
+      guest.show('[new DOMException("m", "AbortError")]'),
+      /^\[\n {2}DOMException \[AbortError\]: m\n {6}at <cell \d+>:1:\d+\n\]$/,
+    );
+    const { error } = guest.run('\natob("!")');
+    assert.match(error!.stack, /^DOMException \[InvalidCharacterError\]: .*\n {4}at <cell \d+>:2:\d+$/);
   });
 
   it('know what things are, whatever their tags and prototypes say', () => {

@@ -26,6 +26,15 @@ const PATCHES = [
   ['const n=t.indexOf(e);if(-1===n)', 'const n=qt(t,e);if(-1===n)'],
   ['t[r]===t[r].toLowerCase()', 't[r]===le(t[r])'],
   ['try{n=e.stack}catch{}', 'try{n=stackOf(e)}catch{}'],
+  // What the newest Node writes otherwise than its LTS lines (20 to 24) is written as those do.
+  ['s=t.stylize(e,"symbol")}', 's=`[${t.stylize(e,"symbol")}]`}'],
+  ['return!1===i.enumerable&&(s=', 'return!1===i.enumerable&&"symbol"!=typeof r&&(s='],
+  ['{ [byteLength]: ', '{ byteLength: '],
+  ['`${t.stylize(`[${r}]`,"string")}: ${i}`', '`${an(e)?`[${r}]`:r}: ${i}`'],
+  ['if(0!==s)for(let e=0;e<s;e++)u=', 'if(!1)u='],
+  ['"<Revoked Proxy>","special");for(let n=0;n<s;n++)e=', '"<Revoked Proxy>","special");if(!1)e='],
+  // URLs show themselves.
+  ['return Pn=Pn||n(812),"string"==typeof t.href&&t instanceof Pn.URL', 'return!1'],
   // A rendering larger than this stops descending (Node: 2 ** 27).
   ['2**27', '2**18'],
 ];

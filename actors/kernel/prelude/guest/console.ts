@@ -1,5 +1,5 @@
 /** `console`, as Node's: levels, printf formats, groups, counters, timers, tables. */
-import { define, hasOwn, indexOf, now, push, slice, Table, tag, toFixed } from './intrinsics.ts';
+import { define, hasOwn, indexOf, now, push, put, slice, Table, tag, toFixed } from './intrinsics.ts';
 import { formatBounded, inspectBounded } from './rendering.ts';
 import { tableOf } from './table.ts';
 import { write } from './wall.ts';
@@ -50,6 +50,15 @@ const warn = (text: string): void => write('stderr', 'warn', indented(text), fal
 class Trace extends Error {}
 define(Trace.prototype, 'name', 'Trace');
 
+/** `console.group`, under two names. */
+const opener =
+  () =>
+  (...args: unknown[]): void => {
+    if (args.length > 0) print('stdout', 'group', args);
+    if (indent.length < 200) indent += '  ';
+    else depthBeyond++;
+  };
+
 const methods: Record<string, (...args: unknown[]) => void> = {
   log: (...args) => print('stdout', 'log', args),
   info: (...args) => print('stdout', 'info', args),
@@ -71,11 +80,8 @@ const methods: Record<string, (...args: unknown[]) => void> = {
     if (text === undefined) print('stdout', 'table', [data]);
     else write('stdout', 'table', indented(text), false);
   },
-  group: (...args) => {
-    if (args.length > 0) print('stdout', 'group', args);
-    if (indent.length < 200) indent += '  ';
-    else depthBeyond++;
-  },
+  group: opener(),
+  groupCollapsed: opener(),
   groupEnd: () => {
     if (depthBeyond > 0) depthBeyond--;
     else indent = slice(indent, 2);
@@ -118,13 +124,16 @@ const methods: Record<string, (...args: unknown[]) => void> = {
   },
 };
 let depthBeyond = 0;
+/** There is no screen to clear, and no profiler: as in Node without a terminal. */
+for (const name of ['clear', 'profile', 'profileEnd', 'timeStamp']) methods[name] = () => undefined;
 
 export function installConsole(): void {
   const console = {};
   for (const name in methods) {
-    if (hasOwn(methods, name)) (console as Record<string, unknown>)[name] = methods[name];
+    if (!hasOwn(methods, name)) continue;
+    define(methods[name]!, 'name', name);
+    put(console, name, methods[name]);
   }
-  (console as Record<string, unknown>).groupCollapsed = methods.group;
   tag(console, 'console');
   define(globalThis, 'console', console);
 }

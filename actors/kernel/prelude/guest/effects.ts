@@ -178,12 +178,17 @@ function fire(id: number): void {
   const timer = timers.get(id);
   if (timer === undefined) return;
   if (!timer.repeats) timers.delete(id);
+  run(timer.callback, timer.args);
+  if (timer.repeats && timers.get(id) === timer) arm(timer, id);
+}
+
+/** Calls a callback that nobody waits for. */
+function run(callback: Timer['callback'], args: unknown[]): void {
   try {
-    watch(apply(timer.callback, undefined, timer.args));
+    watch(apply(callback, undefined, args));
   } catch (thrown) {
     if (!isExit(thrown)) reportUncaught(thrown);
   }
-  if (timer.repeats && timers.get(id) === timer) arm(timer, id);
 }
 
 /** An async callback's failure has nobody else to hear of it. */
@@ -225,6 +230,15 @@ function clear(id: unknown): void {
   cancel(timer.effect);
 }
 
+/** As the engine's, but what the callback throws is reported: nobody could catch it. */
+function enqueue(callback: unknown): void {
+  if (typeof callback !== 'function') {
+    throw new IntrinsicTypeError(`queueMicrotask: the callback must be a function, not ${kindOf(callback)}`);
+  }
+  enqueueJob(() => run(callback as Timer['callback'], []));
+}
+const enqueueJob = queueMicrotask;
+
 /** Starts a timer for code of ours (`AbortSignal.timeout`). */
 export const startTimer = makeTimer('setTimeout', false);
 
@@ -234,6 +248,7 @@ export function installEffects(): void {
     llm,
     setTimeout: makeTimer('setTimeout', false),
     setInterval: makeTimer('setInterval', true),
+    queueMicrotask: enqueue,
     setImmediate: (callback: unknown, ...args: unknown[]) => setImmediate(callback, 0, ...args),
     clearTimeout: (id: unknown) => clear(id),
     clearInterval: (id: unknown) => clear(id),

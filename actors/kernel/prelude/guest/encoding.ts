@@ -14,6 +14,7 @@ import {
   toLowerCase,
 } from './intrinsics.ts';
 import { isArrayBuffer, isDataView, isSharedArrayBuffer, typedArrayName } from './kinds.ts';
+import { showAs } from './shown.ts';
 
 /** Writes UTF-8 into `bytes`; stops before a character that does not fit. */
 function encodeInto(text: string, bytes: Uint8Array): { read: number; written: number } {
@@ -359,6 +360,8 @@ function atob(input: unknown): string {
 // At load, not in an install function: the URL library makes an encoder while it loads.
 tag(TextEncoder.prototype, 'TextEncoder');
 tag(TextDecoder.prototype, 'TextDecoder');
+showAs(TextEncoder.prototype, ['encoding']);
+showAs(TextDecoder.prototype, ['encoding', 'fatal', 'ignoreBOM']);
 expose(globalThis, 'TextEncoder', TextEncoder);
 expose(globalThis, 'TextDecoder', TextDecoder);
 expose(globalThis, 'atob', atob);

@@ -2,6 +2,7 @@
 import { reportUncaught } from './console.ts';
 import { startTimer, watch } from './effects.ts';
 import { apply, expose, IntrinsicDOMException, IntrinsicTypeError, now, push, tag } from './intrinsics.ts';
+import { showAs } from './shown.ts';
 
 type Listener = ((event: Event) => unknown) | { handleEvent(event: Event): unknown };
 interface Registered {
@@ -243,6 +244,10 @@ class AbortController {
 }
 
 export function installEvents(): void {
+  showAs(Event.prototype, ['type', 'defaultPrevented', 'cancelable', 'timeStamp']);
+  showAs(EventTarget.prototype, []);
+  showAs(AbortSignal.prototype, ['aborted']);
+  showAs(AbortController.prototype, ['signal']);
   const classes = { Event, CustomEvent, EventTarget, AbortSignal, AbortController };
   for (const name in classes) {
     const one = classes[name as keyof typeof classes];

@@ -95,8 +95,6 @@ export const isPromise: Check = (value) => {
   return hasInstance(IntrinsicPromise, value as object);
 };
 
-const MapIterator = getPrototypeOf(new Map().entries());
-const SetIterator = getPrototypeOf(new Set().values());
 const Generator = getPrototypeOf(getPrototypeOf((function* () {})())) as object;
 const AsyncFunction = getPrototypeOf(async () => {});
 const GeneratorFunction = getPrototypeOf(function* () {});
@@ -174,12 +172,13 @@ export const types = {
   isDataView,
   isExternal: () => false,
   isMap,
-  isMapIterator: (value: object) => getPrototypeOf(value) === MapIterator,
+  // Looking into an iterator would move it on: they are shown without their items, as other iterators are.
+  isMapIterator: () => false,
   isModuleNamespaceObject: () => false,
   isNativeError: isError,
   isPromise,
   isSet,
-  isSetIterator: (value: object) => getPrototypeOf(value) === SetIterator,
+  isSetIterator: () => false,
   isWeakMap,
   isWeakSet,
   isRegExp,

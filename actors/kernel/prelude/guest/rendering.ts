@@ -66,6 +66,17 @@ function nonIndexProperties(value: object, filter: number): PropertyKey[] {
     if (filter !== ONLY_ENUMERABLE && getOwnPropertyDescriptor(value, key) === undefined) continue;
     push(found, key);
   }
+  return isMatch(found) ? inMatchOrder(found) : found;
+}
+
+/** What `exec` and `match` give: this engine puts `groups` first, V8 behind `input`. */
+const isMatch = (found: PropertyKey[]): boolean =>
+  found[0] === 'groups' && found[1] === 'index' && found[2] === 'input';
+
+function inMatchOrder(found: PropertyKey[]): PropertyKey[] {
+  found[0] = 'index';
+  found[1] = 'input';
+  found[2] = 'groups';
   return found;
 }
 

@@ -207,9 +207,17 @@ export function stackOf(error: Error): unknown {
   const head = errorToString(error);
   const written = slice(stack, 0, at);
   // A head that does not start with the class's own name was put there by the user.
-  const inherited = `${(getPrototypeOf(error) as Error | null)?.name}`;
-  if (head === written || !startsWith(written, inherited)) return stack;
+  if (head === written || !startsWith(written, inheritedName(error))) return stack;
   return head + slice(stack, at);
+}
+
+function inheritedName(error: Error): string {
+  try {
+    return `${(getPrototypeOf(error) as Error | null)?.name}`;
+  } catch {
+    // A getter that wants an instance, as DOMException's.
+    return '';
+  }
 }
 
 /** Takes over stack traces. Called once. */
