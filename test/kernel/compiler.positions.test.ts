@@ -63,7 +63,7 @@ describe('stack positions', () => {
     assert.deepEqual(frames('enum E {\n  A,\n  B\n}\nlet v: E = E.A;\n\n  missing'), ['cell:7:3']);
     assert.deepEqual(frames('class P {\n  constructor(public a: number) {\n    missing\n  }\n}\nnew P(1)'), [
       'P (cell:3:5)',
-      'cell:6:5',
+      'cell:6:1',
     ]);
   });
 
@@ -72,6 +72,72 @@ describe('stack positions', () => {
       'z (cell:3:3)',
     ]);
     assert.deepEqual(frames('[1].map(() => (1)())'), ['cell:1:15', 'map (native)', 'cell:1:5']);
+  });
+
+  it('name the line of every statement inside functions', () => {
+    for (const [statement, at] of [
+      ['const b = a.b.c', '3:15'],
+      ['return a.b.c', ''],
+      ['if (a.b.c) return', '3:9'],
+      ['while (a.b.c) return', '3:12'],
+      ['for (const x of a) x', '3:17'],
+      ['for (let x = a.b.c; ; ) x', '3:18'],
+      ['switch (a.b.c) {}', '3:13'],
+      ['let { x } = a.b', '3:13'],
+      ['label: for (const x of a) break label', '3:24'],
+      ['class X extends a {}', '3:17'],
+      ['const list = [a.b.c]', '3:14'],
+      ['a.b.c = 1', '3:1'],
+    ] as const) {
+      const inside = `function inside(a) {\n  const one = 1;\n${statement}\n}\ninside({})`;
+      assert.equal(frames(inside)[0], 'inside (cell:3:1)', statement);
+      if (statement.startsWith('return')) continue;
+      assert.equal(
+        frames(`{\n  const a = {};\n${statement.replace('return', ';')}\n}`)[0],
+        `cell:${at}`,
+        statement,
+      );
+    }
+    assert.deepEqual(frames('const fine = 1;\nconst lost =\n  1;\nlet wrong = missing'), ['cell:4:13']);
+    assert.deepEqual(frames('var a1 = {};\nvar b1 = a1.b.c'), ['cell:2:15']);
+  });
+
+  it('are those of V8 for what is thrown and called', () => {
+    assert.deepEqual(frames('\nthrow new Error("x")'), ['cell:2:7']);
+    assert.deepEqual(frames('const w1 = "w";\n  throw new Error("a" + w1 + `${[w1].join()}`)'), ['cell:2:9']);
+    assert.deepEqual(frames('throw new Error(\n  "a" +\n  "b",\n)'), ['cell:1:7']);
+    assert.deepEqual(
+      frames('function thrower() {\n  throw new RangeError("r")\n}\nconst r = 1 + thrower()'),
+      ['thrower (cell:2:9)', 'cell:4:15'],
+    );
+    assert.deepEqual(frames('const o = { m(x) { throw new Error(x) } };\no.m(\n  1,\n)'), [
+      'm (cell:1:26)',
+      'cell:2:3',
+    ]);
+    assert.deepEqual(frames('function g1(x) { throw x }\nfunction g2(x) { null.x }\ng2(g1)'), [
+      'g2 (cell:2:23)',
+      'cell:3:1',
+    ]);
+  });
+
+  it('count columns in UTF-16 units behind any text', () => {
+    assert.deepEqual(frames('"é"; throw new Error("x")'), ['cell:1:12']);
+    assert.deepEqual(frames('/* 😀 */ missing'), ['cell:1:10']);
+    assert.deepEqual(frames('let ключ = "значение"; missing(ключ)'), ['cell:1:24']);
+    assert.deepEqual(frames('const t1 = `😀\n😀`; missing'), ['cell:2:6']);
+    assert.deepEqual(frames('function ф() {\n  const é = "é", b = é(missing)\n}\nф()')[0], 'ф (cell:2:22)');
+  });
+
+  it('leave no trace in the text of functions and in results', () => {
+    const text = '(a) => {\n  const one = a;\n  return one.b.c\n}';
+    assert.equal(guest.show(`const shown = ${text}; shown.toString() === ${JSON.stringify(text)}`), 'true');
+    assert.equal(
+      guest.show('class Q {\n  m() {\n    let x = Q;\n    if (x) return x\n  }\n}\n`${Q}`.includes("if(0)")'),
+      'false',
+    );
+    assert.equal(guest.show('1;\nlet q1 = shown'), '1');
+    assert.equal(guest.show('1;\n{\n  const q2 = shown;\n}'), '1');
+    assert.match(guest.run('Function.prototype.toString.call({})').error!.message, /not a function/);
   });
 
   it('show nothing of the prelude', () => {
@@ -84,7 +150,7 @@ describe('stack positions', () => {
     guest.show(
       'Error.prepareStackTrace = (e, sites) => sites.map((s) => `${s.getLineNumber()}:${s.getColumnNumber()}`)',
     );
-    assert.equal(guest.show('let s = 1;\n  new Error("x").stack'), "[ '2:7' ]");
+    assert.equal(guest.show('let s = 1;\n  new Error("x").stack'), "[ '2:3' ]");
     guest.show('Error.prepareStackTrace = undefined');
     assert.equal(guest.show('new Error("x").stack.split("\\n")[0]'), "'Error: x'");
   });

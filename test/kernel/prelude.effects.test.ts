@@ -226,7 +226,7 @@ describe('user code that overwrites builtins', () => {
       assert.deepEqual(guest.run('log("%s and %o", "a", 5)').stdout, ['a and 5']);
       assert.match(
         guest.run('null.x').error!.stack,
-        /^TypeError: cannot read property 'x' of null\n {4}at <cell \d+>:1:1$/,
+        /^TypeError: cannot read property 'x' of null\n {4}at <cell \d+>:1:6$/,
       );
       const armed = guest.run('later(() => log("fired"), 20)');
       assert.deepEqual(armed.requests, [

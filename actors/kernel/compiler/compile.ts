@@ -10,7 +10,10 @@
  */
 import { version as acornVersion, type Program } from 'acorn';
 import { CellFailure, type CellSyntaxError, syntaxError } from './failure.ts';
-import { positionOf, Rewriting } from './rewriting.ts';
+import { Lines, positionOf } from './lines.ts';
+import { locatedIn } from './located.ts';
+import { markedIn } from './markers.ts';
+import { Rewriting } from './rewriting.ts';
 import { type Declarations, declarationsOf, type Kind, leavesNoCode, writesTo } from './scope.ts';
 import { type ParsedCell, parseCell } from './source.ts';
 import { declaredNames, directives } from './tree.ts';
@@ -20,7 +23,7 @@ export { completionTarget, isIncomplete } from './input.ts';
 export type { CellSyntaxError, Kind };
 
 /** Raise it whenever the output for any cell changes: old logs then keep their old kernel version. */
-const OUTPUT_VERSION = 1;
+const OUTPUT_VERSION = 2;
 
 /** Names the compiler's output and everything that decides it; part of the kernel's version. */
 export const compilerVersion = `cells-${OUTPUT_VERSION} acorn-${acornVersion} swc-${swcVersion}`;
@@ -48,6 +51,9 @@ export type CompiledCell =
     }
   | { ok: false; error: CellSyntaxError };
 
+/** Positions in longer cells, which are data more than code, are the engine's own. */
+const PRECISE_LENGTH = 100_000;
+
 const CONST_WRITE = 'Assignment to constant variable.';
 
 /**
@@ -66,7 +72,7 @@ export function compileCell(code: string, state: CompilerState, cell: number): C
   }
 }
 
-function rewrite({ text, program, shift }: ParsedCell, state: CompilerState): CompiledCell {
+function rewrite({ text, program, tokens, shift }: ParsedCell, state: CompilerState): CompiledCell {
   const lexicals = new Map(Object.entries(state.lexicals));
   const globals = new Map(Object.entries(state.globals));
   const before = { lexicals: new Set(lexicals.keys()), globals: new Set(globals.keys()) };
@@ -95,6 +101,10 @@ function rewrite({ text, program, shift }: ParsedCell, state: CompilerState): Co
   // The bracket before an object literal: everything behind it stands one column further left.
   if (shift > 0) out.replace(0, shift, text.slice(0, shift));
   if (text.startsWith('#!')) out.replace(0, 2, '//');
+  const precise = text.length <= PRECISE_LENGTH;
+  for (const { statement, marker, to } of precise ? markedIn(program, new Lines(text)) : []) {
+    out.insertMarker(statement.start, marker, to);
+  }
   const hoisted = new Set<string>();
   assignDeclarations(out, program, before, hoisted);
   assignVars(out, found, before.lexicals, hoisted);
@@ -104,7 +114,7 @@ function rewrite({ text, program, shift }: ParsedCell, state: CompilerState): Co
   if (native.length > 0) out.frontText(`var ${native.join(',')};`, directivesEnd);
   hoistFunctions(out, program, before.lexicals);
 
-  const { body, map } = out.render(shift);
+  const { body, map } = out.render(shift, precise ? locatedIn(program, tokens) : []);
   const declare = fresh.length === 0 ? null : `let ${fresh.join(',')};`;
   const once = map !== null && leavesNoCode(program) ? `!${map}` : map;
   return { ok: true, declare, body, map: once, next };

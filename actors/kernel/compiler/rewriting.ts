@@ -2,10 +2,16 @@
  * Text edits that remember where everything came from.
  *
  * The result carries a position map, a string that the prelude uses to turn positions of the compiled body
- * into positions of the user's code: segments `line,column,originalLine,originalColumn` joined by `;`, lines and
- * columns 1-based, a trailing `,1` for text of ours (all of which points at one place). A position belongs to the
- * last segment that starts at or before it: same line, same column distance; later lines, same column.
+ * into positions of the user's code: segments of five numbers in the digits of source maps, kind, line, column,
+ * line and column in the user's code. Lines, and columns on one line, are differences to the segment before; the
+ * last number is the difference to the second column. Kinds: 0 the user's text, 1 text of ours (all of which points
+ * at one place), 2 a single position that is told otherwise. Any other position belongs to the last segment of
+ * another kind that starts at or before it: same line, same column distance; later lines, same column.
+ *
+ * Columns of the body count bytes of UTF-8, as the engine does; the user's count UTF-16 units, as V8 does.
  */
+import { Lines, unshifted } from './lines.ts';
+import type { Located } from './located.ts';
 
 export interface Edit {
   from: number;
@@ -13,38 +19,16 @@ export interface Edit {
   text: string;
   /** The edit hides what is below it, but the piece is rendered elsewhere (a hoisted function). */
   cut?: boolean;
+  /** A marker: its first position is told as this offset, and nothing else of it is told. */
+  told?: number;
 }
 
-type Piece = { text: string; origin: number; ours: boolean };
-
-/** Line starts of a text, for offset to line and column. */
-class Lines {
-  readonly #starts: number[] = [0];
-  constructor(text: string) {
-    for (const match of text.matchAll(/\r\n|[\n\r\u2028\u2029]/g)) {
-      this.#starts.push(match.index + match[0].length);
-    }
-  }
-  /** 1-based line and column of an offset. */
-  at(offset: number): [line: number, column: number] {
-    let low = 0;
-    let high = this.#starts.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if ((this.#starts[middle] ?? 0) <= offset) low = middle;
-      else high = middle - 1;
-    }
-    return [low + 1, offset - (this.#starts[low] ?? 0) + 1];
-  }
+interface Piece {
+  text: string;
+  origin: number;
+  ours: boolean;
+  told?: number;
 }
-
-/** 1-based line and column of `offset` in `text`, whose first `shift` characters the user did not write. */
-export function positionOf(text: string, offset: number, shift: number): [line: number, column: number] {
-  return unshifted(new Lines(text).at(offset), shift);
-}
-
-const unshifted = ([line, column]: [number, number], shift: number): [number, number] =>
-  line === 1 ? [1, Math.max(column - shift, 1)] : [line, column];
 
 export class Rewriting {
   readonly #source: string;
@@ -64,6 +48,12 @@ export class Rewriting {
 
   insert(at: number, text: string): void {
     this.replace(at, at, text);
+  }
+
+  /** Inserts text whose first position is told as that of `told`. */
+  insertMarker(at: number, text: string, told: number): void {
+    this.#edits.push({ from: at, to: at, text, told });
+    this.#sorted = false;
   }
 
   /** Appends text of ours to the prologue line. */
@@ -89,7 +79,7 @@ export class Rewriting {
       if (edit.from < at || edit.to > to || edit.from > to || (edit.cut && !cuts)) continue;
       if (edit.from === edit.to && edit.from === to && to !== this.#source.length) continue;
       if (edit.from > at) pieces.push({ text: this.#source.slice(at, edit.from), origin: at, ours: false });
-      if (edit.text !== '') pieces.push({ text: edit.text, origin: edit.from, ours: true });
+      if (edit.text !== '') pieces.push({ text: edit.text, origin: edit.from, ours: true, told: edit.told });
       at = edit.to;
     }
     if (at < to) pieces.push({ text: this.#source.slice(at, to), origin: at, ours: false });
@@ -99,36 +89,135 @@ export class Rewriting {
   /**
    * The body: a prologue line, then the edited source.
    * @param shift characters at the start of the source that the user did not write
+   * @param located places whose position is told otherwise than where they stand
    */
-  render(shift: number): { body: string; map: string | null } {
+  render(shift: number, located: readonly Located[]): { body: string; map: string | null } {
     const pieces = [...this.#front, { text: '\n', origin: 0, ours: true }];
     pieces.push(...this.pieces(0, this.#source.length, true));
-    const lines = new Lines(this.#source);
-    const segments: string[] = [];
     let body = '';
     for (const piece of pieces) body += piece.text;
-    const generated = new Lines(body);
+    const segments = new Segments(new Lines(body), new Lines(this.#source), shift);
     let offset = 0;
-    // What a reader would assume without any segment: one prologue line, everything else in its place.
-    let line = 2;
-    let column = 1;
-    let originalLine = 1;
-    let originalColumn = 1;
-    let fixed = false;
     for (const piece of pieces) {
-      const [atLine, atColumn] = generated.at(offset);
-      const [toLine, toColumn] = unshifted(lines.at(piece.origin), shift);
-      const sameLine = atLine === line;
-      const predicted =
-        !fixed &&
-        !piece.ours &&
-        toLine === originalLine + (atLine - line) &&
-        toColumn === (sameLine ? originalColumn + (atColumn - column) : atColumn);
+      if (piece.text !== '\n') segments.addPiece(piece, offset);
+      if (!piece.ours) {
+        const end = piece.origin + piece.text.length;
+        for (let at = firstFrom(located, piece.origin); at < located.length; at++) {
+          const place = located[at]!;
+          if (place.at >= end) break;
+          segments.addPlace(offset + place.at - piece.origin, place.to);
+        }
+      }
       offset += piece.text.length;
-      if (predicted || piece.text === '\n') continue;
-      segments.push(`${atLine},${atColumn},${toLine},${toColumn}${piece.ours ? ',1' : ''}`);
-      [line, column, originalLine, originalColumn, fixed] = [atLine, atColumn, toLine, toColumn, piece.ours];
     }
-    return { body, map: segments.length === 0 ? null : segments.join(';') };
+    return { body, map: segments.encode() };
   }
 }
+
+/** Index of the first place at or behind an offset. */
+function firstFrom(located: readonly Located[], offset: number): number {
+  let low = 0;
+  let high = located.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (located[middle]!.at < offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+type Position = [line: number, column: number];
+
+/** Collects the map while the pieces go by; says nothing where a reader of the map would guess right. */
+class Segments {
+  readonly #generated: Lines;
+  readonly #lines: Lines;
+  readonly #shift: number;
+  readonly #segments: number[][] = [];
+  // What a reader would assume without any segment: one prologue line, everything else in its place.
+  #line = 2;
+  #column = 1;
+  #originalLine = 1;
+  #originalColumn = 1;
+  #ours = false;
+  #afterMarker = false;
+  /** Where a marker shifted the rest of its line: said only if there is a place on it. */
+  #shifted: [at: Position, to: Position] | undefined;
+
+  constructor(generated: Lines, lines: Lines, shift: number) {
+    this.#generated = generated;
+    this.#lines = lines;
+    this.#shift = shift;
+  }
+
+  addPiece(piece: Piece, offset: number): void {
+    if (piece.told !== undefined) {
+      this.addPlace(offset, piece.told);
+      this.#shifted = undefined;
+      this.#afterMarker = true;
+      return;
+    }
+    const at = this.#generated.inBytes(offset);
+    const to = unshifted(this.#lines.at(piece.origin), this.#shift);
+    const waits = this.#afterMarker && !this.#ours && !piece.ours;
+    this.#afterMarker = false;
+    if (!this.#ours && !piece.ours && this.#guessed(at, to)) return;
+    if (waits) this.#shifted = [at, to];
+    else this.#add(at, to, piece.ours);
+  }
+
+  addPlace(offset: number, origin: number): void {
+    const at = this.#generated.inBytes(offset);
+    const to = unshifted(this.#lines.at(origin), this.#shift);
+    if (this.#guessed(at, to) && this.#shifted?.[0][0] !== at[0]) return;
+    if (this.#shifted?.[0][0] === at[0]) this.#add(...this.#shifted, false);
+    if (!this.#guessed(at, to)) this.#segments.push([...at, ...to, PLACE]);
+  }
+
+  #add(at: Position, to: Position, ours: boolean): void {
+    this.#segments.push([...at, ...to, ours ? RANGE : TEXT]);
+    [this.#line, this.#column] = at;
+    [this.#originalLine, this.#originalColumn] = to;
+    this.#ours = ours;
+    this.#shifted = undefined;
+  }
+
+  #guessed([line, column]: Position, [toLine, toColumn]: Position): boolean {
+    const down = line - this.#line;
+    const distance = down === 0 ? this.#originalColumn - this.#column : 0;
+    return toLine === this.#originalLine + down && toColumn === column + distance;
+  }
+
+  encode(): string | null {
+    if (this.#segments.length === 0) return null;
+    let map = '';
+    let last = [0, 0, 0, 0];
+    for (const [line = 0, column = 0, toLine = 0, toColumn = 0, kind = 0] of this.#segments) {
+      const [lastLine = 0, lastColumn = 0, lastToLine = 0] = last;
+      const distance = line === lastLine ? column - lastColumn : column;
+      map += digits(kind) + digits(line - lastLine) + digits(distance);
+      map += digits(toLine - lastToLine) + digits(toColumn - column);
+      last = [line, column, toLine];
+    }
+    return map;
+  }
+}
+
+/** A number as source maps write it: base 64, five bits a digit, the sign first. */
+function digits(value: number): string {
+  let rest = value < 0 ? (-value << 1) | 1 : value << 1;
+  let text = '';
+  do {
+    const more = rest > 31;
+    text += ALPHABET[(rest & 31) | (more ? 32 : 0)];
+    rest >>>= 5;
+  } while (rest > 0);
+  return text;
+}
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+
+/** The user's text in its place. */
+const TEXT = 0;
+/** Text of ours, all of which points at one place; one position, whatever stands around it. */
+const RANGE = 1;
+const PLACE = 2;

@@ -1,5 +1,5 @@
 /** From what the user typed to a program that the compiler can rewrite: object literals, then TypeScript. */
-import type { Program } from 'acorn';
+import type { Program, Token } from 'acorn';
 import { CellFailure, isElement } from './failure.ts';
 import { assertRunnable, looksGeneric, parseScript } from './syntax.ts';
 import { stripTypes } from './typescript.ts';
@@ -8,6 +8,7 @@ export interface ParsedCell {
   /** JavaScript text, tokens where the user wrote them (behind `shift` characters of ours). */
   text: string;
   program: Program;
+  tokens: Token[];
   shift: number;
 }
 
@@ -20,20 +21,17 @@ export function parseCell(code: string): ParsedCell {
   let plain: CellFailure | undefined;
   for (const text of readings) {
     const shift = text === code ? 0 : 1;
-    const program = attempt(() => parseScript(text), shift);
-    if (program instanceof CellFailure) {
-      plain = program;
+    const cell = attempt(() => read(text, shift), shift);
+    if (cell instanceof CellFailure) {
+      plain = cell;
       continue;
     }
-    return runnable(typed(text, shift, program) ?? { text, program, shift });
+    return runnable(typed(cell) ?? cell);
   }
   let stripped: CellFailure | undefined;
   for (const text of readings) {
     const shift = text === code ? 0 : 1;
-    const parsed = attempt(() => {
-      const script = stripTypes(text);
-      return { text: script, program: parseScript(script), shift };
-    }, shift);
+    const parsed = attempt(() => read(stripTypes(text), shift), shift);
     if (!(parsed instanceof CellFailure)) return runnable(parsed);
     stripped = parsed;
   }
@@ -45,12 +43,17 @@ export function parseCell(code: string): ParsedCell {
   throw stripped !== undefined && stripped.offset > (plain?.offset ?? -1) ? stripped : plain;
 }
 
+function read(text: string, shift: number): ParsedCell {
+  const tokens: Token[] = [];
+  return { text, program: parseScript(text, tokens), tokens, shift };
+}
+
 /** The TypeScript reading of code that is also JavaScript, if swc sees types in it. */
-function typed(text: string, shift: number, program: Program): ParsedCell | undefined {
+function typed({ text, program, shift }: ParsedCell): ParsedCell | undefined {
   if (!looksGeneric(program)) return undefined;
   const parsed = attempt(() => {
     const script = stripTypes(text);
-    return script === text ? undefined : { text: script, program: parseScript(script), shift };
+    return script === text ? undefined : read(script, shift);
   }, shift);
   return parsed instanceof CellFailure ? undefined : parsed;
 }

@@ -1,5 +1,5 @@
 /** What a cell may be written in: acorn's settings, and the rules that only a cell has. */
-import { type Options, type Program, parse } from 'acorn';
+import { type Options, type Program, parse, type Token } from 'acorn';
 import { CellFailure, wording } from './failure.ts';
 import { isFunction, type SyntaxNode, walk } from './tree.ts';
 
@@ -14,11 +14,12 @@ export const CELL_SYNTAX: Options = {
 
 /**
  * Parses JavaScript.
+ * @param tokens filled with the tokens, when given
  * @throws CellFailure
  */
-export function parseScript(code: string): Program {
+export function parseScript(code: string, tokens?: Token[]): Program {
   try {
-    return parse(code, CELL_SYNTAX);
+    return parse(code, tokens === undefined ? CELL_SYNTAX : { ...CELL_SYNTAX, onToken: tokens });
   } catch (thrown) {
     const offset = (thrown as { pos?: number }).pos;
     if (!(thrown instanceof SyntaxError) || offset === undefined) {

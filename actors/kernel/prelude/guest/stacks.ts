@@ -4,10 +4,14 @@
  *
  * QuickJS calls `Error.prepareStackTrace` for every error; ours stays behind the property that users see.
  */
+
+import { MARKER } from '../../marker.ts';
 import {
   arraySlice,
   defineProperty,
   errorToString,
+  expose,
+  functionToString,
   getOwnPropertyDescriptor,
   getPrototypeOf,
   IntrinsicError,
@@ -27,7 +31,7 @@ interface Site {
   isNative(): boolean;
 }
 
-/** Positions of a cell's body, see the compiler's `rewriting.ts`: [line, column, originalLine, originalColumn, ours]. */
+/** Positions of a cell's body, see the compiler's `rewriting.ts`: [line, column, originalLine, originalColumn, kind]. */
 type Segment = number[];
 
 const maps = new Table<string, string>();
@@ -52,25 +56,30 @@ function segmentsOf(file: string, map: string): Segment[] {
   let segments = parsed.get(file);
   if (segments === undefined) {
     segments = [];
-    let segment: Segment = [];
+    let last: Segment = [0, 0, 0, 0, 0];
+    const fields: number[] = [];
     let value = 0;
-    for (let at = map[0] === '!' ? 1 : 0; at <= map.length; at++) {
-      const character = map[at];
-      if (character !== undefined && character !== ',' && character !== ';') {
-        value = value * 10 + DIGITS[character]!;
-        continue;
-      }
-      push(segment, value);
+    let shift = 0;
+    for (let at = map[0] === '!' ? 1 : 0; at < map.length; at++) {
+      const digit = indexOf(DIGITS, map[at]!);
+      value |= (digit & 31) << shift;
+      shift += 5;
+      if (digit & 32) continue;
+      push(fields, value & 1 ? -(value >> 1) : value >> 1);
       value = 0;
-      if (character === ',') continue;
-      push(segments, segment);
-      segment = [];
+      shift = 0;
+      if (fields.length < 5) continue;
+      const line = last[0]! + fields[1]!;
+      const column = fields[1] === 0 ? last[1]! + fields[2]! : fields[2]!;
+      last = [line, column, last[2]! + fields[3]!, column + fields[4]!, fields[0]!];
+      push(segments, last);
+      fields.length = 0;
     }
     parsed.set(file, segments);
   }
   return segments;
 }
-const DIGITS: Record<string, number> = { 0: 0, 1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 7: 7, 8: 8, 9: 9 };
+const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 
 /** Line and column in the user's code of a position in a cell's body. */
 export function originalPosition(file: string, line: number, column: number): [number, number] {
@@ -81,7 +90,8 @@ export function originalPosition(file: string, line: number, column: number): [n
     for (let at = 0; at < segments.length; at++) {
       const segment = segments[at]!;
       if (segment[0]! > line || (segment[0] === line && segment[1]! > column)) break;
-      best = segment;
+      if (segment[4] !== 2) best = segment;
+      else if (segment[0] === line && segment[1] === column) return [segment[2]!, segment[3]!];
     }
   }
   if (best === undefined) return [line > 1 ? line - 1 : 1, column];
@@ -220,8 +230,20 @@ function inheritedName(error: Error): string {
   }
 }
 
+/** The text of functions as the user wrote it. */
+function installFunctionText(): void {
+  expose(Function.prototype, 'toString', function (this: object): string {
+    let text = functionToString(this as never);
+    for (let at = indexOf(text, MARKER); at >= 0; at = indexOf(text, MARKER, at)) {
+      text = slice(text, 0, at) + slice(text, at + MARKER.length);
+    }
+    return text;
+  });
+}
+
 /** Takes over stack traces. Called once. */
 export function installStacks(): void {
+  installFunctionText();
   const Engine = IntrinsicError as unknown as { prepareStackTrace: unknown };
   Engine.prepareStackTrace = (_error: unknown, sites: Site[]) => {
     const prototype = getPrototypeOf(sites[0]) as Site;

@@ -1,0 +1,100 @@
+/**
+ * Where the engine says that something happened, and where V8 would have said so. Pure.
+ *
+ * The engine notes a position at few places only: at the start of an expression statement and of what is thrown,
+ * behind `new`, behind the `(` of a call, at the right side of a binary operator. Everything that runs until the
+ * next of them is said to have happened there. The column it notes is that of the last blank or name before.
+ */
+import type { Program, Token } from 'acorn';
+import { placeOfRisk } from './markers.ts';
+import { isFunction, type SyntaxNode, walk } from './tree.ts';
+
+export interface Located {
+  /** Offset that the engine notes. */
+  at: number;
+  /** Offset that a reader is told. */
+  to: number;
+}
+
+/** All places of a program that the engine notes, in source order. */
+export function locatedIn(program: Program, tokens: readonly Token[]): Located[] {
+  const places = new Map<number, number>();
+  const made = new Map<number, number>();
+  walk(program, (node) => {
+    const place = placeOf(node, tokens);
+    // Of a call and the call that is its first argument the inner one counts.
+    if (place !== undefined) places.set(place.at, place.to);
+    if (node.type === 'ThrowStatement' && node.argument.type === 'NewExpression') {
+      made.set(lastPlaceIn(node.argument, tokens), node.argument.start);
+    }
+    return undefined;
+  });
+  for (const [at, to] of made) places.set(at, to);
+  return [...places].sort(([one], [other]) => one - other).map(([at, to]) => ({ at, to }));
+}
+
+/** What the engine notes for one node. */
+function placeOf(node: SyntaxNode, tokens: readonly Token[]): Located | undefined {
+  switch (node.type) {
+    case 'ExpressionStatement':
+      return noted(tokens, tokenFrom(tokens, node.start), placeOfRisk(node.expression));
+    case 'ThrowStatement':
+      return noted(tokens, tokenFrom(tokens, node.start) + 1);
+    case 'BinaryExpression': {
+      let index = tokenFrom(tokens, node.right.start);
+      while (tokens[index - 1]?.type.label === '(') index--;
+      return noted(tokens, index);
+    }
+    case 'NewExpression':
+      return noted(tokens, tokenFrom(tokens, node.start) + 1, node.start);
+    case 'CallExpression': {
+      const { callee } = node;
+      let index = tokenFrom(tokens, callee.end);
+      while (index < tokens.length && tokens[index]!.type.label !== '(') index++;
+      // V8 names the property that is called, else the start of what is.
+      return noted(
+        tokens,
+        index + 1,
+        callee.type === 'MemberExpression' ? callee.property.start : node.start,
+      );
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** An error is made behind the last place inside its arguments. */
+function lastPlaceIn(thrown: SyntaxNode, tokens: readonly Token[]): number {
+  let last = 0;
+  walk(thrown, (node) => {
+    if (isFunction(node) || node.type === 'ClassBody') return false;
+    last = Math.max(last, placeOf(node, tokens)?.at ?? 0);
+    return undefined;
+  });
+  return last;
+}
+
+/** Index of the first token that starts at or behind an offset. */
+function tokenFrom(tokens: readonly Token[], offset: number): number {
+  let low = 0;
+  let high = tokens.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (tokens[middle]!.start < offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** The place whose column the engine takes for a token. */
+function noted(tokens: readonly Token[], token: number, to?: number): Located | undefined {
+  let index = token;
+  if (tokens[index] === undefined) return undefined;
+  while (index > 0 && !isName(tokens[index]!) && tokens[index - 1]!.end === tokens[index]!.start) index--;
+  const at = tokens[index]!.start;
+  return { at, to: to ?? at };
+}
+
+const isName = (token: Token): boolean =>
+  token.type.keyword !== undefined ||
+  (token.type.label === 'name' && /^[\w$]/.test(`${(token as { value?: unknown }).value}`));
