@@ -55,4 +55,38 @@ describe('dates as text', () => {
     );
     assert.equal(guest.show('new Date(NaN).toString()'), "'Invalid Date'");
   });
+
+  for (const [call, text] of [
+    ['toLocaleDateString("en-US", { year: "numeric", month: "long", day: "numeric" })', 'January 5, 2024'],
+    [
+      'toLocaleDateString("en-US", { weekday: "long", year: "numeric", month: "long", day: "numeric" })',
+      'Friday, January 5, 2024',
+    ],
+    ['toLocaleDateString("en-US", { weekday: "short", month: "short", day: "numeric" })', 'Fri, Jan 5'],
+    ['toLocaleDateString("en-US", { year: "numeric", month: "2-digit", day: "2-digit" })', '01/05/2024'],
+    ['toLocaleDateString("en-US", { month: "long", year: "numeric" })', 'January 2024'],
+    ['toLocaleDateString(undefined, { weekday: "long" })', 'Friday'],
+    ['toLocaleTimeString("en-US", { hour: "2-digit", minute: "2-digit" })', '03:04 PM'],
+    ['toLocaleTimeString("en-US", { hour12: false })', '15:04:09'],
+    ['toLocaleTimeString([], { timeStyle: "short", timeZone: "UTC" })', '3:04 PM'],
+    [
+      'toLocaleString("en-US", { dateStyle: "full", timeStyle: "short" })',
+      'Friday, January 5, 2024 at 3:04 PM',
+    ],
+    ['toLocaleString("en-US", { dateStyle: "medium" })', 'Jan 5, 2024'],
+    ['toLocaleString("en-US", { timeZoneName: "short" })', '1/5/2024, 3:04:09 PM UTC'],
+    ['toLocaleDateString()', '1/5/2024'],
+  ] as const) {
+    it(`follow their options: ${call}`, () => {
+      assert.equal(guest.show(`new Date(Date.UTC(2024, 0, 5, 15, 4, 9)).${call}`), `'${text}'`);
+    });
+  }
+
+  it('refuse other time zones instead of showing the wrong time', () => {
+    const { error } = guest.run('new Date().toLocaleString("en-US", { timeZone: "Asia/Tokyo" })');
+    assert.match(
+      `${error?.name}: ${error?.message}`,
+      /^RangeError: Time zones other than UTC .* Asia\/Tokyo$/,
+    );
+  });
 });

@@ -1,4 +1,5 @@
 /** `toLocaleString` without Intl: numbers and dates as en-US writes them, in UTC. */
+import { type DateOptions, formatDate } from './date-format.ts';
 import {
   abs,
   expose,
@@ -6,7 +7,6 @@ import {
   IntrinsicRangeError,
   isNotANumber,
   max,
-  padStart,
   slice,
   toFixed,
   uncurry,
@@ -63,26 +63,10 @@ const BigInt_ = BigInt;
 const numberValue = uncurry(Number.prototype.valueOf);
 const bigintValue = uncurry(BigInt.prototype.valueOf);
 const timeOf = uncurry(Date.prototype.getTime);
-const field = {
-  year: uncurry(Date.prototype.getUTCFullYear),
-  month: uncurry(Date.prototype.getUTCMonth),
-  day: uncurry(Date.prototype.getUTCDate),
-  hour: uncurry(Date.prototype.getUTCHours),
-  minute: uncurry(Date.prototype.getUTCMinutes),
-  second: uncurry(Date.prototype.getUTCSeconds),
-};
-const two = (value: number): string => padStart(`${value}`, 2, '0');
-
-const dateOf = (date: Date): string => `${field.month(date) + 1}/${field.day(date)}/${field.year(date)}`;
-function clockOf(date: Date): string {
-  const hour = field.hour(date);
-  return `${hour % 12 || 12}:${two(field.minute(date))}:${two(field.second(date))} ${hour < 12 ? 'AM' : 'PM'}`;
-}
-
-/** A Date method that shows what `format` makes of a valid date. */
-const shown = (format: (date: Date) => string) =>
-  function (this: Date): string {
-    return isNotANumber(timeOf(this)) ? 'Invalid Date' : format(this);
+/** A Date method that writes the parts it is about, when the options ask for none. */
+const shown = (needs: 'date' | 'time' | 'both') =>
+  function (this: Date, _locale?: unknown, options?: DateOptions): string {
+    return isNotANumber(timeOf(this)) ? 'Invalid Date' : formatDate(this, options ?? {}, needs);
   };
 
 const dateText = uncurry(Date.prototype.toString);
@@ -109,13 +93,9 @@ export function installLocale(): void {
     const value = bigintValue(this);
     return value < 0n ? `-${grouped(`${-value}`)}` : grouped(`${value}`);
   });
-  method(
-    Date.prototype,
-    'toLocaleString',
-    shown((date) => `${dateOf(date)}, ${clockOf(date)}`),
-  );
-  method(Date.prototype, 'toLocaleDateString', shown(dateOf));
-  method(Date.prototype, 'toLocaleTimeString', shown(clockOf));
+  method(Date.prototype, 'toLocaleString', shown('both'));
+  method(Date.prototype, 'toLocaleDateString', shown('date'));
+  method(Date.prototype, 'toLocaleTimeString', shown('time'));
 }
 
 function method(holder: object, name: string, body: (...args: never[]) => unknown): void {
