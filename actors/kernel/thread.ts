@@ -6,10 +6,10 @@
  */
 import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { RepriseError } from '../../bus/errors.ts';
-import { makeReclaim } from '../reclaim.ts';
 import { bootPristine } from './boot.ts';
 import { completeIn, inspectSession } from './looking.ts';
 import type { KernelStep, Turn } from './port.ts';
+import { makeReclaim } from './reclaim.ts';
 import { Residency } from './residency.ts';
 import {
   FLAG,

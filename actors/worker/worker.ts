@@ -12,7 +12,7 @@ import {
 } from '../../bus/schemas.ts';
 import { QUEUES, type Subjects, sessionToken } from '../../bus/subjects.ts';
 import type { KernelHost } from '../kernel/port.ts';
-import { makeReclaim } from '../reclaim.ts';
+import { makeReclaim } from '../kernel/reclaim.ts';
 import { DEFAULT_SETTINGS, type Log, type SessionSettings } from '../session/ports.ts';
 import { makeEffectRunner } from './effects.ts';
 import { PersistenceManager } from './persistence.ts';

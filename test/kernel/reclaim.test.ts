@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { makeReclaim } from '../../actors/reclaim.ts';
+import { makeReclaim } from '../../actors/kernel/reclaim.ts';
 import { until } from '../kit/until.ts';
 
 test('what was let go is collected when nothing else is done', async () => {
