@@ -90,6 +90,8 @@ export class NatsBus implements Bus {
   /** Messages of this turn of the event loop that go out at its end. */
   #gathered: { subject: string; data: Uint8Array; reply: string | undefined }[] = [];
   #gathering = false;
+  /** The turn before had more than one message: this one probably has, too. */
+  #isBusy = false;
   #inboxDenied: RepriseError | undefined;
   #closing: Promise<void> | undefined;
 
@@ -220,31 +222,40 @@ export class NatsBus implements Bus {
 
   /**
    * The first message of a turn of the event loop goes out at once, those that follow in the same turn go
-   * together at its end: a write to the socket costs more than all else about a message.
+   * together at its end: a write to the socket costs more than all else about a message. When the turn before
+   * had several, the first one waits for the others, too.
    */
   #send(subject: string, data: Uint8Array, reply: string | undefined): void {
-    if (this.#gathering) {
-      this.#gathered.push({ subject, data, reply });
-      return;
+    if (!this.#gathering) {
+      this.#gathering = true;
+      setImmediate(() => this.#release());
+      if (!this.#isBusy) {
+        this.#write(subject, data, reply);
+        return;
+      }
     }
-    this.#gathering = true;
-    setImmediate(() => this.#release());
-    try {
-      this.connection.publish(subject, data, reply ? { reply } : undefined);
-    } catch (thrown) {
-      throw translated(thrown);
-    }
+    this.#gathered.push({ subject, data, reply });
   }
 
   #release(): void {
+    const gathered = this.#gathered.splice(0);
+    this.#isBusy = gathered.length > (this.#isBusy ? 1 : 0);
     this.#gathering = false;
-    for (const { subject, data, reply } of this.#gathered.splice(0)) {
+    for (const { subject, data, reply } of gathered) {
       try {
-        this.connection.publish(subject, data, reply ? { reply } : undefined);
+        this.#write(subject, data, reply);
       } catch (thrown) {
         const error = translated(thrown);
         if (!reply || !this.#mailbox.failSent(subject, error)) this.#handlers.report(error);
       }
+    }
+  }
+
+  #write(subject: string, data: Uint8Array, reply: string | undefined): void {
+    try {
+      this.connection.publish(subject, data, reply ? { reply } : undefined);
+    } catch (thrown) {
+      throw translated(thrown);
     }
   }
 
