@@ -21,7 +21,7 @@ export const natural = v.custom<number>(
 const integer = v.custom<number>((value) => Number.isSafeInteger(value), 'Expected a whole number');
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
 export const isoTime = v.custom<string>(
-  (value) => typeof value === 'string' && ISO.test(value),
+  (value) => typeof value === 'string' && ISO.test(value) && !Number.isNaN(Date.parse(value)),
   'Expected a time in ISO 8601 with its zone',
 );
 export const json = v.custom<Json>(

@@ -66,7 +66,7 @@ export class StorageActor {
     this.lifecycle = makeLifecycle({ role: 'storage', process: ports.process });
     this.#appends = new Appends(ports.log, () => this.commitBytesMax);
     this.#history = new History(ports.log);
-    this.#index = new SessionIndex(ports.log);
+    this.#index = new SessionIndex(ports.log, (error) => this.#failed(ports.subjects.store('list'), error));
     this.#blobs = new BlobParts(ports.blobs);
     this.#operations = this.#makeOperations();
   }
@@ -237,7 +237,7 @@ export class StorageActor {
     this.lifecycle.send({ type: 'FAILED', error });
   }
 
-  /** Counts and logs a failed request. What clients cause by racing each other is only counted. */
+  /** Counts and logs a failure. What clients cause by racing each other is only counted. */
   #failed(subject: string, thrown: unknown): RepriseError {
     const error = RepriseError.from(thrown);
     this.#count(`error.${error.code}`);

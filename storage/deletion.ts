@@ -17,11 +17,11 @@ export async function deleteSession(
   token: string,
   { log, blobs, history, index }: { log: LogStore; blobs: BlobParts; history: History; index: SessionIndex },
 ): Promise<boolean> {
-  const last = await log.last(token);
-  if (!last) return false;
   const images = new Set<string>();
   const receipts = new Set<string>();
   try {
+    const last = await log.last(token);
+    if (!last) return false;
     for await (const batch of history.backwards(last)) {
       for (const event of batch.flatMap((stored) => stored.commit.events)) {
         if (event.type === 'checkpoint') images.add(event.stateId);

@@ -4,8 +4,9 @@ import { readdirSync, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, it } from 'node:test';
+import { encode } from '../../bus/codec.ts';
 import { type ErrorCode, hasCode } from '../../bus/errors.ts';
-import type { LoadReply } from '../../bus/protocol.ts';
+import type { ListReply, LoadReply } from '../../bus/protocol.ts';
 import type { Commit } from '../../bus/types.ts';
 import { provideStreams, streamPlaces, verifyStreams } from '../../storage/streams.ts';
 import { SessionWriter } from '../kit/commits.ts';
@@ -17,6 +18,7 @@ import {
   loadAll,
   type NatsWorld,
   natsWorld,
+  silent,
   startStorage,
   subjects,
 } from './world.ts';
@@ -212,6 +214,45 @@ describe('storage on a server that fails', () => {
     const last = await started.log.last('s');
     assert.ok(last && last.position < by.position, 'history is gone, and the server does not say so');
     await assert.rejects(started.log.append(by.next(), by.position), coded('FENCED'));
+  });
+
+  it('lists all other sessions when something foreign lies in the log, and deletes it', async () => {
+    const world = await begin();
+    const warnings: string[] = [];
+    const logger = { ...silent, warn: (facts: object) => void warnings.push(JSON.stringify(facts)) };
+    const actor = await startStorage(world, { logger });
+    const bus = await world.client();
+    const good = new SessionWriter('good');
+    await commitNext(bus, good);
+    const foreign = new SessionWriter('good-too').next();
+    const contents = [
+      Buffer.from('{"not": "ours"}'),
+      new Uint8Array(0),
+      encode({ ...foreign, head: null }),
+      encode(foreign),
+    ];
+    for (const [index, content] of contents.entries()) {
+      const name = `bad-${index}`;
+      bus.publish(subjects.log(name), content);
+      await bus.flush();
+      await assert.rejects(ask(bus, 'get', { session: name }), coded('CORRUPT'));
+      await assert.rejects(ask(bus, 'load', { session: name, kernel: '' }), coded('CORRUPT'));
+      await assert.rejects(append(bus, new SessionWriter(name).next(), 0), coded('CORRUPT'));
+    }
+    for (const request of [{}, { unfinishedAt: 1e15 }]) {
+      const { sessions } = await ask<ListReply>(bus, 'list', request);
+      assert.deepEqual(
+        sessions.map(({ name }) => name),
+        'unfinishedAt' in request ? [] : ['good'],
+      );
+    }
+    assert.ok(actor.presence().counters!['error.CORRUPT']! >= contents.length);
+    assert.ok(warnings.some((line) => line.includes('bad-0')));
+    for (const index of contents.keys()) {
+      assert.deepEqual(await ask(bus, 'delete', { session: `bad-${index}` }), { ok: true, deleted: true });
+      await commitNext(bus, new SessionWriter(`bad-${index}`));
+    }
+    await actor.stop();
   });
 
   it('makes an existing stream usable, and leaves what others configured', async () => {
