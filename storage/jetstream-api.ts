@@ -23,6 +23,8 @@ export const STREAM_NOT_FOUND = 10059;
 
 /** Limits of account, stream or disk. 10077 is the store's own failure: maximum bytes, or no space left. */
 const FULL: readonly number[] = [10002, 10023, 10028, 10047, 10077];
+/** The stream cannot be as we need it; or a stream of somebody else's takes our subjects. Waiting does not help. */
+const UNFIT: readonly number[] = [10052, 10065];
 const OVERSIZED = 10054;
 const NOT_FOUND = 404;
 const NO_RESPONDERS = 503;
@@ -186,6 +188,12 @@ export function apiError(error: ApiError): RepriseError {
     });
   }
   if (error.err_code === STREAM_NOT_FOUND) return new RepriseError('NOT_FOUND', text);
+  if (UNFIT.includes(error.err_code)) {
+    return new RepriseError('UNAVAILABLE', text, {
+      retryable: false,
+      hint: 'somebody else made a stream that is in the way: rename or remove it, or set another REPRISE_PREFIX',
+    });
+  }
   return new RepriseError('UNAVAILABLE', text);
 }
 

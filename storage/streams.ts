@@ -106,10 +106,16 @@ export function assertDurability(durability: 'process' | 'power', serverVersion:
 }
 
 async function provideStream(api: JetStreamApi, place: StreamPlace, content: string): Promise<void> {
+  // Whatever would lose what was acknowledged, or keep us from reading and deleting it.
   const required = {
     subjects: [content, place.marker],
+    storage: 'file',
     retention: 'limits',
     discard: 'new',
+    discard_new_per_subject: false,
+    max_age: 0,
+    max_msgs_per_subject: -1,
+    no_ack: false,
     allow_direct: true,
     deny_delete: false,
     deny_purge: false,
@@ -122,9 +128,7 @@ async function provideStream(api: JetStreamApi, place: StreamPlace, content: str
     if (!hasCode(thrown, 'NOT_FOUND')) throw thrown;
     info = await api.call<StreamInfo>(`STREAM.CREATE.${place.name}`, {
       name: place.name,
-      storage: 'file',
       num_replicas: 1,
-      max_age: 0,
       max_msgs: -1,
       max_bytes: -1,
       max_consumers: -1,
@@ -136,8 +140,9 @@ async function provideStream(api: JetStreamApi, place: StreamPlace, content: str
   const differs = (Object.keys(required) as (keyof typeof required)[]).some(
     (key) => JSON.stringify(info.config[key] ?? false) !== JSON.stringify(required[key]),
   );
-  if (differs) {
-    info = await api.call<StreamInfo>(`STREAM.UPDATE.${place.name}`, { ...info.config, ...required });
+  if (differs || info.config.subject_transform) {
+    const { subject_transform: _, ...config } = info.config;
+    info = await api.call<StreamInfo>(`STREAM.UPDATE.${place.name}`, { ...config, ...required });
   }
   await assertWholeEnd(api, place.name, info.state);
 }

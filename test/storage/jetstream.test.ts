@@ -8,6 +8,7 @@ import { encode } from '../../bus/codec.ts';
 import { type ErrorCode, hasCode } from '../../bus/errors.ts';
 import type { ListReply, LoadReply } from '../../bus/protocol.ts';
 import type { Commit } from '../../bus/types.ts';
+import { JetStreamApi } from '../../storage/jetstream-api.ts';
 import { provideStreams, streamPlaces, verifyStreams } from '../../storage/streams.ts';
 import { SessionWriter } from '../kit/commits.ts';
 import { until } from '../kit/until.ts';
@@ -257,17 +258,48 @@ describe('storage on a server that fails', () => {
 
   it('makes an existing stream usable, and leaves what others configured', async () => {
     const world = await begin();
-    const { api } = await world.stores();
+    const { api, log } = await world.stores();
     const info = () => api.call<{ config: Record<string, unknown> }>(`STREAM.INFO.${places.log.name}`);
     const { config } = await info();
-    await api.call(`STREAM.UPDATE.${places.log.name}`, {
-      ...config,
+    // Each of these would lose commits, or leave every append without an answer.
+    const harmful = {
       allow_direct: false,
-      max_bytes: 50_000_000,
-    });
+      discard: 'old',
+      max_age: 3_600_000_000_000,
+      max_msgs_per_subject: 1,
+      no_ack: true,
+    };
+    await api.call(`STREAM.UPDATE.${places.log.name}`, { ...config, max_bytes: 50_000_000, ...harmful });
     await verifyStreams(api, subjects);
     const { config: after } = await info();
-    assert.deepEqual([after.allow_direct, after.max_bytes], [true, 50_000_000]);
+    assert.deepEqual(
+      [after.allow_direct, after.discard, after.max_age, after.max_msgs_per_subject, after.no_ack ?? false],
+      [true, 'new', 0, -1, false],
+    );
+    assert.equal(after.max_bytes, 50_000_000);
+    const by = new SessionWriter('s');
+    for (let i = 0; i < 3; i++) {
+      const commit = by.next();
+      by.wrote(commit, await log.append(commit, by.position));
+    }
+    assert.equal((await log.index()).commits.get('s'), 3);
+  });
+
+  it('refuses at once a stream that cannot keep what it acknowledges, or takes its subjects', async () => {
+    for (const config of [
+      { name: places.log.name, subjects: [subjects.logAll], storage: 'memory' },
+      { name: places.log.name, subjects: [subjects.logAll], storage: 'file', retention: 'workqueue' },
+      { name: 'SOMEBODY', subjects: [`${subjects.prefix}.>`], storage: 'file' },
+    ]) {
+      const world = await natsWorld();
+      worlds.push(world);
+      const api = new JetStreamApi((await world.client()).connection);
+      await api.call(`STREAM.CREATE.${config.name}`, config);
+      await assert.rejects(verifyStreams(api, subjects), (error) => {
+        assert.ok(hasCode(error, 'UNAVAILABLE') && !error.retryable && error.hint, String(error));
+        return true;
+      });
+    }
   });
 
   it('loads a session of 10,000 commits by walking back', async () => {
