@@ -222,6 +222,8 @@ export interface BlobGetReply {
   /** null: no such blob. */
   bytes: Uint8Array | null;
   parts: number;
+  /** There never will be one: the session it would have belonged to was deleted. */
+  sealed?: boolean;
 }
 
 // ── Replay: `replay`, queue group of workers ──────────────────────────────────────────────────────────

@@ -9,14 +9,14 @@
  */
 import { type Lifecycle, makeLifecycle } from '../actors/lifecycle.ts';
 import { decode, encode } from '../bus/codec.ts';
-import { RepriseError } from '../bus/errors.ts';
+import { hasCode, RepriseError } from '../bus/errors.ts';
 import type { Bus, BusMessage, Subscription } from '../bus/port.ts';
 import type { PresenceReply } from '../bus/protocol.ts';
 import * as schemas from '../bus/schemas.ts';
 import { QUEUES, type Subjects, sessionToken } from '../bus/subjects.ts';
 import { Appends } from './appends.ts';
 import { BlobParts } from './blob-parts.ts';
-import { deleteSession } from './deletion.ts';
+import { type DeletionPorts, deleteSession, forgetImages } from './deletion.ts';
 import { History } from './history.ts';
 import type { BlobStore, Log, LogStore } from './ports.ts';
 import { SessionIndex } from './session-index.ts';
@@ -155,7 +155,7 @@ export class StorageActor {
     }
   }
 
-  #append(data: Uint8Array, subject: string): Promise<object> {
+  async #append(data: Uint8Array, subject: string): Promise<object> {
     const limit = this.commitBytesMax + ENVELOPE_BYTES;
     if (data.byteLength > limit) {
       throw new RepriseError('TOO_LARGE', `a commit of ${data.byteLength} bytes; the limit is ${limit}`);
@@ -165,7 +165,16 @@ export class StorageActor {
       throw new RepriseError('BAD_FORMAT', 'commit.session: it is not the session of the subject');
     }
     this.#count('appends');
-    return this.#appends.append(request);
+    try {
+      return await this.#appends.append(request);
+    } catch (thrown) {
+      if (hasCode(thrown, 'FENCED')) await forgetImages(request.commit, this.#deletionPorts);
+      throw thrown;
+    }
+  }
+
+  get #deletionPorts(): DeletionPorts {
+    return { log: this.#ports.log, blobs: this.#blobs, history: this.#history, index: this.#index };
   }
 
   #operate(data: Uint8Array, subject: string): Promise<object> {
@@ -203,11 +212,10 @@ export class StorageActor {
   }
 
   async #delete(token: string): Promise<{ deleted: boolean }> {
-    const [history, index, blobs] = [this.#history, this.#index, this.#blobs];
-    const deleted = await deleteSession(token, { log: this.#ports.log, blobs, history, index });
+    const deleted = await deleteSession(token, this.#deletionPorts);
     // Other storage processes find out by themselves: what they remember fails the next compare-and-set.
     this.#appends.forget(token);
-    history.forget(token);
+    this.#history.forget(token);
     return { deleted };
   }
 

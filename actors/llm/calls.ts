@@ -8,7 +8,7 @@
  *    with the same key may ask again.
  */
 
-import { RepriseError } from '../../bus/errors.ts';
+import { hasCode, RepriseError } from '../../bus/errors.ts';
 import type { Clock } from '../../bus/port.ts';
 import type { LlmAnswer, LlmCall } from '../../bus/protocol.ts';
 import { failedAnswer, ProviderError } from './failure.ts';
@@ -44,7 +44,8 @@ export type CallEvent =
 export interface Calls {
   /**
    * The answer to a call; failures of the request or the provider are answers with `error` set.
-   * @throws RepriseError UNAVAILABLE (receipts cannot be read or written: ask again), DRAINING (aborted).
+   * @throws RepriseError UNAVAILABLE (receipts cannot be read or written: ask again), DRAINING (aborted),
+   * NOT_FOUND (the session was deleted).
    */
   answer(call: LlmCall): Promise<LlmAnswer>;
   /** Aborts all calls in flight: they end with DRAINING. */
@@ -112,6 +113,7 @@ export function makeCalls(options: CallsOptions): Calls {
       onEvent({ type: winner === answer ? 'answered' : 'raced', receiptKey });
       return winner;
     } catch (thrown) {
+      if (hasCode(thrown, 'NOT_FOUND')) throw thrown; // nobody waits for it, and nobody may keep it
       onEvent({ type: 'unstored', receiptKey });
       unstored.set(receiptKey, answer);
       const [oldest] = unstored.keys();

@@ -7,11 +7,13 @@ import type { BlobGetRequest, BlobPutRequest, LlmAnswer } from '../../bus/protoc
 import type { Subjects } from '../../bus/subjects.ts';
 
 export interface Receipts {
-  /** @throws RepriseError UNAVAILABLE, CORRUPT; the signal's reason when it aborts. */
+  /**
+   * @throws RepriseError UNAVAILABLE, CORRUPT, NOT_FOUND (the session was deleted); the signal's reason when it aborts.
+   */
   get(receiptKey: string, signal: AbortSignal): Promise<LlmAnswer | null>;
   /**
    * Stores an answer; returns the stored one, which is another's if that came first.
-   * @throws RepriseError UNAVAILABLE, or the signal's reason when it aborts: the outcome is unknown.
+   * @throws RepriseError UNAVAILABLE, or the signal's reason when it aborts: the outcome is unknown; as `get`.
    */
   put(receiptKey: string, answer: LlmAnswer, signal: AbortSignal): Promise<LlmAnswer>;
 }
@@ -29,6 +31,7 @@ const getReply = v.object({
   ok: v.literal(true),
   bytes: v.nullable(v.instance(Uint8Array)),
   parts: v.number(),
+  sealed: v.optional(v.boolean()),
 });
 const putReply = v.object({ ok: v.literal(true), stored: v.boolean() });
 const failure = v.object({
@@ -72,7 +75,8 @@ export function makeReceipts(bus: Bus, subjects: Subjects, clock: Clock, patienc
 
   async function get(key: string, signal: AbortSignal): Promise<LlmAnswer | null> {
     const request: BlobGetRequest = { kind: 'receipt', key };
-    const { bytes } = await ask('blob.get', request, getReply, signal);
+    const { bytes, sealed } = await ask('blob.get', request, getReply, signal);
+    if (sealed) throw new RepriseError('NOT_FOUND', 'the session of this call was deleted');
     return bytes === null ? null : parseReceipt(key, bytes);
   }
 

@@ -256,6 +256,25 @@ test('an answer that cannot be stored is not told; once storage is back it is to
   assert.equal(double.requests.length, 1);
 });
 
+test('of a deleted session no answer is stored, kept or paid for', async () => {
+  await startActor('one');
+  store.receipts.set('gone', new Uint8Array(0));
+  const refused = await ask('gone', { prompt: 'hi' });
+  assert.ok(!refused.ok && refused.code === 'NOT_FOUND' && !refused.retryable);
+  assert.equal(double.requests.length, 0);
+  double.hold();
+  const call = ask('going', { prompt: 'hi' });
+  await double.received(1);
+  store.receipts.set('going', new Uint8Array(0));
+  double.release();
+  const late = await call;
+  assert.ok(!late.ok && late.code === 'NOT_FOUND');
+  assert.equal(store.receipts.get('going')!.byteLength, 0);
+  store.receipts.delete('going');
+  assert.ok((await ask('going', { prompt: 'hi' })).ok);
+  assert.equal(double.requests.length, 2, 'the late answer was not kept in memory either');
+});
+
 test('without storage no provider is asked', async () => {
   store.stop();
   await startActor('one', { storagePatienceMs: 50 });
