@@ -44,14 +44,16 @@ function isJson(value: unknown, depth: number): boolean {
   return true;
 }
 
-const failure = optional(
+/** How an effect failed. */
+export const failure = optional(
   shaped<{ name: string; message: string; code?: string }>({
     name: text,
     message: text,
     code: optional(text),
   }),
 );
-const usage = optional(
+/** Tokens of a model call. */
+export const usage = optional(
   shaped<{ inputTokens: number; outputTokens: number }>({ inputTokens: number, outputTokens: number }),
 );
 
