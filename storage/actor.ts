@@ -3,8 +3,8 @@
  * side in one queue group.
  *
  * 1. Every request gets exactly one answer, malformed bytes included; nothing a request contains ends the actor.
- * 2. Nothing is answered before the store has been looked at: after start, and after each reconnect, requests
- *    wait for `verify`.
+ * 2. Nothing is served before the store has been looked at: after start, and after each reconnect, requests wait
+ *    for `verify`; when it takes long they are told UNAVAILABLE.
  * 3. Different sessions never wait for each other.
  */
 import { type Lifecycle, makeLifecycle } from '../actors/lifecycle.ts';
@@ -43,6 +43,9 @@ export interface StoragePorts {
 const COMMIT_BYTES_MAX = 4 * 1024 * 1024;
 /** Room in a message for what surrounds commits. */
 const ENVELOPE_BYTES = 8 * 1024;
+
+/** How long a request waits for `verify`, ms. */
+const GATE_WAIT_MS = 800;
 
 type Handler = (data: Uint8Array, subject: string) => Promise<object>;
 
@@ -139,7 +142,7 @@ export class StorageActor {
     this.#count('requests');
     let answer: Uint8Array;
     try {
-      if (this.#gate) await this.#gate;
+      if (this.#gate) await this.#verified(this.#gate);
       answer = encode({ ok: true, ...(await handler(message.data, message.subject)) });
       const { maxPayload } = this.#ports.bus;
       if (answer.byteLength > maxPayload) {
@@ -153,6 +156,17 @@ export class StorageActor {
     } catch (thrown) {
       this.#failed(message.subject, thrown); // disconnected: the client asks again
     }
+  }
+
+  /** Waits for the stores, but not for so long that the client takes this process for dead. */
+  async #verified(gate: Promise<void>): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        reject(new RepriseError('UNAVAILABLE', 'the connection was lost, and the store does not answer yet'));
+      }, GATE_WAIT_MS);
+    });
+    await Promise.race([gate, late]).finally(() => clearTimeout(timer));
   }
 
   async #append(data: Uint8Array, subject: string): Promise<object> {

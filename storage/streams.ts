@@ -72,8 +72,8 @@ export async function provideStreams(api: JetStreamApi, subjects: Subjects): Pro
   await provideStream(api, places.blob, `${subjects.prefix}.blob.>`);
 }
 
-/** How often JetStream is asked whether it is there: it starts after the server takes connections. */
-const ATTEMPTS = 100;
+/** How long JetStream is asked whether it is there: it starts after the server takes connections. */
+const PATIENCE_MS = 10_000;
 const ATTEMPT_WAIT_MS = 100;
 
 /**
@@ -81,11 +81,12 @@ const ATTEMPT_WAIT_MS = 100;
  * @throws RepriseError CORRUPT at once; UNAVAILABLE, TIMEOUT or DISCONNECTED after some 10 s
  */
 export async function verifyStreams(api: JetStreamApi, subjects: Subjects): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
+  const end = performance.now() + PATIENCE_MS;
+  for (;;) {
     try {
       return await provideStreams(api, subjects);
     } catch (thrown) {
-      if (attempt >= ATTEMPTS || !RepriseError.from(thrown).retryable) throw thrown;
+      if (performance.now() > end || !RepriseError.from(thrown).retryable) throw thrown;
       await sleep(ATTEMPT_WAIT_MS);
     }
   }
