@@ -80,6 +80,7 @@ interface Publisher {
   publish(subject: string, data: Uint8Array): void;
 }
 
+/** A message as a handler gets it. */
 export class DeliveredMessage implements BusMessage {
   readonly #bus: Publisher;
   readonly subject: string;
@@ -106,6 +107,7 @@ export class DeliveredMessage implements BusMessage {
   }
 }
 
+/** @param what what could not be done */
 export function disconnected(what: string): RepriseError {
   return new RepriseError('DISCONNECTED', what);
 }

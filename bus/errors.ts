@@ -34,6 +34,7 @@ export const ERROR_CODES = {
   INTERNAL: { retryable: false, exit: 5 },
 } as const satisfies Record<string, { retryable: boolean; exit: number }>;
 
+/** What callers branch on. */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
 /** What an error looks like on the wire; satisfies the contract's `ApiErrorResponse`. */

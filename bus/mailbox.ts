@@ -27,6 +27,7 @@ export type StartTimer = (callback: () => void, delayMs: number) => () => void;
 /** A longer time is no limit (24 days): timers cannot count it. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
+/** The answers of one connection. */
 export class Mailbox {
   /** The subject to subscribe to. */
   readonly wildcard: string;
@@ -147,6 +148,7 @@ export class Mailbox {
   }
 }
 
+/** The error of a request that nobody is subscribed for. */
 export function noResponders(subject: string): RepriseError {
   return new RepriseError('NO_RESPONDERS', `nobody answers on ${subject}`);
 }

@@ -10,6 +10,7 @@ export interface Peer {
   noResponders(reply: string): void;
 }
 
+/** One subscription. */
 export interface Entry {
   readonly peer: Peer;
   readonly tokens: string[];
@@ -22,6 +23,7 @@ export interface Entry {
   onIdle?: () => void;
 }
 
+/** Subscriptions of all peers, and the way of every message between them. */
 export class Hub {
   readonly clock: Clock;
   readonly maxPayload: number;

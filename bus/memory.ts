@@ -46,6 +46,7 @@ export function makeMemoryBus(options: MemoryOptions = {}): MemoryHub {
   return { connect: (name, connectOptions = {}) => new MemoryBus(hub, name, connectOptions) };
 }
 
+/** One connection to a hub, with faults that a test can cause. */
 export class MemoryBus implements Bus, Peer {
   readonly id: number;
   readonly name: string;

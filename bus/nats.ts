@@ -78,6 +78,7 @@ export async function connectBus(options: NatsOptions): Promise<NatsBus> {
   return new NatsBus(connection, options);
 }
 
+/** One connection to a nats-server; made by `connectBus`. */
 export class NatsBus implements Bus {
   /** The client's connection, for JetStream. */
   readonly connection: NatsConnection;

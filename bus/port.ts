@@ -74,6 +74,7 @@ export interface Clock {
   setTimer(callback: () => void, delayMs: number): { cancel(): void };
 }
 
+/** The clock of this machine. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   setTimer(callback, delayMs) {

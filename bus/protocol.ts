@@ -14,7 +14,9 @@ import type {
   StoredCommit,
 } from './types.ts';
 
+/** A request that failed. */
 export type Failure = WireError & { ok: false };
+/** What comes back on every request. */
 export type Reply<T> = (T & { ok: true }) | Failure;
 
 /**

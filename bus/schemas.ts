@@ -109,6 +109,7 @@ const commitHead = shaped<CommitHead>({
   wakeAt: optional(number),
 });
 
+/** The shape of a commit; whether it follows the one before is for `storage/validation.ts`. */
 export const commitSchema = shaped<Commit>({
   v: v.literal(1),
   session: token,

@@ -21,6 +21,7 @@ import { History } from './history.ts';
 import type { BlobStore, Log, LogStore } from './ports.ts';
 import { SessionIndex } from './session-index.ts';
 
+/** What an acknowledged commit survives: `kill -9` of any process, or a power failure too. */
 export type Durability = 'process' | 'power';
 
 export interface StoragePorts {
@@ -49,6 +50,7 @@ const GATE_WAIT_MS = 800;
 
 type Handler = (data: Uint8Array, subject: string) => Promise<object>;
 
+/** One storage process on the bus; it serves nothing before `start`. */
 export class StorageActor {
   readonly lifecycle: Lifecycle;
   readonly #ports: StoragePorts;

@@ -14,6 +14,7 @@ import { assertFollows, assertOwnHash, type Newest, newestOf } from './validatio
 /** Sessions whose newest commit is remembered: about 1 KB each. */
 const REMEMBERED = 20_000;
 
+/** The appends of one storage process. */
 export class Appends {
   readonly #log: LogStore;
   readonly #limitBytes: () => number;

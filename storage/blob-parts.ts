@@ -20,6 +20,7 @@ const IS_KEY = /^[A-Za-z0-9_~-]{1,128}$/;
 /** Stands where a blob must never be. */
 const SEAL = Buffer.from(encode('sealed: its session was deleted'));
 
+/** Blobs of any size over a store of messages. */
 export class BlobParts {
   readonly #blobs: BlobStore;
 

@@ -16,9 +16,11 @@ export interface ApiError {
   description: string;
 }
 
+/** Root of JetStream's own subjects. */
 export const API = '$JS.API';
 /** Both mean: the subject's last sequence is not the expected one. */
 export const WRONG_LAST_SEQUENCE: readonly number[] = [10071, 10164];
+/** Error code of a stream that does not exist. */
 export const STREAM_NOT_FOUND = 10059;
 
 /** Limits of account, stream or disk. 10077 is the store's own failure: maximum bytes, or no space left. */
@@ -36,6 +38,7 @@ interface Pending {
   timer: NodeJS.Timeout;
 }
 
+/** JetStream over one connection, which stays its owner's. */
 export class JetStreamApi {
   readonly connection: NatsConnection;
   readonly #timeoutMs: number;
@@ -162,6 +165,7 @@ export class JetStreamApi {
   }
 }
 
+/** NATS headers from a plain object. */
 export function makeHeaders(entries: Record<string, string>): MsgHdrs {
   const made = headers();
   for (const [name, value] of Object.entries(entries)) made.append(name, value);
@@ -173,6 +177,7 @@ export function sequenceOf(message: Answer): number {
   return Number(message.headers?.get('Nats-Sequence'));
 }
 
+/** Subject of a message that a direct get returned, '' when it does not say. */
 export function subjectOf(message: Answer): string {
   return message.headers?.get('Nats-Subject') ?? '';
 }
@@ -202,6 +207,7 @@ export function isUnknownOutcome(thrown: unknown): boolean {
   return hasCode(thrown, 'TIMEOUT', 'DISCONNECTED');
 }
 
+/** @throws RepriseError UNAVAILABLE when the answer is no JSON */
 export function parseJson<T>(message: Answer): T {
   try {
     return JSON.parse(new TextDecoder().decode(message.data)) as T;

@@ -29,6 +29,7 @@ interface PubAck {
   error?: ApiError;
 }
 
+/** The log port on the log stream. @throws RepriseError as JetStreamApi; else as the port says */
 export class JetStreamLog implements LogStore {
   readonly #api: JetStreamApi;
   readonly #subjects: Subjects;

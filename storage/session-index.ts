@@ -34,6 +34,7 @@ export function metadataOf({ commit, sizeBytes }: StoredCommit): SessionMetadata
   };
 }
 
+/** The index of one storage process; entries are remembered while their session has as many commits. */
 export class SessionIndex {
   readonly #log: LogStore;
   readonly #onUnreadable: (error: RepriseError) => void;
@@ -67,6 +68,7 @@ export class SessionIndex {
     return { sessions, next: null };
   }
 
+  /** A session's numbers, null when there is none. @throws RepriseError CORRUPT */
   async get(token: string): Promise<SessionMetadata | null> {
     const last = await this.#log.last(token);
     return last && metadataOf(last);

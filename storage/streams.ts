@@ -19,11 +19,6 @@ import {
 } from './jetstream-api.ts';
 import { pipelined } from './pipeline.ts';
 
-export interface StreamNames {
-  log: string;
-  blob: string;
-}
-
 /** A stream and the subject of its markers. */
 export interface StreamPlace {
   name: string;

@@ -28,6 +28,7 @@ export interface Newest {
   checkpoint: { seq: number; stateId: string; position: number } | null;
 }
 
+/** What judging the next commit needs of a stored one. */
 export function newestOf({ commit, position, sizeBytes }: StoredCommit): Newest {
   const { id, name, created, checkpointCount, checkpoint, sizeBefore, tail } = commit.head;
   return {

@@ -39,6 +39,7 @@ export interface LlmActorOptions {
   storagePatienceMs?: number;
 }
 
+/** One LLM process on the bus. */
 export interface LlmActor {
   /** Subscribes; resolves once the server knows. */
   start(): Promise<void>;
@@ -54,6 +55,7 @@ const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
 /** Room for everything else in a message or commit that carries an answer. */
 const MARGIN_BYTES = 64 * 1024;
 
+/** An LLM actor; it does nothing before `start`. */
 export function makeLlmActor(options: LlmActorOptions): LlmActor {
   const { process, bus, subjects, clock, log } = options;
   const counters: Record<string, number> = {};

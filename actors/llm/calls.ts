@@ -36,6 +36,7 @@ export interface CallsOptions {
   onEvent: (event: CallEvent) => void;
 }
 
+/** What happens to a call, for counters and logs. */
 export type CallEvent =
   | { type: 'retry'; receiptKey: string; error: ProviderError; failed: number; delayMs: number }
   | { type: 'failed'; receiptKey: string; error: ProviderError }
@@ -55,6 +56,7 @@ export interface Calls {
   readonly waiting: number;
 }
 
+/** Answers model calls as told above, over the receipts and providers that are handed in. */
 export function makeCalls(options: CallsOptions): Calls {
   const { receipts, clock, onEvent } = options;
   const stop = new AbortController();
