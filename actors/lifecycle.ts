@@ -25,6 +25,7 @@ export interface LifecycleInput {
   process: string;
 }
 
+/** The statechart; `makeLifecycle` runs it. */
 export const lifecycleMachine = setup({
   types: {
     input: {} as LifecycleInput,

@@ -1,5 +1,5 @@
 /** What both buses do alike around a connection: run handlers, remember whether it is up, wrap messages. */
-import { RepriseError } from './errors.ts';
+import { hasCode, RepriseError } from './errors.ts';
 import type { BusMessage } from './port.ts';
 
 export type Handler = (message: BusMessage) => void | Promise<void>;
@@ -16,8 +16,9 @@ export class HandlerRunner {
   run(handler: Handler, message: BusMessage): void {
     try {
       const done = handler(message);
-      if (!done) return;
-      const working = done
+      // `void` promises nothing about what a handler returns: `(m) => list.push(m)` gives a number.
+      if (typeof (done as Promise<void> | undefined)?.then !== 'function') return;
+      const working = Promise.resolve(done)
         .catch((thrown) => this.report(thrown))
         .finally(() => this.#working.delete(working));
       this.#working.add(working);
@@ -79,6 +80,7 @@ interface Publisher {
   publish(subject: string, data: Uint8Array): void;
 }
 
+/** A message as a handler gets it. */
 export class DeliveredMessage implements BusMessage {
   readonly #bus: Publisher;
   readonly subject: string;
@@ -94,11 +96,18 @@ export class DeliveredMessage implements BusMessage {
 
   respond(data: Uint8Array): boolean {
     if (!this.reply || !this.#bus.connected) return false;
-    this.#bus.publish(this.reply, data);
-    return true;
+    try {
+      this.#bus.publish(this.reply, data);
+      return true;
+    } catch (thrown) {
+      // Handlers answer from timers, too: only what is the handler's own fault is thrown.
+      if (hasCode(thrown, 'DISCONNECTED', 'BAD_REQUEST')) return false;
+      throw thrown;
+    }
   }
 }
 
+/** @param what what could not be done */
 export function disconnected(what: string): RepriseError {
   return new RepriseError('DISCONNECTED', what);
 }

@@ -3,6 +3,7 @@
  * what to do next (`hint`). Callers branch on `code`, never on text.
  */
 
+/** All codes: is the same request worth another try, and which exit code does the CLI end with. */
 export const ERROR_CODES = {
   /** Nobody is subscribed: no owner, no worker, no storage. */
   NO_RESPONDERS: { retryable: true, exit: 5 },
@@ -33,6 +34,7 @@ export const ERROR_CODES = {
   INTERNAL: { retryable: false, exit: 5 },
 } as const satisfies Record<string, { retryable: boolean; exit: number }>;
 
+/** What callers branch on. */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
 /** What an error looks like on the wire; satisfies the contract's `ApiErrorResponse`. */
@@ -43,6 +45,7 @@ export interface WireError {
   hint?: string;
 }
 
+/** Every error that one part of Reprise tells another, or the user. */
 export class RepriseError extends Error {
   readonly code: ErrorCode;
   readonly retryable: boolean;
@@ -65,14 +68,16 @@ export class RepriseError extends Error {
     return ERROR_CODES[this.code].exit;
   }
 
+  /** The error as a failed reply carries it: without stack and cause. */
   toWire(): WireError {
     const wire: WireError = { error: this.message, code: this.code, retryable: this.retryable };
     if (this.hint !== undefined) wire.hint = this.hint;
     return wire;
   }
 
+  /** The error that a failed reply tells of. A code that this version does not know becomes `INTERNAL`. */
   static fromWire(wire: WireError): RepriseError {
-    const code = wire.code in ERROR_CODES ? wire.code : 'INTERNAL';
+    const code = Object.hasOwn(ERROR_CODES, wire.code) ? wire.code : 'INTERNAL';
     return new RepriseError(code, wire.error, { hint: wire.hint, retryable: wire.retryable });
   }
 

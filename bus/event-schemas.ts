@@ -14,16 +14,19 @@ export const text = v.string();
 export const flag = v.boolean();
 /** A finite number. */
 export const number = v.custom<number>((value) => Number.isFinite(value), 'Expected a finite number');
+/** A safe integer of at least 0. */
 export const natural = v.custom<number>(
   (value) => Number.isSafeInteger(value) && (value as number) >= 0,
   'Expected a whole number of at least 0',
 );
 const integer = v.custom<number>((value) => Number.isSafeInteger(value), 'Expected a whole number');
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
+/** A moment that exists, in ISO 8601 with its zone. */
 export const isoTime = v.custom<string>(
-  (value) => typeof value === 'string' && ISO.test(value),
+  (value) => typeof value === 'string' && ISO.test(value) && !Number.isNaN(Date.parse(value)),
   'Expected a time in ISO 8601 with its zone',
 );
+/** What effects carry. */
 export const json = v.custom<Json>(
   (value) => isJson(value, 0),
   'Expected a JSON value at most 200 levels deep',
@@ -44,14 +47,16 @@ function isJson(value: unknown, depth: number): boolean {
   return true;
 }
 
-const failure = optional(
+/** How an effect failed. */
+export const failure = optional(
   shaped<{ name: string; message: string; code?: string }>({
     name: text,
     message: text,
     code: optional(text),
   }),
 );
-const usage = optional(
+/** Tokens of a model call. */
+export const usage = optional(
   shaped<{ inputTokens: number; outputTokens: number }>({ inputTokens: number, outputTokens: number }),
 );
 

@@ -24,6 +24,10 @@ interface Entry {
 /** Starts a one-shot timer and returns the function that stops it. */
 export type StartTimer = (callback: () => void, delayMs: number) => () => void;
 
+/** A longer time is no limit (24 days): timers cannot count it. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
+/** The answers of one connection. */
 export class Mailbox {
   /** The subject to subscribe to. */
   readonly wildcard: string;
@@ -64,9 +68,9 @@ export class Mailbox {
         settle();
         reject(error);
       };
-      const stopTimer = this.#startTimer(() => {
+      const late = () =>
         fail(new RepriseError('TIMEOUT', `no answer from ${subject} within ${timeoutMs} ms`));
-      }, timeoutMs);
+      const stopTimer = timeoutMs <= TIMER_MAX_MS ? this.#startTimer(late, timeoutMs) : () => {};
       this.#entries.set(token, {
         subject,
         events: {
@@ -105,6 +109,7 @@ export class Mailbox {
 
   /** Takes one message that came to the wildcard. Answers nobody waits for any more are dropped. */
   deliver(message: BusMessage, isNoResponders: boolean): void {
+    if (!message.subject.startsWith(this.#prefix)) return; // "nobody there" to a reply subject of somebody else's
     const entry = this.#entries.get(message.subject.slice(this.#prefix.length));
     if (!entry) return;
     this.#safely(() => {
@@ -143,6 +148,7 @@ export class Mailbox {
   }
 }
 
+/** The error of a request that nobody is subscribed for. */
 export function noResponders(subject: string): RepriseError {
   return new RepriseError('NO_RESPONDERS', `nobody answers on ${subject}`);
 }
@@ -154,4 +160,47 @@ export function assertFits(subject: string, data: Uint8Array, maxPayload: number
     'TOO_LARGE',
     `${data.byteLength} bytes for ${subject}: the bus takes ${maxPayload} at most`,
   );
+}
+
+const SPACE = 32;
+const DELETE = 127;
+const DOT = 46;
+const STAR = 42;
+const REST = 62;
+
+/**
+ * Refuses what is not a subject: tokens between dots, none of them empty or with spaces. `*` and `>` as tokens are
+ * for subscriptions only, `>` as the last one.
+ * @throws RepriseError BAD_REQUEST
+ */
+export function assertSubject(subject: string, use: 'publish' | 'subscribe'): void {
+  const { length } = subject;
+  let tokenAt = 0;
+  for (let i = 0; i <= length; i++) {
+    const char = i < length ? subject.charCodeAt(i) : DOT;
+    if (char === DOT) {
+      const isWildcard = i === tokenAt + 1 && isWild(subject.charCodeAt(tokenAt));
+      if (i === tokenAt) throw notSubject(subject);
+      if (isWildcard && (use === 'publish' || (subject[tokenAt] === '>' && i < length))) {
+        throw notSubject(subject);
+      }
+      tokenAt = i + 1;
+    } else if (char <= SPACE || char === DELETE) {
+      throw notSubject(subject);
+    }
+  }
+}
+
+function isWild(char: number): boolean {
+  return char === STAR || char === REST;
+}
+
+function notSubject(subject: string): RepriseError {
+  return new RepriseError('BAD_REQUEST', `not a subject: ${JSON.stringify(subject.slice(0, 200))}`);
+}
+
+/** A queue group's name is one word. @throws RepriseError BAD_REQUEST */
+export function assertQueue(queue: string | undefined): void {
+  if (queue === undefined || /^[^\s]+$/.test(queue)) return;
+  throw new RepriseError('BAD_REQUEST', `not a queue group: ${JSON.stringify(queue)}`);
 }

@@ -10,6 +10,7 @@ export interface Peer {
   noResponders(reply: string): void;
 }
 
+/** One subscription. */
 export interface Entry {
   readonly peer: Peer;
   readonly tokens: string[];
@@ -22,6 +23,7 @@ export interface Entry {
   onIdle?: () => void;
 }
 
+/** Subscriptions of all peers, and the way of every message between them. */
 export class Hub {
   readonly clock: Clock;
   readonly maxPayload: number;
@@ -86,7 +88,7 @@ export class Hub {
     }
   }
 
-  /** Every plain subscriber, in order of subscription, and one member of each queue group. */
+  /** Every plain subscriber, in order of subscription, and one member of each queue group, by its name alone. */
   #receivers(subject: string): Entry[] {
     const tokens = subject.split('.');
     const groups = new Map<string, Entry[]>();
@@ -97,19 +99,18 @@ export class Hub {
         chosen.push(entry);
         continue;
       }
-      const key = `${entry.queue} ${entry.tokens.join('.')}`;
-      const group = groups.get(key);
+      const group = groups.get(entry.queue);
       if (group) group.push(entry);
-      else groups.set(key, [entry]);
+      else groups.set(entry.queue, [entry]);
     }
-    for (const [key, group] of groups) chosen.push(group[this.#pick(key, group.length)]!);
+    for (const [queue, group] of groups) chosen.push(group[this.#pick(queue, group.length)]!);
     return chosen;
   }
 
-  #pick(key: string, size: number): number {
+  #pick(queue: string, size: number): number {
     if (this.#random) return Math.floor(this.#random() * size);
-    const turn = this.#turns.get(key) ?? 0;
-    this.#turns.set(key, turn + 1);
+    const turn = this.#turns.get(queue) ?? 0;
+    this.#turns.set(queue, turn + 1);
     return turn % size;
   }
 

@@ -10,7 +10,7 @@ import {
   HandlerRunner,
 } from './connection.ts';
 import { RepriseError } from './errors.ts';
-import { assertFits, Mailbox } from './mailbox.ts';
+import { assertFits, assertQueue, assertSubject, Mailbox } from './mailbox.ts';
 import { type Entry, Hub, type Peer } from './memory-hub.ts';
 import { type Bus, type BusMessage, type Clock, type Subscription, systemClock } from './port.ts';
 
@@ -46,6 +46,7 @@ export function makeMemoryBus(options: MemoryOptions = {}): MemoryHub {
   return { connect: (name, connectOptions = {}) => new MemoryBus(hub, name, connectOptions) };
 }
 
+/** One connection to a hub, with faults that a test can cause. */
 export class MemoryBus implements Bus, Peer {
   readonly id: number;
   readonly name: string;
@@ -84,9 +85,12 @@ export class MemoryBus implements Bus, Peer {
 
   publish(subject: string, data: Uint8Array, options?: { reply?: string }): void {
     if (!this.connected) throw disconnected(`cannot publish to ${subject}`);
+    assertSubject(subject, 'publish');
     assertFits(subject, data, this.maxPayload);
-    assertSubject(subject);
-    if (options?.reply) this.#mailbox.sent(subject, options.reply);
+    if (options?.reply) {
+      assertSubject(options.reply, 'publish');
+      this.#mailbox.sent(subject, options.reply);
+    }
     if (this.#denied(subject)) {
       const error = new RepriseError('DENIED', `${this.name} may not publish to ${subject}`);
       queueMicrotask(() => {
@@ -103,7 +107,8 @@ export class MemoryBus implements Bus, Peer {
     options?: { queue?: string },
   ): Subscription {
     if (this.#closing) throw disconnected('the bus is closed');
-    assertSubject(subject);
+    assertSubject(subject, 'subscribe');
+    assertQueue(options?.queue);
     const entry = this.#hub.add(this, subject, options?.queue, (message) =>
       this.#handlers.run(handler, message),
     );
@@ -185,9 +190,4 @@ export class MemoryBus implements Bus, Peer {
     if (!this.connected) return;
     this.deliver((message) => this.#mailbox.deliver(message, true), reply, new Uint8Array(0));
   }
-}
-
-function assertSubject(subject: string): void {
-  if (subject.length > 0 && !/[ \n\r\t]/.test(subject)) return;
-  throw new RepriseError('BAD_REQUEST', `not a subject: ${JSON.stringify(subject)}`);
 }

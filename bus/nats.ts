@@ -1,5 +1,5 @@
 /** The bus over NATS. What the client library leaves open on a lost connection is settled here. */
-import type { NatsConnection, Subscription as NatsSubscription, Status } from '@nats-io/nats-core';
+import type { Msg, NatsConnection, Subscription as NatsSubscription, Status } from '@nats-io/nats-core';
 import { connect, createInbox, errors } from '@nats-io/transport-node';
 import {
   ConnectionState,
@@ -9,7 +9,7 @@ import {
   HandlerRunner,
 } from './connection.ts';
 import { RepriseError } from './errors.ts';
-import { assertFits, Mailbox } from './mailbox.ts';
+import { assertFits, assertQueue, assertSubject, Mailbox } from './mailbox.ts';
 import type { Bus, BusMessage, RequestOptions, Subscription } from './port.ts';
 
 export interface NatsOptions {
@@ -78,6 +78,7 @@ export async function connectBus(options: NatsOptions): Promise<NatsBus> {
   return new NatsBus(connection, options);
 }
 
+/** One connection to a nats-server; made by `connectBus`. */
 export class NatsBus implements Bus {
   /** The client's connection, for JetStream. */
   readonly connection: NatsConnection;
@@ -105,10 +106,9 @@ export class NatsBus implements Bus {
     connection.subscribe(this.#mailbox.wildcard, {
       callback: (error, message) => {
         if (error) return; // told by the connection's status, see #watch
-        const absent = message.data.byteLength === 0 && message.headers?.code === RESPONDERS_ABSENT;
         this.#mailbox.deliver(
           new DeliveredMessage(this, message.subject, message.data, message.reply),
-          absent,
+          saysNobody(message),
         );
       },
     });
@@ -125,9 +125,11 @@ export class NatsBus implements Bus {
 
   publish(subject: string, data: Uint8Array, options?: { reply?: string }): void {
     if (!this.connected) throw disconnected(`cannot publish to ${subject}`);
+    assertSubject(subject, 'publish');
     assertFits(subject, data, this.#maxPayload);
     const reply = options?.reply;
     if (reply) {
+      assertSubject(reply, 'publish');
       if (this.#inboxDenied) throw this.#inboxDenied;
       this.#mailbox.sent(subject, reply);
     }
@@ -140,12 +142,14 @@ export class NatsBus implements Bus {
     options?: { queue?: string },
   ): Subscription {
     if (this.#closing) throw disconnected('the bus is closed');
+    assertSubject(subject, 'subscribe');
+    assertQueue(options?.queue);
     let subscription: NatsSubscription;
     try {
       subscription = this.connection.subscribe(subject, {
         queue: options?.queue,
         callback: (error, message) => {
-          if (error) return;
+          if (error || saysNobody(message)) return;
           // a handler must not throw into the client: its reader would end and take the connection along
           this.#handlers.run(
             handler,
@@ -169,6 +173,7 @@ export class NatsBus implements Bus {
     if (!this.connected) return Promise.reject(disconnected(`cannot ask ${subject}`));
     if (this.#inboxDenied) return Promise.reject(this.#inboxDenied);
     return this.#mailbox.ask(subject, options.timeoutMs, (reply) => {
+      assertSubject(subject, 'publish');
       assertFits(subject, data, this.#maxPayload);
       this.#send(subject, data, reply);
     });
@@ -298,6 +303,11 @@ export class NatsBus implements Bus {
     }
     this.#handlers.report(error);
   }
+}
+
+/** The server's word that nobody is subscribed where a message with this reply subject went. */
+function saysNobody(message: Msg): boolean {
+  return message.data.byteLength === 0 && message.headers?.code === RESPONDERS_ABSENT;
 }
 
 function startTimer(callback: () => void, delayMs: number): () => void {

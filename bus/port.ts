@@ -7,8 +7,8 @@ export interface BusMessage {
   /** Where an answer goes; absent for plain publishes. */
   readonly reply?: string;
   /**
-   * Answers the request; returns false (and does nothing) when there is no reply subject, or when the
-   * connection is down: whoever asked has been told.
+   * Answers the request; returns false (and does nothing) when there is no reply subject, or none that can be
+   * published to, or when the connection is down: whoever asked has been told.
    * @throws RepriseError TOO_LARGE
    */
   respond(data: Uint8Array): boolean;
@@ -20,15 +20,21 @@ export interface Subscription {
 }
 
 export interface RequestOptions {
+  /** More than 2^31-1, or Infinity: no limit. */
   timeoutMs: number;
 }
 
 export interface Bus {
-  /** Fire and forget. With `reply`, answers go to that subject. @throws RepriseError DISCONNECTED, TOO_LARGE */
+  /**
+   * Fire and forget. With `reply`, answers go to that subject.
+   * @throws RepriseError DISCONNECTED, TOO_LARGE, BAD_REQUEST (no subject, or a wildcard)
+   */
   publish(subject: string, data: Uint8Array, options?: { reply?: string }): void;
   /**
    * Handlers are started in order of arrival per subscription (the next one does not wait for a promise of
    * the one before); one that throws is reported to `onError`, not fatal. Survives reconnects.
+   * With `queue`, a message goes to one of all matching subscriptions with that name.
+   * @throws RepriseError DISCONNECTED (closed), BAD_REQUEST (no subject)
    */
   subscribe(
     subject: string,
@@ -38,7 +44,7 @@ export interface Bus {
   /**
    * One request, one answer.
    * @throws RepriseError NO_RESPONDERS (at once), TIMEOUT, DISCONNECTED (also when the connection drops
-   * while waiting: the outcome is then unknown), TOO_LARGE, DENIED.
+   * while waiting: the outcome is then unknown), TOO_LARGE, DENIED, BAD_REQUEST (no subject, or a wildcard).
    */
   request(subject: string, data: Uint8Array, options: RequestOptions): Promise<Uint8Array>;
   /**
@@ -68,6 +74,7 @@ export interface Clock {
   setTimer(callback: () => void, delayMs: number): { cancel(): void };
 }
 
+/** The clock of this machine. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   setTimer(callback, delayMs) {

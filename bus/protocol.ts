@@ -14,7 +14,9 @@ import type {
   StoredCommit,
 } from './types.ts';
 
+/** A request that failed. */
 export type Failure = WireError & { ok: false };
+/** What comes back on every request. */
 export type Reply<T> = (T & { ok: true }) | Failure;
 
 /**
@@ -222,6 +224,8 @@ export interface BlobGetReply {
   /** null: no such blob. */
   bytes: Uint8Array | null;
   parts: number;
+  /** There never will be one: the session it would have belonged to was deleted. */
+  sealed?: boolean;
 }
 
 // ── Replay: `replay`, queue group of workers ──────────────────────────────────────────────────────────

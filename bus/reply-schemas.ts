@@ -1,17 +1,34 @@
 /** Schemas of replies: what a client checks before it believes what came over the bus. */
 import * as v from 'valibot';
 import { decode } from './codec.ts';
-import { ERROR_CODES, type ErrorCode, RepriseError, type WireError } from './errors.ts';
-import { flag, natural, number, optional, type Schema, shaped, text } from './event-schemas.ts';
+import { type ErrorCode, RepriseError, type WireError } from './errors.ts';
+import {
+  failure,
+  flag,
+  natural,
+  number,
+  optional,
+  type Schema,
+  sessionEventSchema,
+  shaped,
+  text,
+  usage,
+} from './event-schemas.ts';
 import type {
+  AppendReply,
+  BlobGetReply,
+  BlobPutReply,
   CellError,
   CompleteReply,
   DeleteReply,
   Divergence,
   ExecuteReply,
+  FindReply,
   GetReply,
   InspectReply,
   ListReply,
+  LlmAnswer,
+  LoadReply,
   PresenceReply,
   ReadReply,
   ReplayReply,
@@ -38,7 +55,8 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 
 const wireError = shaped<WireError>({
   error: text,
-  code: v.picklist(Object.keys(ERROR_CODES) as ErrorCode[]),
+  // A newer part may send a code that this one does not know: `fromWire` makes it INTERNAL.
+  code: text as unknown as Schema<ErrorCode>,
   retryable: flag,
   hint: optional(text),
 });
@@ -129,3 +147,26 @@ export const readReplySchema = shaped<ReadReply>({
 export const listReplySchema = shaped<ListReply>({ sessions: v.array(metadata), next: v.nullable(text) });
 export const getReplySchema = shaped<GetReply>({ metadata: v.nullable(metadata) });
 export const deleteReplySchema = shaped<DeleteReply>({ deleted: flag });
+export const appendReplySchema = shaped<AppendReply>({
+  position: natural,
+  sizeBytes: natural,
+  duplicate: flag,
+});
+export const loadReplySchema = shaped<LoadReply>({
+  last: v.nullable(storedCommit),
+  checkpoint: v.nullable(storedCommit),
+  tail: v.array(storedCommit),
+  more: flag,
+});
+export const findReplySchema = shaped<FindReply>({ events: v.array(sessionEventSchema) });
+export const blobPutReplySchema = shaped<BlobPutReply>({ stored: flag });
+export const blobGetReplySchema = shaped<BlobGetReply>({
+  bytes: v.nullable(v.instance(Uint8Array)) as Schema<Uint8Array | null>,
+  parts: natural,
+  sealed: optional(flag),
+});
+
+// ── LLM ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** What an LLM actor answers, and what a receipt holds. */
+export const llmAnswerSchema = shaped<LlmAnswer>({ response: text, model: text, usage, error: failure });

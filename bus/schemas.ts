@@ -53,8 +53,15 @@ export function parse<T>(schema: Schema<T>, value: unknown): T {
   if (result.issues === undefined) return value as T;
   const [issue] = result.issues;
   const path = v.getDotPath(issue) ?? '';
-  throw new RepriseError('BAD_FORMAT', path === '' ? issue.message : `${path}: ${issue.message}`);
+  // The message quotes what was received, which may be as large as a message can be.
+  const problem =
+    issue.message.length > PROBLEM_CHARS_MAX
+      ? `${issue.message.slice(0, PROBLEM_CHARS_MAX)}…`
+      : issue.message;
+  throw new RepriseError('BAD_FORMAT', path === '' ? problem : `${path}: ${problem}`);
 }
+
+const PROBLEM_CHARS_MAX = 200;
 
 const FIRST_ONLY = { abortEarly: true, abortPipeEarly: true } as const;
 
@@ -102,6 +109,7 @@ const commitHead = shaped<CommitHead>({
   wakeAt: optional(number),
 });
 
+/** The shape of a commit; whether it follows the one before is for `storage/validation.ts`. */
 export const commitSchema = shaped<Commit>({
   v: v.literal(1),
   session: token,

@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto';
 import { RepriseError } from './errors.ts';
 
+/** Longest session name, in UTF-16 units. */
 export const NAME_LENGTH_MAX = 512;
 const PLAIN = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing control characters is the point

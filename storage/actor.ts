@@ -3,24 +3,25 @@
  * side in one queue group.
  *
  * 1. Every request gets exactly one answer, malformed bytes included; nothing a request contains ends the actor.
- * 2. Nothing is answered before the store has been looked at: after start, and after each reconnect, requests
- *    wait for `verify`.
+ * 2. Nothing is served before the store has been looked at: after start, and after each reconnect, requests wait
+ *    for `verify`; when it takes long they are told UNAVAILABLE.
  * 3. Different sessions never wait for each other.
  */
 import { type Lifecycle, makeLifecycle } from '../actors/lifecycle.ts';
 import { decode, encode } from '../bus/codec.ts';
-import { RepriseError } from '../bus/errors.ts';
+import { hasCode, RepriseError } from '../bus/errors.ts';
 import type { Bus, BusMessage, Subscription } from '../bus/port.ts';
 import type { PresenceReply } from '../bus/protocol.ts';
 import * as schemas from '../bus/schemas.ts';
 import { QUEUES, type Subjects, sessionToken } from '../bus/subjects.ts';
 import { Appends } from './appends.ts';
 import { BlobParts } from './blob-parts.ts';
-import { deleteSession } from './deletion.ts';
+import { type DeletionPorts, deleteSession, forgetImages } from './deletion.ts';
 import { History } from './history.ts';
 import type { BlobStore, Log, LogStore } from './ports.ts';
 import { SessionIndex } from './session-index.ts';
 
+/** What an acknowledged commit survives: `kill -9` of any process, or a power failure too. */
 export type Durability = 'process' | 'power';
 
 export interface StoragePorts {
@@ -44,8 +45,12 @@ const COMMIT_BYTES_MAX = 4 * 1024 * 1024;
 /** Room in a message for what surrounds commits. */
 const ENVELOPE_BYTES = 8 * 1024;
 
+/** How long a request waits for `verify`, ms. */
+const GATE_WAIT_MS = 800;
+
 type Handler = (data: Uint8Array, subject: string) => Promise<object>;
 
+/** One storage process on the bus; it serves nothing before `start`. */
 export class StorageActor {
   readonly lifecycle: Lifecycle;
   readonly #ports: StoragePorts;
@@ -66,7 +71,7 @@ export class StorageActor {
     this.lifecycle = makeLifecycle({ role: 'storage', process: ports.process });
     this.#appends = new Appends(ports.log, () => this.commitBytesMax);
     this.#history = new History(ports.log);
-    this.#index = new SessionIndex(ports.log);
+    this.#index = new SessionIndex(ports.log, (error) => this.#failed(ports.subjects.store('list'), error));
     this.#blobs = new BlobParts(ports.blobs);
     this.#operations = this.#makeOperations();
   }
@@ -139,7 +144,7 @@ export class StorageActor {
     this.#count('requests');
     let answer: Uint8Array;
     try {
-      if (this.#gate) await this.#gate;
+      if (this.#gate) await this.#verified(this.#gate);
       answer = encode({ ok: true, ...(await handler(message.data, message.subject)) });
       const { maxPayload } = this.#ports.bus;
       if (answer.byteLength > maxPayload) {
@@ -155,7 +160,18 @@ export class StorageActor {
     }
   }
 
-  #append(data: Uint8Array, subject: string): Promise<object> {
+  /** Waits for the stores, but not for so long that the client takes this process for dead. */
+  async #verified(gate: Promise<void>): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        reject(new RepriseError('UNAVAILABLE', 'the connection was lost, and the store does not answer yet'));
+      }, GATE_WAIT_MS);
+    });
+    await Promise.race([gate, late]).finally(() => clearTimeout(timer));
+  }
+
+  async #append(data: Uint8Array, subject: string): Promise<object> {
     const limit = this.commitBytesMax + ENVELOPE_BYTES;
     if (data.byteLength > limit) {
       throw new RepriseError('TOO_LARGE', `a commit of ${data.byteLength} bytes; the limit is ${limit}`);
@@ -165,7 +181,16 @@ export class StorageActor {
       throw new RepriseError('BAD_FORMAT', 'commit.session: it is not the session of the subject');
     }
     this.#count('appends');
-    return this.#appends.append(request);
+    try {
+      return await this.#appends.append(request);
+    } catch (thrown) {
+      if (hasCode(thrown, 'FENCED')) await forgetImages(request.commit, this.#deletionPorts);
+      throw thrown;
+    }
+  }
+
+  get #deletionPorts(): DeletionPorts {
+    return { log: this.#ports.log, blobs: this.#blobs, history: this.#history, index: this.#index };
   }
 
   #operate(data: Uint8Array, subject: string): Promise<object> {
@@ -203,11 +228,10 @@ export class StorageActor {
   }
 
   async #delete(token: string): Promise<{ deleted: boolean }> {
-    const [history, index, blobs] = [this.#history, this.#index, this.#blobs];
-    const deleted = await deleteSession(token, { log: this.#ports.log, blobs, history, index });
+    const deleted = await deleteSession(token, this.#deletionPorts);
     // Other storage processes find out by themselves: what they remember fails the next compare-and-set.
     this.#appends.forget(token);
-    history.forget(token);
+    this.#history.forget(token);
     return { deleted };
   }
 
@@ -237,7 +261,7 @@ export class StorageActor {
     this.lifecycle.send({ type: 'FAILED', error });
   }
 
-  /** Counts and logs a failed request. What clients cause by racing each other is only counted. */
+  /** Counts and logs a failure. What clients cause by racing each other is only counted. */
   #failed(subject: string, thrown: unknown): RepriseError {
     const error = RepriseError.from(thrown);
     this.#count(`error.${error.code}`);

@@ -5,15 +5,16 @@
  */
 import { hasCode, RepriseError } from '../bus/errors.ts';
 import type { AppendReply, AppendRequest } from '../bus/protocol.ts';
-import type { Commit } from '../bus/types.ts';
+import type { Commit, StoredCommit } from '../bus/types.ts';
 import { sealed } from './commit-bytes.ts';
 import { Lru } from './lru.ts';
 import type { LogStore } from './ports.ts';
-import { assertFollows, type Newest, newestOf } from './validation.ts';
+import { assertFollows, assertOwnHash, type Newest, newestOf } from './validation.ts';
 
 /** Sessions whose newest commit is remembered: about 1 KB each. */
 const REMEMBERED = 20_000;
 
+/** The appends of one storage process. */
 export class Appends {
   readonly #log: LogStore;
   readonly #limitBytes: () => number;
@@ -55,6 +56,7 @@ export class Appends {
 
   async #append({ commit, expected }: AppendRequest): Promise<AppendReply> {
     const { hash, bytes } = sealed(commit);
+    assertOwnHash(commit, hash);
     const limit = this.#limitBytes();
     if (bytes.byteLength > limit) {
       throw new RepriseError('TOO_LARGE', `the commit has ${bytes.byteLength} bytes; the limit is ${limit}`);
@@ -74,7 +76,10 @@ export class Appends {
       this.#newest.set(commit.session, newestOf({ commit, position, sizeBytes }));
       return { position, sizeBytes, duplicate };
     } catch (thrown) {
-      if (hasCode(thrown, 'FENCED')) this.#newest.delete(commit.session);
+      if (!hasCode(thrown, 'FENCED')) throw thrown;
+      this.#newest.delete(commit.session);
+      const { duplicate } = await this.#lookAgain(commit, expected);
+      if (duplicate) return duplicate;
       throw thrown;
     }
   }
@@ -88,13 +93,31 @@ export class Appends {
     if (!last) this.#newest.delete(commit.session);
     else this.#newest.set(commit.session, newestOf(last));
     if ((last?.position ?? 0) === expected) return { previous: last && newestOf(last) };
-    if (last && last.commit.commit === commit.commit && last.commit.hash === commit.hash) {
-      const { position, sizeBytes } = last;
+    const written = last && (await this.#writtenBefore(commit, expected, last));
+    if (written) {
+      const { position, sizeBytes } = written;
       return { previous: null, duplicate: { position, sizeBytes, duplicate: true } };
     }
     throw new RepriseError(
       'FENCED',
       `session ${commit.session} is at log position ${last?.position ?? 0}, not at ${expected}`,
     );
+  }
+
+  /** Where this very commit is already: it is the newest, or one of those that the newest names. */
+  async #writtenBefore(commit: Commit, expected: number, last: StoredCommit): Promise<StoredCommit | null> {
+    const same = (stored: StoredCommit) =>
+      stored.commit.commit === commit.commit && stored.commit.hash === commit.hash;
+    if (same(last)) return last;
+    const { tail } = last.commit.head;
+    const place = tail[expected === 0 ? 0 : tail.indexOf(expected) + 1];
+    if (place === undefined || (expected !== 0 && !tail.includes(expected))) return null;
+    try {
+      const [stored] = await this.#log.at(commit.session, [place]);
+      return stored && same(stored) ? stored : null;
+    } catch (thrown) {
+      if (hasCode(thrown, 'CORRUPT')) return null; // deleted meanwhile
+      throw thrown;
+    }
   }
 }

@@ -17,6 +17,10 @@ const partKey = (key: string, part: number, parts: number) => `${key}.${parts}.$
 /** A key that would not be one token of a subject: no blob can have it. */
 const IS_KEY = /^[A-Za-z0-9_~-]{1,128}$/;
 
+/** Stands where a blob must never be. */
+const SEAL = Buffer.from(encode('sealed: its session was deleted'));
+
+/** Blobs of any size over a store of messages. */
 export class BlobParts {
   readonly #blobs: BlobStore;
 
@@ -41,6 +45,7 @@ export class BlobParts {
   /** Part `part` (the first unless told) of a blob, and how many it has. @throws RepriseError of the store */
   async get({ kind, key, part = 0 }: BlobGetRequest): Promise<BlobGetReply> {
     const whole = await this.#blobs.get(kind, key);
+    if (whole && SEAL.equals(whole)) return { bytes: null, parts: 0, sealed: true };
     if (whole) return { bytes: part === 0 ? whole : null, parts: 1 };
     const parts = await this.#count(kind, key);
     if (parts === 0) return { bytes: null, parts: 0 };
@@ -60,8 +65,25 @@ export class BlobParts {
     await this.#blobs.remove(kind, all);
   }
 
+  /** Makes sure that a key that has no blob never gets one; false when it has one. */
+  async seal(kind: string, key: string): Promise<boolean> {
+    return !IS_KEY.test(key) || this.#blobs.put(kind, key, SEAL);
+  }
+
+  /** @throws RepriseError CORRUPT when the stored count is none */
   async #count(kind: string, key: string): Promise<number> {
     const bytes = await this.#blobs.get(kind, countKey(key));
-    return bytes ? (decode(bytes) as number) : 0;
+    if (!bytes) return 0;
+    const parts = decoded(bytes);
+    if (Number.isInteger(parts) && parts > 1 && parts <= PARTS_MAX) return parts;
+    throw new RepriseError('CORRUPT', `the count of parts of ${kind} ${key} is damaged`);
+  }
+}
+
+function decoded(bytes: Uint8Array): number {
+  try {
+    return decode(bytes) as number;
+  } catch {
+    return Number.NaN;
   }
 }

@@ -26,6 +26,7 @@ interface Chain {
   firsts: Map<number, number>;
 }
 
+/** Reads of one storage process; what it remembers only saves steps. */
 export class History {
   readonly #log: LogStore;
   readonly #chains = new Lru<Chain>(REMEMBERED);
@@ -34,6 +35,7 @@ export class History {
     this.#log = log;
   }
 
+  /** Forgets where a session's commits are: it was deleted. */
   forget(token: string): void {
     this.#chains.delete(token);
   }

@@ -16,13 +16,17 @@ export interface ApiError {
   description: string;
 }
 
+/** Root of JetStream's own subjects. */
 export const API = '$JS.API';
 /** Both mean: the subject's last sequence is not the expected one. */
 export const WRONG_LAST_SEQUENCE: readonly number[] = [10071, 10164];
+/** Error code of a stream that does not exist. */
 export const STREAM_NOT_FOUND = 10059;
 
 /** Limits of account, stream or disk. 10077 is the store's own failure: maximum bytes, or no space left. */
 const FULL: readonly number[] = [10002, 10023, 10028, 10047, 10077];
+/** The stream cannot be as we need it; or a stream of somebody else's takes our subjects. Waiting does not help. */
+const UNFIT: readonly number[] = [10052, 10065];
 const OVERSIZED = 10054;
 const NOT_FOUND = 404;
 const NO_RESPONDERS = 503;
@@ -34,6 +38,7 @@ interface Pending {
   timer: NodeJS.Timeout;
 }
 
+/** JetStream over one connection, which stays its owner's. */
 export class JetStreamApi {
   readonly connection: NatsConnection;
   readonly #timeoutMs: number;
@@ -160,6 +165,7 @@ export class JetStreamApi {
   }
 }
 
+/** NATS headers from a plain object. */
 export function makeHeaders(entries: Record<string, string>): MsgHdrs {
   const made = headers();
   for (const [name, value] of Object.entries(entries)) made.append(name, value);
@@ -171,6 +177,7 @@ export function sequenceOf(message: Answer): number {
   return Number(message.headers?.get('Nats-Sequence'));
 }
 
+/** Subject of a message that a direct get returned, '' when it does not say. */
 export function subjectOf(message: Answer): string {
   return message.headers?.get('Nats-Subject') ?? '';
 }
@@ -186,6 +193,12 @@ export function apiError(error: ApiError): RepriseError {
     });
   }
   if (error.err_code === STREAM_NOT_FOUND) return new RepriseError('NOT_FOUND', text);
+  if (UNFIT.includes(error.err_code)) {
+    return new RepriseError('UNAVAILABLE', text, {
+      retryable: false,
+      hint: 'somebody else made a stream that is in the way: rename or remove it, or set another REPRISE_PREFIX',
+    });
+  }
   return new RepriseError('UNAVAILABLE', text);
 }
 
@@ -194,6 +207,7 @@ export function isUnknownOutcome(thrown: unknown): boolean {
   return hasCode(thrown, 'TIMEOUT', 'DISCONNECTED');
 }
 
+/** @throws RepriseError UNAVAILABLE when the answer is no JSON */
 export function parseJson<T>(message: Answer): T {
   try {
     return JSON.parse(new TextDecoder().decode(message.data)) as T;

@@ -17,6 +17,7 @@ const FIRST_ONLY = { 'Nats-Expected-Last-Subject-Sequence': '0' };
 /** Room for the protocol's own lines and headers. */
 const OVERHEAD_BYTES = 1024;
 
+/** The blob port on the blob stream. @throws RepriseError as JetStreamApi; STORAGE_FULL, TOO_LARGE */
 export class JetStreamBlobs implements BlobStore {
   readonly #api: JetStreamApi;
   readonly #subjects: Subjects;

@@ -1,6 +1,7 @@
 /** The log on JetStream: one message a commit, one subject a session, compare-and-set on the subject. */
 import { decode, encode } from '../bus/codec.ts';
 import { RepriseError } from '../bus/errors.ts';
+import { commitSchema, parse } from '../bus/schemas.ts';
 import type { Subjects } from '../bus/subjects.ts';
 import type { Commit, StoredCommit } from '../bus/types.ts';
 import {
@@ -28,6 +29,7 @@ interface PubAck {
   error?: ApiError;
 }
 
+/** The log port on the log stream. @throws RepriseError as JetStreamApi; else as the port says */
 export class JetStreamLog implements LogStore {
   readonly #api: JetStreamApi;
   readonly #subjects: Subjects;
@@ -46,7 +48,8 @@ export class JetStreamLog implements LogStore {
     bytes: Uint8Array = encode(commit),
   ): Promise<{ position: number; sizeBytes: number; duplicate: boolean }> {
     const condition = makeHeaders({
-      'Nats-Msg-Id': commit.commit,
+      // De-duplicates over the whole stream: by content, for another session may use the same commit id.
+      'Nats-Msg-Id': commit.hash,
       'Nats-Expected-Last-Subject-Sequence': String(expected),
     });
     let ack: PubAck;
@@ -87,7 +90,7 @@ export class JetStreamLog implements LogStore {
 
   async last(token: string): Promise<StoredCommit | null> {
     const message = await this.#api.lastOf(this.#place.name, this.#subjects.log(token));
-    return message ? stored(message) : null;
+    return message ? stored(message, token) : null;
   }
 
   async at(token: string, positions: number[]): Promise<StoredCommit[]> {
@@ -100,7 +103,7 @@ export class JetStreamLog implements LogStore {
           `the log has no commit of session ${token} at position ${position}`,
         );
       }
-      return stored(message);
+      return stored(message, token);
     });
   }
 
@@ -130,10 +133,26 @@ export class JetStreamLog implements LogStore {
   async close(): Promise<void> {}
 }
 
-function stored(message: Answer): StoredCommit {
-  return {
-    commit: decode(message.data) as Commit,
-    position: sequenceOf(message),
-    sizeBytes: message.data.byteLength,
-  };
+/** @throws RepriseError CORRUPT when the message is no commit of the session */
+function stored(message: Answer, token: string): StoredCommit {
+  const position = sequenceOf(message);
+  let commit: Commit;
+  try {
+    commit = parse(commitSchema, decode(message.data));
+  } catch (cause) {
+    throw unreadable(token, position, cause);
+  }
+  if (commit.session !== token) throw unreadable(token, position, undefined);
+  return { commit, position, sizeBytes: message.data.byteLength };
+}
+
+function unreadable(token: string, position: number, cause: unknown): RepriseError {
+  const why = cause instanceof Error ? `: ${cause.message}` : '';
+  return new RepriseError(
+    'CORRUPT',
+    `the log has no commit of session ${token} at position ${position}${why}`,
+    {
+      cause,
+    },
+  );
 }

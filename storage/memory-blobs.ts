@@ -1,6 +1,7 @@
 /** Blobs in memory, for tests and simulations. */
 import type { BlobStore } from './ports.ts';
 
+/** The blob port in memory. */
 export class MemoryBlobs implements BlobStore {
   readonly #blobs = new Map<string, Uint8Array>();
 

@@ -9,6 +9,7 @@ interface Kept {
   bytes: Uint8Array;
 }
 
+/** The log port in memory. */
 export class MemoryLog implements LogStore {
   readonly #sessions = new Map<string, Kept[]>();
   #position = 0;

@@ -27,7 +27,7 @@ export interface LogStore {
     expected: number,
     bytes?: Uint8Array,
   ): Promise<{ position: number; sizeBytes: number; duplicate: boolean }>;
-  /** Newest commit of a session, or null. */
+  /** Newest commit of a session, or null. @throws RepriseError CORRUPT when what is there is no commit of it. */
   last(token: string): Promise<StoredCommit | null>;
   /** Commits at known positions, in the order asked. @throws RepriseError CORRUPT when one is missing. */
   at(token: string, positions: number[]): Promise<StoredCommit[]>;

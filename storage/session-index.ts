@@ -1,8 +1,9 @@
 /** The session index: a projection of the newest commit of every session. Nothing here is kept on disk. */
+import { hasCode, type RepriseError } from '../bus/errors.ts';
 import type { ListReply, ListRequest } from '../bus/protocol.ts';
 import type { SessionMetadata, StoredCommit } from '../bus/types.ts';
 import { pipelined } from './pipeline.ts';
-import type { LogStore } from './ports.ts';
+import type { LogIndex, LogStore } from './ports.ts';
 import { lastSeqOf } from './validation.ts';
 
 const PAGE = 200;
@@ -33,24 +34,28 @@ export function metadataOf({ commit, sizeBytes }: StoredCommit): SessionMetadata
   };
 }
 
+/** The index of one storage process; entries are remembered while their session has as many commits. */
 export class SessionIndex {
   readonly #log: LogStore;
+  readonly #onUnreadable: (error: RepriseError) => void;
   readonly #entries = new Map<string, Entry>();
   #generation = -1;
 
-  constructor(log: LogStore) {
+  /** @param onUnreadable hears of sessions whose newest commit is damaged: they are in no list */
+  constructor(log: LogStore, onUnreadable: (error: RepriseError) => void) {
     this.#log = log;
+    this.#onUnreadable = onUnreadable;
   }
 
   /** One page, by token. @param limit of sessions: 200 unless told, 500 at most */
   async list({ after = '', limit = PAGE, unfinishedAt }: ListRequest): Promise<ListReply> {
-    const counts = await this.#refresh();
-    const tokens = [...counts.keys()].filter((token) => token > after).sort();
+    const seen = await this.#refresh();
+    const tokens = [...seen.commits.keys()].filter((token) => token > after).sort();
     const wanted = Math.max(1, Math.min(limit, PAGE_MAX));
     const sessions: SessionMetadata[] = [];
     for (let i = 0; i < tokens.length; ) {
       const page = tokens.slice(i, i + Math.max(WIDTH, wanted));
-      const entries = await pipelined(page, WIDTH, (token) => this.#entry(token, counts.get(token)!));
+      const entries = await pipelined(page, WIDTH, (token) => this.#entry(token, seen));
       for (const [index, entry] of entries.entries()) {
         if (!entry || (unfinishedAt !== undefined && entry.dueAt > unfinishedAt)) continue;
         sessions.push(entry.metadata);
@@ -63,6 +68,7 @@ export class SessionIndex {
     return { sessions, next: null };
   }
 
+  /** A session's numbers, null when there is none. @throws RepriseError CORRUPT */
   async get(token: string): Promise<SessionMetadata | null> {
     const last = await this.#log.last(token);
     return last && metadataOf(last);
@@ -70,26 +76,26 @@ export class SessionIndex {
 
   /** stateIds that are the newest checkpoint of any session but one. */
   async checkpointsOfOthers(than: string): Promise<Set<string>> {
-    const counts = await this.#refresh();
-    const others = [...counts.keys()].filter((token) => token !== than);
-    const entries = await pipelined(others, WIDTH, (token) => this.#entry(token, counts.get(token)!));
+    const seen = await this.#refresh();
+    const others = [...seen.commits.keys()].filter((token) => token !== than);
+    const entries = await pipelined(others, WIDTH, (token) => this.#entry(token, seen));
     return new Set(entries.flatMap((entry) => entry?.checkpoint ?? []));
   }
 
   /** Counts of commits by session. What is remembered from before a deletion is forgotten. */
-  async #refresh(): Promise<Map<string, number>> {
-    const { commits, generation } = await this.#log.index();
-    if (generation !== this.#generation) this.#entries.clear();
-    this.#generation = generation;
-    return commits;
+  async #refresh(): Promise<LogIndex> {
+    const seen = await this.#log.index();
+    if (seen.generation !== this.#generation) this.#entries.clear();
+    this.#generation = seen.generation;
+    return seen;
   }
 
-  /** A session's entry, remembered while it has as many commits. null: deleted meanwhile. */
-  async #entry(token: string, commits: number): Promise<Entry | null> {
+  /** A session's entry, remembered while it has as many commits. null: deleted meanwhile, or unreadable. */
+  async #entry(token: string, seen: LogIndex): Promise<Entry | null> {
+    const commits = seen.commits.get(token)!;
     const known = this.#entries.get(token);
-    if (known?.commits === commits) return known;
-    const generation = this.#generation;
-    const last = await this.#log.last(token);
+    if (known?.commits === commits && seen.generation === this.#generation) return known;
+    const last = await this.#last(token);
     if (!last) return null;
     const { head } = last.commit;
     const entry = {
@@ -102,7 +108,18 @@ export class SessionIndex {
           : (head.wakeAt ?? Number.POSITIVE_INFINITY),
       checkpoint: head.checkpoint?.stateId,
     };
-    if (generation === this.#generation) this.#entries.set(token, entry);
+    // A count from before somebody's deletion says nothing about what was read after it.
+    if (seen.generation === this.#generation) this.#entries.set(token, entry);
     return entry;
+  }
+
+  async #last(token: string): Promise<StoredCommit | null> {
+    try {
+      return await this.#log.last(token);
+    } catch (thrown) {
+      if (!hasCode(thrown, 'CORRUPT')) throw thrown;
+      this.#onUnreadable(thrown);
+      return null;
+    }
   }
 }

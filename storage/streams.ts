@@ -19,11 +19,6 @@ import {
 } from './jetstream-api.ts';
 import { pipelined } from './pipeline.ts';
 
-export interface StreamNames {
-  log: string;
-  blob: string;
-}
-
 /** A stream and the subject of its markers. */
 export interface StreamPlace {
   name: string;
@@ -72,8 +67,8 @@ export async function provideStreams(api: JetStreamApi, subjects: Subjects): Pro
   await provideStream(api, places.blob, `${subjects.prefix}.blob.>`);
 }
 
-/** How often JetStream is asked whether it is there: it starts after the server takes connections. */
-const ATTEMPTS = 100;
+/** How long JetStream is asked whether it is there: it starts after the server takes connections. */
+const PATIENCE_MS = 10_000;
 const ATTEMPT_WAIT_MS = 100;
 
 /**
@@ -81,11 +76,12 @@ const ATTEMPT_WAIT_MS = 100;
  * @throws RepriseError CORRUPT at once; UNAVAILABLE, TIMEOUT or DISCONNECTED after some 10 s
  */
 export async function verifyStreams(api: JetStreamApi, subjects: Subjects): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
+  const end = performance.now() + PATIENCE_MS;
+  for (;;) {
     try {
       return await provideStreams(api, subjects);
     } catch (thrown) {
-      if (attempt >= ATTEMPTS || !RepriseError.from(thrown).retryable) throw thrown;
+      if (performance.now() > end || !RepriseError.from(thrown).retryable) throw thrown;
       await sleep(ATTEMPT_WAIT_MS);
     }
   }
@@ -106,10 +102,16 @@ export function assertDurability(durability: 'process' | 'power', serverVersion:
 }
 
 async function provideStream(api: JetStreamApi, place: StreamPlace, content: string): Promise<void> {
+  // Whatever would lose what was acknowledged, or keep us from reading and deleting it.
   const required = {
     subjects: [content, place.marker],
+    storage: 'file',
     retention: 'limits',
     discard: 'new',
+    discard_new_per_subject: false,
+    max_age: 0,
+    max_msgs_per_subject: -1,
+    no_ack: false,
     allow_direct: true,
     deny_delete: false,
     deny_purge: false,
@@ -122,9 +124,7 @@ async function provideStream(api: JetStreamApi, place: StreamPlace, content: str
     if (!hasCode(thrown, 'NOT_FOUND')) throw thrown;
     info = await api.call<StreamInfo>(`STREAM.CREATE.${place.name}`, {
       name: place.name,
-      storage: 'file',
       num_replicas: 1,
-      max_age: 0,
       max_msgs: -1,
       max_bytes: -1,
       max_consumers: -1,
@@ -136,8 +136,9 @@ async function provideStream(api: JetStreamApi, place: StreamPlace, content: str
   const differs = (Object.keys(required) as (keyof typeof required)[]).some(
     (key) => JSON.stringify(info.config[key] ?? false) !== JSON.stringify(required[key]),
   );
-  if (differs) {
-    info = await api.call<StreamInfo>(`STREAM.UPDATE.${place.name}`, { ...info.config, ...required });
+  if (differs || info.config.subject_transform) {
+    const { subject_transform: _, ...config } = info.config;
+    info = await api.call<StreamInfo>(`STREAM.UPDATE.${place.name}`, { ...config, ...required });
   }
   await assertWholeEnd(api, place.name, info.state);
 }

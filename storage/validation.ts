@@ -28,6 +28,7 @@ export interface Newest {
   checkpoint: { seq: number; stateId: string; position: number } | null;
 }
 
+/** What judging the next commit needs of a stored one. */
 export function newestOf({ commit, position, sizeBytes }: StoredCommit): Newest {
   const { id, name, created, checkpointCount, checkpoint, sizeBefore, tail } = commit.head;
   return {
@@ -59,9 +60,7 @@ export function seqOf(event: SessionEvent): number {
  * @throws RepriseError SEQ_GAP, CHAIN_BROKEN, CLOSED, BAD_FORMAT
  */
 export function assertFollows(commit: Commit, previous: Newest | null, actualHash: string): void {
-  if (commit.hash !== actualHash) {
-    throw new RepriseError('CHAIN_BROKEN', `commit ${commit.commit} does not match its own hash`);
-  }
+  assertOwnHash(commit, actualHash);
   if (previous?.closed) {
     throw new RepriseError('CLOSED', `session ${JSON.stringify(previous.head.name)} is closed`);
   }
@@ -74,6 +73,12 @@ export function assertFollows(commit: Commit, previous: Newest | null, actualHas
   }
   assertEvents(commit);
   assertHead(commit, previous);
+}
+
+/** @throws RepriseError CHAIN_BROKEN when a commit's content does not hash to what it says */
+export function assertOwnHash(commit: Commit, actualHash: string): void {
+  if (commit.hash === actualHash) return;
+  throw new RepriseError('CHAIN_BROKEN', `commit ${commit.commit} does not match its own hash`);
 }
 
 /** The events of one commit: seqs in order, `session` first of all, `closed` last of all. */

@@ -8,6 +8,7 @@ import { llmCallSchema, parse } from '../../bus/schemas.ts';
 import { QUEUES, type Subjects } from '../../bus/subjects.ts';
 import { makeLifecycle } from '../lifecycle.ts';
 import { type CallEvent, makeCalls } from './calls.ts';
+import { briefly, type LlmErrorCode } from './failure.ts';
 import { makeReceipts } from './receipts.ts';
 import type { RetryPolicy } from './retry.ts';
 import type { Route } from './routing.ts';
@@ -38,6 +39,7 @@ export interface LlmActorOptions {
   storagePatienceMs?: number;
 }
 
+/** One LLM process on the bus. */
 export interface LlmActor {
   /** Subscribes; resolves once the server knows. */
   start(): Promise<void>;
@@ -53,6 +55,7 @@ const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
 /** Room for everything else in a message or commit that carries an answer. */
 const MARGIN_BYTES = 64 * 1024;
 
+/** An LLM actor; it does nothing before `start`. */
 export function makeLlmActor(options: LlmActorOptions): LlmActor {
   const { process, bus, subjects, clock, log } = options;
   const counters: Record<string, number> = {};
@@ -144,18 +147,23 @@ export function makeLlmActor(options: LlmActorOptions): LlmActor {
   };
 }
 
+/** Failures whose message may quote the request or the answer. */
+const QUOTING = new Set<LlmErrorCode>(['BAD_REQUEST', 'TOO_LARGE', 'PROVIDER']);
+
 /** Counts what happens to calls and logs it; never prompts or answers, which belong to the session. */
 function note(event: CallEvent, count: (name: string) => void, log: Log): void {
   const { type, receiptKey } = event;
   count(type);
   if (type === 'retry') {
     const { reason, message } = event.error;
-    log.info(
-      { receiptKey, reason, error: message, failed: event.failed, delayMs: event.delayMs },
-      'trying again',
-    );
+    const error = QUOTING.has(reason) ? undefined : briefly(message);
+    log.info({ receiptKey, reason, error, failed: event.failed, delayMs: event.delayMs }, 'trying again');
   } else if (type === 'failed') {
-    log.warn({ receiptKey, reason: event.error.reason, error: event.error.message }, 'model call failed');
+    const { reason, message } = event.error;
+    log.warn(
+      { receiptKey, reason, error: QUOTING.has(reason) ? undefined : briefly(message) },
+      'model call failed',
+    );
   } else if (type === 'unstored') {
     log.warn({ receiptKey }, 'answer not stored: kept until storage is back');
   } else {

@@ -8,7 +8,7 @@
  *    with the same key may ask again.
  */
 
-import { RepriseError } from '../../bus/errors.ts';
+import { hasCode, RepriseError } from '../../bus/errors.ts';
 import type { Clock } from '../../bus/port.ts';
 import type { LlmAnswer, LlmCall } from '../../bus/protocol.ts';
 import { failedAnswer, ProviderError } from './failure.ts';
@@ -36,6 +36,7 @@ export interface CallsOptions {
   onEvent: (event: CallEvent) => void;
 }
 
+/** What happens to a call, for counters and logs. */
 export type CallEvent =
   | { type: 'retry'; receiptKey: string; error: ProviderError; failed: number; delayMs: number }
   | { type: 'failed'; receiptKey: string; error: ProviderError }
@@ -44,7 +45,8 @@ export type CallEvent =
 export interface Calls {
   /**
    * The answer to a call; failures of the request or the provider are answers with `error` set.
-   * @throws RepriseError UNAVAILABLE (receipts cannot be read or written: ask again), DRAINING (aborted).
+   * @throws RepriseError UNAVAILABLE (receipts cannot be read or written: ask again), DRAINING (aborted),
+   * NOT_FOUND (the session was deleted).
    */
   answer(call: LlmCall): Promise<LlmAnswer>;
   /** Aborts all calls in flight: they end with DRAINING. */
@@ -54,6 +56,7 @@ export interface Calls {
   readonly waiting: number;
 }
 
+/** Answers model calls as told above, over the receipts and providers that are handed in. */
 export function makeCalls(options: CallsOptions): Calls {
   const { receipts, clock, onEvent } = options;
   const stop = new AbortController();
@@ -112,6 +115,7 @@ export function makeCalls(options: CallsOptions): Calls {
       onEvent({ type: winner === answer ? 'answered' : 'raced', receiptKey });
       return winner;
     } catch (thrown) {
+      if (hasCode(thrown, 'NOT_FOUND')) throw thrown; // nobody waits for it, and nobody may keep it
       onEvent({ type: 'unstored', receiptKey });
       unstored.set(receiptKey, answer);
       const [oldest] = unstored.keys();

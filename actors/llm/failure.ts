@@ -45,11 +45,18 @@ export class ProviderError extends RepriseError {
   }
 }
 
+const MESSAGE_CHARS_MAX = 2_000;
+
+/** The beginning of a message: a server may answer with a whole page. Keys must be blotted out before. */
+export function briefly(message: string): string {
+  return message.length > MESSAGE_CHARS_MAX ? `${message.slice(0, MESSAGE_CHARS_MAX)}…` : message;
+}
+
 /** The answer that tells a cell that its call failed. */
 export function failedAnswer(model: string, error: ProviderError): LlmAnswer {
   return {
     response: '',
     model,
-    error: { name: error.name, message: error.message, code: error.reason },
+    error: { name: error.name, message: briefly(error.message), code: error.reason },
   };
 }

@@ -87,7 +87,32 @@ async function loadClient(settings: OpenAiSettings): Promise<OpenAI> {
     maxRetries: 0,
     timeout: LIBRARY_TIMEOUT_MS,
     logLevel: 'off',
+    fetch: boundedFetch,
   });
+}
+
+/** More than any answer that could be passed on, escaped and with all that may surround it. */
+const BODY_BYTES_MAX = 32 * 1024 * 1024;
+
+/** `fetch`, but a body without an end does not fill the memory. */
+async function boundedFetch(...request: Parameters<typeof fetch>): Promise<Response> {
+  const response = await fetch(...request);
+  if (response.body === null) return response;
+  let bytes = 0;
+  const counted = response.body.pipeThrough(
+    new TransformStream<Uint8Array, Uint8Array>({
+      transform(chunk, controller) {
+        bytes += chunk.byteLength;
+        if (bytes <= BODY_BYTES_MAX) controller.enqueue(chunk);
+        else
+          controller.error(
+            new ProviderError('TOO_LARGE', `the answer has more than ${BODY_BYTES_MAX} bytes`),
+          );
+      },
+    }),
+  );
+  const { status, statusText, headers } = response;
+  return new Response(counted, { status, statusText, headers });
 }
 
 function post(client: OpenAI, body: Record<string, unknown>, call: ProviderCall): Promise<unknown> {
@@ -117,10 +142,9 @@ export function answerOf(completion: unknown, modelAsked: string): LlmAnswer {
       `the answer has no choices${reported ? `: ${String(reported)}` : ''}`,
     );
   }
-  const { content, refusal } = choice.message;
   const answer: LlmAnswer = {
-    response: typeof content === 'string' ? content : typeof refusal === 'string' ? refusal : '',
-    model: typeof completion.model === 'string' ? completion.model : modelAsked,
+    response: textOfMessage(choice.message),
+    model: typeof completion.model === 'string' ? completion.model.slice(0, MODEL_CHARS_MAX) : modelAsked,
   };
   const { usage } = completion;
   if (isRecord(usage)) {
@@ -130,6 +154,25 @@ export function answerOf(completion: unknown, modelAsked: string): LlmAnswer {
     };
   }
   return answer;
+}
+
+const MODEL_CHARS_MAX = 256;
+
+/**
+ * The text of a completion's message: its content (some servers give it in parts), or its refusal.
+ * @throws ProviderError PROVIDER when it has none and asks for a tool instead: `llm` returns text.
+ */
+function textOfMessage({ content, refusal, tool_calls: calls }: Record<string, unknown>): string {
+  const parts = Array.isArray(content) ? content : [{ text: content }];
+  const text = parts
+    .map((part) => (isRecord(part) && typeof part.text === 'string' ? part.text : ''))
+    .join('');
+  if (text !== '') return text;
+  if (typeof refusal === 'string') return refusal;
+  if (Array.isArray(calls) && calls.length > 0) {
+    throw new ProviderError('PROVIDER', 'the model asks for a tool to be called, which llm() cannot do');
+  }
+  return '';
 }
 
 /** What a failed request means: which code, and whether to try again. */

@@ -1,17 +1,26 @@
 /** Receipts: the durable answers of model calls, kept by storage under their receipt key. */
-import * as v from 'valibot';
 import { decode, encode } from '../../bus/codec.ts';
-import { RepriseError, type WireError } from '../../bus/errors.ts';
+import { RepriseError } from '../../bus/errors.ts';
+import type { Schema } from '../../bus/event-schemas.ts';
 import type { Bus, Clock } from '../../bus/port.ts';
 import type { BlobGetRequest, BlobPutRequest, LlmAnswer } from '../../bus/protocol.ts';
+import {
+  blobGetReplySchema,
+  blobPutReplySchema,
+  llmAnswerSchema,
+  parseReply,
+} from '../../bus/reply-schemas.ts';
+import { parse } from '../../bus/schemas.ts';
 import type { Subjects } from '../../bus/subjects.ts';
 
 export interface Receipts {
-  /** @throws RepriseError UNAVAILABLE, CORRUPT; the signal's reason when it aborts. */
+  /**
+   * @throws RepriseError UNAVAILABLE, CORRUPT, NOT_FOUND (the session was deleted); the signal's reason when it aborts.
+   */
   get(receiptKey: string, signal: AbortSignal): Promise<LlmAnswer | null>;
   /**
    * Stores an answer; returns the stored one, which is another's if that came first.
-   * @throws RepriseError UNAVAILABLE, or the signal's reason when it aborts: the outcome is unknown.
+   * @throws RepriseError UNAVAILABLE, or the signal's reason when it aborts: the outcome is unknown; as `get`.
    */
   put(receiptKey: string, answer: LlmAnswer, signal: AbortSignal): Promise<LlmAnswer>;
 }
@@ -19,35 +28,15 @@ export interface Receipts {
 const TRY_TIMEOUT_MS = 1000;
 const RETRY_DELAY_MS = 100;
 
-const answerSchema = v.object({
-  response: v.string(),
-  model: v.string(),
-  usage: v.optional(v.object({ inputTokens: v.number(), outputTokens: v.number() })),
-  error: v.optional(v.object({ name: v.string(), message: v.string(), code: v.optional(v.string()) })),
-});
-const getReply = v.object({
-  ok: v.literal(true),
-  bytes: v.nullable(v.instance(Uint8Array)),
-  parts: v.number(),
-});
-const putReply = v.object({ ok: v.literal(true), stored: v.boolean() });
-const failure = v.object({
-  ok: v.literal(false),
-  error: v.string(),
-  code: v.string(),
-  retryable: v.boolean(),
-  hint: v.optional(v.string()),
-});
-
 /**
  * Receipts through the storage actors. A storage that is away (restarting, say) is waited for, up to
  * `patienceMs`; both requests are safe to repeat.
  */
 export function makeReceipts(bus: Bus, subjects: Subjects, clock: Clock, patienceMs: number): Receipts {
-  async function ask<T>(
+  async function ask<T extends object>(
     operation: string,
     request: object,
-    schema: v.GenericSchema<unknown, T>,
+    schema: Schema<T>,
     signal: AbortSignal,
   ): Promise<T> {
     const subject = subjects.store(operation);
@@ -56,7 +45,7 @@ export function makeReceipts(bus: Bus, subjects: Subjects, clock: Clock, patienc
     for (;;) {
       signal.throwIfAborted();
       try {
-        return parseReply(decode(await bus.request(subject, bytes, { timeoutMs: TRY_TIMEOUT_MS })), schema);
+        return parseReply(schema, await bus.request(subject, bytes, { timeoutMs: TRY_TIMEOUT_MS }));
       } catch (thrown) {
         const error = RepriseError.from(thrown);
         if (!error.retryable) throw error;
@@ -72,7 +61,8 @@ export function makeReceipts(bus: Bus, subjects: Subjects, clock: Clock, patienc
 
   async function get(key: string, signal: AbortSignal): Promise<LlmAnswer | null> {
     const request: BlobGetRequest = { kind: 'receipt', key };
-    const { bytes } = await ask('blob.get', request, getReply, signal);
+    const { bytes, sealed } = await ask('blob.get', request, blobGetReplySchema, signal);
+    if (sealed) throw new RepriseError('NOT_FOUND', 'the session of this call was deleted');
     return bytes === null ? null : parseReceipt(key, bytes);
   }
 
@@ -80,7 +70,7 @@ export function makeReceipts(bus: Bus, subjects: Subjects, clock: Clock, patienc
     get,
     async put(key, answer, signal) {
       const request: BlobPutRequest = { kind: 'receipt', key, bytes: encode(answer) };
-      const { stored } = await ask('blob.put', request, putReply, signal);
+      const { stored } = await ask('blob.put', request, blobPutReplySchema, signal);
       if (stored) return answer;
       const first = await get(key, signal);
       if (first === null)
@@ -91,15 +81,9 @@ export function makeReceipts(bus: Bus, subjects: Subjects, clock: Clock, patienc
 }
 
 function parseReceipt(key: string, bytes: Uint8Array): LlmAnswer {
-  const parsed = v.safeParse(answerSchema, decode(bytes));
-  if (!parsed.success) throw new RepriseError('CORRUPT', `receipt ${key} is no model answer`);
-  return parsed.output;
-}
-
-function parseReply<T>(reply: unknown, schema: v.GenericSchema<unknown, T>): T {
-  const refused = v.safeParse(failure, reply);
-  if (refused.success) throw RepriseError.fromWire(refused.output as WireError);
-  const parsed = v.safeParse(schema, reply);
-  if (!parsed.success) throw new RepriseError('BAD_FORMAT', 'storage answered with an unknown shape');
-  return parsed.output;
+  try {
+    return parse(llmAnswerSchema, decode(bytes));
+  } catch (cause) {
+    throw new RepriseError('CORRUPT', `receipt ${key} is no model answer`, { cause });
+  }
 }

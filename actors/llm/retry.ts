@@ -18,6 +18,7 @@ export interface RetryPolicy {
   maxDelayMs: number;
 }
 
+/** Three attempts within two minutes. */
 export const RETRY_DEFAULT: RetryPolicy = {
   tries: 3,
   budgetMs: 120_000,

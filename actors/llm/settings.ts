@@ -16,11 +16,11 @@ export interface LlmSettings {
 
 type Env = Record<string, string | undefined>;
 
-/** @throws RepriseError BAD_REQUEST naming the variable that is wrong. */
+/** @throws RepriseError BAD_REQUEST naming the variable that is wrong; it never quotes a secret. */
 export function parseSettings(env: Env): LlmSettings {
   // An empty variable counts as none, as in `REPRISE_LLM_MODEL= reprise up`.
   const text = (name: string) => env[name] || undefined;
-  const apiKey = text('OPENAI_API_KEY');
+  const apiKey = parseKey(env);
   const baseUrl = parseUrl(env, text('REPRISE_LLM_BASE_URL') ? 'REPRISE_LLM_BASE_URL' : 'OPENAI_BASE_URL');
   const budgetMs = integer(env, 'REPRISE_LLM_BUDGET_MS', RETRY_DEFAULT.budgetMs);
   return {
@@ -40,11 +40,28 @@ export function parseSettings(env: Env): LlmSettings {
   };
 }
 
+/** The key without the space around it that files and copies leave. */
+function parseKey(env: Env): string | undefined {
+  const key = env.OPENAI_API_KEY?.trim();
+  if (!key) return undefined;
+  if (/^[\x21-\x7e]+$/.test(key)) return key;
+  throw new RepriseError('BAD_REQUEST', 'OPENAI_API_KEY has characters that no HTTP header can carry', {
+    hint: 'expected printable ASCII without spaces: was it cut or pasted wrongly?',
+  });
+}
+
 function parseUrl(env: Env, name: string): string | undefined {
   const value = env[name];
   if (!value) return undefined;
-  if (URL.canParse(value) && /^https?:$/.test(new URL(value).protocol)) return value;
-  throw wrong(name, value, 'an http or https URL such as http://localhost:11434/v1');
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  if (url?.username || url?.password) {
+    throw new RepriseError('BAD_REQUEST', `${name} contains a user or a password`, {
+      hint: 'set OPENAI_API_KEY to what the server wants as a bearer token, and leave it out of the URL',
+    });
+  }
+  if (url && /^https?:$/.test(url.protocol)) return value;
+  const shown = value.replace(/\/\/[^/]*@/, '//***@');
+  throw wrong(name, shown, 'an http or https URL such as http://localhost:11434/v1');
 }
 
 function integer(env: Env, name: string, otherwise: number): number {

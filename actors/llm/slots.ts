@@ -9,6 +9,7 @@ export interface Slots {
   readonly waiting: number;
 }
 
+/** @param limit how many tasks run at once, at least 1 */
 export function makeSlots(limit: number): Slots {
   // A Set keeps insertion order and lets one that gives up leave from the middle.
   const queue = new Set<() => void>();

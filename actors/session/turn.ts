@@ -2,7 +2,7 @@
  * What a kernel's turn means in events, and whether events in the log say the same. Pure: live execution
  * and replay use the same derivation, so that a replay compares like with like.
  */
-import { encodeCanonical, sha256 } from '../../bus/codec.ts';
+import { encodeCanonical, sha256, wired } from '../../bus/codec.ts';
 import type { Divergence } from '../../bus/protocol.ts';
 import type { Json, SessionEvent } from '../../bus/types.ts';
 import type { KernelRequest, Turn } from '../kernel/port.ts';
@@ -31,7 +31,10 @@ export function receiptKeyOf(sessionId: string, effect: number, request: Json): 
   return sha256(encodeCanonical({ sessionId, effect, request }));
 }
 
-/** The derived events of a turn, numbered from `facts.first`. A strike's `interrupt` event is not among them. */
+/**
+ * The derived events of a turn, numbered from `facts.first`. A strike's `interrupt` event is not among them.
+ * They are as the log will give them back (a guest's text may be no well-formed Unicode): replay compares them.
+ */
 export function eventsOfTurn(turn: Turn, facts: TurnFacts): SessionEvent[] {
   const events: SessionEvent[] = [];
   const { timestamp } = facts;
@@ -60,7 +63,7 @@ export function eventsOfTurn(turn: Turn, facts: TurnFacts): SessionEvent[] {
     if (!unmade.has(effect)) events.push({ type: 'effect_cancel', seq: seq(), effect, timestamp, cell });
   }
   if (turn.status === 'done') events.push(endEvent(turn, seq(), facts));
-  return events;
+  return wired(events);
 }
 
 function requestEvent(request: KernelRequest, seq: number, facts: TurnFacts): SessionEvent {

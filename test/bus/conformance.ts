@@ -4,6 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { hasCode, type RepriseError } from '../../bus/errors.ts';
 import type { Bus, BusMessage } from '../../bus/port.ts';
 import { until } from '../kit/until.ts';
+import { describeEdges } from './conformance-edges.ts';
 
 export interface BusWorld {
   connect(name: string, onError?: (error: RepriseError) => void): Promise<Bus>;
@@ -39,6 +40,8 @@ export function describeBus(name: string, makeWorld: () => Promise<BusWorld>): v
       await Promise.all([a.close(), b.close()]);
       await world.stop();
     });
+
+    describeEdges(() => ({ a, b, errors, fresh, connect: (name) => world.connect(name) }));
 
     it('brings a request to the subscriber and its answer back', async () => {
       const subject = fresh();

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { connect } from '@nats-io/transport-node';
 import { hasCode, type RepriseError } from '../../bus/errors.ts';
+import { answerLong } from '../../bus/long-call.ts';
 import { connectBus, type NatsBus } from '../../bus/nats.ts';
 import { type NatsServer, startNats } from '../kit/nats-server.ts';
 import { until } from '../kit/until.ts';
@@ -74,6 +76,26 @@ describe('the bus and a server in trouble', () => {
     await b.flush();
     assert.equal(text(await a.request('frozen', bytes('after'), { timeoutMs: 20_000 })), 'after');
     assert.equal(handled.at(-1), 'after');
+  });
+
+  it('answers on, and nobody dies, when requests come with a reply subject that is none', async () => {
+    const errors: RepriseError[] = [];
+    const b = await connected('answering', (error) => errors.push(error));
+    const raw = await connect({ servers: server.url });
+    const responded: boolean[] = [];
+    b.subscribe('odd', async (message) => {
+      await answerLong(message, 'me', async () => message.data, { acceptAfterMs: 0 });
+      responded.push(message.respond(bytes('again')));
+    });
+    await b.flush();
+    const replies = ['>', '*', 'x.*', 'a..b', '.', 'a.', '.a', '$JS.API.INFO', '$SYS.REQ.SERVER.PING'];
+    for (const reply of replies) raw.publish('odd', 'x', { reply });
+    await raw.flush();
+    await until(() => responded.length === replies.length);
+    assert.deepEqual(responded, [...Array(7).fill(false), true, true]);
+    assert.equal((await raw.request('odd', 'fine', { timeout: 5_000 })).string(), 'fine');
+    assert.deepEqual([b.connected, errors], [true, []]);
+    await raw.close();
   });
 
   it('keeps its connection through a busy event loop', async () => {

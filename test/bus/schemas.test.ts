@@ -1,7 +1,9 @@
 /** Schemas at the boundary: what they refuse, what they keep, and that they name the place. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { encode } from '../../bus/codec.ts';
 import { hasCode, type RepriseError } from '../../bus/errors.ts';
+import { blobGetReplySchema, blobPutReplySchema, parseReply } from '../../bus/reply-schemas.ts';
 import {
   activateRequestSchema,
   appendRequestSchema,
@@ -118,5 +120,43 @@ describe('schemas', () => {
       problem(() => parse(llmCallSchema, call)),
       /^request: /,
     );
+  });
+
+  it('tell a failed reply, also one with a code that only a newer version knows', () => {
+    const failed = (code: string) => encode({ ok: false, error: 'no', code, retryable: true, hint: 'wait' });
+    for (const [sent, code] of [
+      ['STORAGE_FULL', 'STORAGE_FULL'],
+      ['FROM_THE_FUTURE', 'INTERNAL'],
+      ['constructor', 'INTERNAL'],
+    ] as const) {
+      assert.throws(
+        () => parseReply(blobPutReplySchema, failed(sent)),
+        (error: RepriseError) => {
+          assert.deepEqual([error.code, error.retryable, error.hint], [code, true, 'wait']);
+          assert.equal(typeof error.exitCode, 'number');
+          return true;
+        },
+      );
+    }
+  });
+
+  it('refuse replies that are none', () => {
+    const sealed = { ok: true, bytes: null, parts: 0, sealed: true };
+    assert.deepEqual(parseReply(blobGetReplySchema, encode(sealed)), { bytes: null, parts: 0, sealed: true });
+    for (const reply of [
+      null,
+      [],
+      'x',
+      {},
+      { ok: true },
+      { ...sealed, ok: 1 },
+      { ...sealed, parts: -1 },
+      { ok: false },
+      { ok: 'accepted' },
+    ]) {
+      problem(() => parseReply(blobGetReplySchema, encode(reply)));
+    }
+    problem(() => parseReply(blobGetReplySchema, Uint8Array.of(0xc1)));
+    problem(() => parseReply(blobGetReplySchema, new Uint8Array(0)));
   });
 });

@@ -21,6 +21,8 @@ export type Behaviour =
   | { type: 'hang' }
   /** Sends the headers and half of the body, then nothing more. */
   | { type: 'halfBody' }
+  /** A body that never ends. */
+  | { type: 'endless' }
   /** Closes the connection without an answer. */
   | { type: 'reset' };
 
@@ -133,6 +135,14 @@ function respond(response: ServerResponse, body: Record<string, unknown>, behavi
       const text = JSON.stringify(completion(body, 'never complete'));
       response.writeHead(200, { 'content-type': 'application/json', 'content-length': String(text.length) });
       return void response.write(text.slice(0, text.length / 2));
+    }
+    case 'endless': {
+      const page = Buffer.alloc(1024 * 1024, 0x20);
+      const more = () => {
+        while (!response.destroyed && response.write(page));
+      };
+      response.on('drain', more);
+      return void more();
     }
     case 'reset':
       return void response.socket?.resetAndDestroy();

@@ -149,6 +149,20 @@ test('a terminal failure is an answer with an error, and is not stored', async (
   assert.ok(again.ok && again.response === 'double: hi');
 });
 
+test('of a page that a server gives instead of a message, the beginning is told and logged, and no key', async () => {
+  await startActor('one');
+  double.script({
+    type: 'error',
+    status: 403,
+    message: `${'x'.repeat(1_990)}${SECRET}${'y'.repeat(1_000_000)}`,
+  });
+  const answer = await ask('k1', { prompt: 'hi' });
+  assert.ok(answer.ok && answer.error);
+  assert.match(answer.error.message, /x\*\*\*y*…$/);
+  for (const text of [answer.error.message, ...logged])
+    assert.ok(text.length < 2_500 && !text.includes('sk-'));
+});
+
 test('a retryable failure is tried again, with the same idempotency key', async () => {
   await startActor('one');
   double.script(
@@ -242,6 +256,25 @@ test('an answer that cannot be stored is not told; once storage is back it is to
   assert.equal(double.requests.length, 1);
 });
 
+test('of a deleted session no answer is stored, kept or paid for', async () => {
+  await startActor('one');
+  store.receipts.set('gone', new Uint8Array(0));
+  const refused = await ask('gone', { prompt: 'hi' });
+  assert.ok(!refused.ok && refused.code === 'NOT_FOUND' && !refused.retryable);
+  assert.equal(double.requests.length, 0);
+  double.hold();
+  const call = ask('going', { prompt: 'hi' });
+  await double.received(1);
+  store.receipts.set('going', new Uint8Array(0));
+  double.release();
+  const late = await call;
+  assert.ok(!late.ok && late.code === 'NOT_FOUND');
+  assert.equal(store.receipts.get('going')!.byteLength, 0);
+  store.receipts.delete('going');
+  assert.ok((await ask('going', { prompt: 'hi' })).ok);
+  assert.equal(double.requests.length, 2, 'the late answer was not kept in memory either');
+});
+
 test('without storage no provider is asked', async () => {
   store.stop();
   await startActor('one', { storagePatienceMs: 50 });
@@ -328,6 +361,12 @@ test('neither prompts nor answers nor the key are logged', async () => {
   double.script({ type: 'error', status: 401, message: `Incorrect API key provided: ${SECRET}` });
   await ask('k1', { prompt: 'my private prompt' });
   await ask('k2', { prompt: 'my private prompt' });
+  // Requests that are refused for their shape, and messages of a server that quote what it was sent.
+  await ask('k3', { prompt: 'x', messages: 'my private prompt' });
+  await ask('k4', { prompt: 'x', model: 'echo', fail: 'my private prompt' });
+  double.script({ type: 'error', status: 400, message: 'cannot answer "my private prompt"' });
+  assert.match(JSON.stringify(await ask('k5', { prompt: 'x' })), /my private prompt/);
+  assert.match(logged.join('\n'), /k5","reason":"BAD_REQUEST"/);
   const text = logged.join('\n');
   assert.match(text, /Incorrect API key provided: \*\*\*/);
   assert.doesNotMatch(text, /my private prompt/);

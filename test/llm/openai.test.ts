@@ -90,6 +90,45 @@ test('a refusal is an answer, and so is an empty one', async () => {
   assert.equal((await ask({ prompt: 'x' })).response, '');
 });
 
+test('content in parts is joined, and an answer that only asks for a tool is an error', async () => {
+  const body = (message: object) => ({ model: 'm'.repeat(1_000), choices: [{ message }], usage: null });
+  const parts = [{ type: 'text', text: 'one ' }, { type: 'image_url' }, null, { type: 'text', text: 'two' }];
+  double.script({ type: 'body', body: body({ content: parts }) });
+  const answer = await ask({ prompt: 'x' });
+  assert.deepEqual([answer.response, answer.model.length, answer.usage], ['one two', 256, undefined]);
+  const tools = [{ id: '1', type: 'function', function: { name: 'f', arguments: '{}' } }];
+  const asked = await failure({ type: 'body', body: body({ content: null, tool_calls: tools }) });
+  assert.deepEqual([asked.reason, asked.retryable], ['PROVIDER', false]);
+  assert.match(asked.message, /tool/);
+  double.script({ type: 'body', body: body({ content: 'text, too', tool_calls: tools }) });
+  assert.equal((await ask({ prompt: 'x' })).response, 'text, too');
+});
+
+test('what is no completion at all is said to be none', async () => {
+  const bodies = [
+    null,
+    [],
+    'text',
+    7,
+    {},
+    { choices: [] },
+    { choices: [null] },
+    { choices: [{}] },
+    { choices: 'x' },
+  ];
+  for (const body of bodies) {
+    const { reason, retryable } = await failure({ type: 'body', body });
+    assert.deepEqual([reason, retryable], ['PROVIDER', false], JSON.stringify(body));
+  }
+});
+
+test('a body without an end is given up before it fills the memory', async () => {
+  const abandonedBefore = double.aborted;
+  const { reason, retryable } = await failure({ type: 'endless' });
+  assert.deepEqual([reason, retryable], ['TOO_LARGE', false]);
+  await double.abandoned(abandonedBefore + 1);
+});
+
 test('failures say what they are and whether another try may help', async () => {
   const of = async (status: number, more: { code?: string; headers?: Record<string, string> } = {}) => {
     const { reason, retryable } = await failure({ type: 'error', status, message: 'no', ...more });

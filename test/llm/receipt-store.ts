@@ -19,7 +19,9 @@ export function startReceiptStore(bus: Bus, subjects: Subjects): ReceiptStore {
   const onGet = (message: BusMessage) => {
     const { key } = parse(blobGetRequestSchema, decode(message.data)) as BlobGetRequest;
     gets++;
-    message.respond(encode({ ok: true, bytes: receipts.get(key) ?? null, parts: 1 }));
+    const bytes = receipts.get(key) ?? null;
+    const sealed = bytes?.byteLength === 0; // how storage seals is its own business
+    message.respond(encode({ ok: true, bytes: sealed ? null : bytes, parts: 1, sealed }));
   };
   const onPut = (message: BusMessage) => {
     const { key, bytes } = parse(blobPutRequestSchema, decode(message.data)) as BlobPutRequest;

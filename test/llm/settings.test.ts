@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseSettings } from '../../actors/llm/settings.ts';
+import type { RepriseError } from '../../bus/errors.ts';
 
 test('an empty environment gives echo alone, with the documented defaults', () => {
   assert.deepEqual(parseSettings({ OPENAI_API_KEY: '', REPRISE_LLM_MODEL: '' }), {
@@ -38,5 +39,33 @@ test('a wrong variable is named', () => {
   };
   for (const [name, value] of Object.entries(wrong)) {
     assert.throws(() => parseSettings({ [name]: value }), { code: 'BAD_REQUEST', message: new RegExp(name) });
+  }
+});
+
+test('a key is freed of the space around it; one that no header can carry is refused without quoting it', () => {
+  assert.equal(parseSettings({ OPENAI_API_KEY: ' sk-1\n' }).openai?.apiKey, 'sk-1');
+  assert.equal(parseSettings({ OPENAI_API_KEY: ' \n' }).openai, undefined);
+  for (const key of ['sk-secret 2', 'sk-secret\n2', '\u201csk-secret\u201d']) {
+    assert.throws(
+      () => parseSettings({ OPENAI_API_KEY: key }),
+      (error: RepriseError) => {
+        assert.match(error.message, /OPENAI_API_KEY/);
+        assert.doesNotMatch(`${error.message} ${error.hint}`, /secret/);
+        return error.code === 'BAD_REQUEST';
+      },
+    );
+  }
+});
+
+test('a URL with credentials is refused without quoting them', () => {
+  for (const url of ['http://user:secret@host/v1', 'https://secret@host/v1', 'ftp://user:secret@host']) {
+    assert.throws(
+      () => parseSettings({ REPRISE_LLM_BASE_URL: url }),
+      (error: RepriseError) => {
+        assert.match(error.message, /REPRISE_LLM_BASE_URL/);
+        assert.doesNotMatch(`${error.message} ${error.hint}`, /secret/);
+        return error.code === 'BAD_REQUEST';
+      },
+    );
   }
 });

@@ -9,6 +9,7 @@ import { Mailbox } from '../../actors/session/mailbox.ts';
 import { DEFAULT_SETTINGS } from '../../actors/session/ports.ts';
 import { replyFromEvents } from '../../actors/session/reply.ts';
 import { compareEvents, eventsOfTurn, promptOf, receiptKeyOf } from '../../actors/session/turn.ts';
+import { decode, encode } from '../../bus/codec.ts';
 import type { SessionEvent } from '../../bus/types.ts';
 import { at, input, result, session, turn } from './samples.ts';
 
@@ -43,6 +44,30 @@ describe('the events of a turn', () => {
       cell: 1,
       durationMs: 3,
     });
+  });
+
+  it('are what the log gives back, whatever text a guest prints, asks or throws', () => {
+    for (const half of ['\ud83d', `${'x'.repeat(100)}\ude00`]) {
+      const payload = JSON.parse(`{"prompt": ${JSON.stringify(half)}, "extra": {"__proto__": 1, "a": 2}}`);
+      const made = eventsOfTurn(
+        turn({
+          outputs: [{ stream: 'stdout', level: 'log', text: half }],
+          requests: [
+            { effect: 1, kind: 'llm', payload },
+            {
+              effect: 2,
+              kind: 'llm',
+              payload: { messages: [{ role: 'user', content: `${'x'.repeat(1_999)}\u{1f600}` }] },
+            },
+          ],
+          error: { name: half, message: half, stack: half },
+        }),
+        facts,
+      );
+      const logged = decode(encode(made)) as SessionEvent[];
+      assert.deepEqual(made, logged);
+      for (const [index, event] of logged.entries()) assert.equal(compareEvents(event, made[index]), null);
+    }
   });
 
   it('do not tell of a request that was given up in the same turn', () => {

@@ -4,9 +4,17 @@ import { after, before, describe, it } from 'node:test';
 import { decode, encode } from '../../bus/codec.ts';
 import { type ErrorCode, hasCode, type WireError } from '../../bus/errors.ts';
 import type { Bus } from '../../bus/port.ts';
-import type { FindReply, GetReply, LoadReply, PresenceReply, ReadReply } from '../../bus/protocol.ts';
+import type {
+  AppendReply,
+  FindReply,
+  GetReply,
+  LoadReply,
+  PresenceReply,
+  ReadReply,
+} from '../../bus/protocol.ts';
+import type { Commit } from '../../bus/types.ts';
 import type { StorageActor } from '../../storage/actor.ts';
-import { type Draft, iso, KERNEL, SessionWriter } from '../kit/commits.ts';
+import { type Draft, iso, KERNEL, SessionWriter, sealCommit } from '../kit/commits.ts';
 import { answerOf, append, ask, commitNext, loadAll, startStorage, subjects, type World } from './world.ts';
 
 const coded = (code: ErrorCode) => (error: unknown) => hasCode(error, code);
@@ -56,6 +64,59 @@ export function describeStorage(name: string, makeWorld: () => Promise<World>): 
       for (let i = 0; i < 4; i++) {
         assert.deepEqual({ ...(await append(bus, commit, by.position)), duplicate: false }, first);
       }
+    });
+
+    it('answers a repeated commit as the first time even when others have followed it', async () => {
+      const by = writer();
+      const sent: { commit: Commit; expected: number; reply: AppendReply }[] = [];
+      for (let i = 0; i < 20; i++) {
+        const [commit, expected] = [by.next(), by.position];
+        const reply = await append(bus, commit, expected);
+        by.wrote(commit, reply);
+        sent.push({ commit, expected, reply });
+      }
+      for (const { commit, expected, reply } of sent) {
+        // Twice, so that each process is likely to be asked.
+        for (let i = 0; i < 2; i++) {
+          assert.deepEqual({ ...(await append(bus, commit, expected)), duplicate: false }, reply);
+        }
+      }
+      assert.equal((await loadAll(bus, by.name)).length, 20);
+      // Another commit in the same place is none of them.
+      const { commit, expected } = sent[3]!;
+      const { hash: _, ...content } = commit;
+      await assert.rejects(
+        append(bus, sealCommit({ ...content, commit: 'another' }), expected),
+        coded('FENCED'),
+      );
+    });
+
+    it('takes no altered commit for a repeated one', async () => {
+      const by = writer();
+      const commit = await commitNext(bus, by);
+      await commitNext(bus, by);
+      for (const change of [{ epoch: 7 }, { kernel: 'k' }, { events: commit.events.slice(0, 1) }]) {
+        for (let i = 0; i < 4; i++) {
+          await assert.rejects(append(bus, { ...commit, ...change }, 0), coded('CHAIN_BROKEN'));
+        }
+      }
+    });
+
+    it('refuses times that no clock shows', async () => {
+      const by = writer();
+      const begin = { ...by.begin(), created: '2026-13-45T99:99:99Z' } as Draft;
+      await assert.rejects(append(bus, by.next([begin]), 0), coded('BAD_FORMAT'));
+      const at = '2026-02-30T25:00:00.000Z';
+      await assert.rejects(append(bus, by.next(undefined, { head: { at } }), 0), coded('BAD_FORMAT'));
+    });
+
+    it('answers briefly to a request that is wrong at length', async () => {
+      const kind = 'x'.repeat(bus.maxPayload - 200);
+      const reply = await bus.request(subjects.store('blob.get'), encode({ kind, key: 'k' }), {
+        timeoutMs: 10_000,
+      });
+      assert.ok(reply.byteLength < 1_000);
+      assert.throws(() => answerOf(reply), coded('BAD_FORMAT'));
     });
 
     it('fences all but one of 20 writers', async () => {

@@ -142,6 +142,55 @@ export function describeIndex(name: string, makeWorld: () => Promise<World>): vo
       }
     });
 
+    it('leaves nothing behind of what was on its way when a session was deleted', async () => {
+      const [by, other] = [writer(), writer()];
+      const put = (kind: string, key: string) =>
+        ask<BlobPutReply>(bus, 'blob.put', { kind, key, bytes: Uint8Array.of(1, 2, 3) });
+      const size = async (kind: string, key: string) =>
+        (await ask<BlobGetReply>(bus, 'blob.get', { kind, key })).bytes?.byteLength;
+      const key = (name: string) => `${name}-${by.token}`;
+      await commitNext(bus, by);
+      await commitNext(bus, by, [
+        { type: 'llm_req', prompt: '?', receiptKey: key('answered') },
+        { type: 'llm_req', prompt: '?', receiptKey: key('awaited') },
+        { type: 'llm_req', prompt: '?', receiptKey: 'no key.>' },
+      ]);
+      await put('receipt', key('answered'));
+      await commitNext(bus, by, [{ type: 'llm_resp', response: '!', receiptKey: key('answered') }]);
+      await commitNext(bus, other, [
+        other.begin(),
+        { type: 'checkpoint', reason: 'x', stateId: key('shared') },
+      ]);
+      assert.equal((await ask<DeleteReply>(bus, 'delete', { session: by.name })).deleted, true);
+      // The model answers now, and the owner saves the heap before it learns.
+      assert.equal((await put('receipt', key('awaited'))).stored, false);
+      for (const each of ['awaited', 'answered']) assert.equal(await size('receipt', key(each)), undefined);
+      for (const stateId of [key('late'), key('shared')]) {
+        await put('ckpt', stateId);
+        const commit = by.next([{ type: 'checkpoint', reason: 'x', stateId }]);
+        await assert.rejects(append(bus, commit, by.position), coded('FENCED'));
+      }
+      assert.deepEqual([await size('ckpt', key('late')), await size('ckpt', key('shared'))], [undefined, 3]);
+    });
+
+    it('deletes a session that goes on writing, and fences its owner', async () => {
+      const by = writer();
+      await commitNext(bus, by);
+      let fenced: unknown;
+      const writing = (async () => {
+        try {
+          for (;;) await commitNext(bus, by);
+        } catch (error) {
+          fenced = error;
+        }
+      })();
+      await ask<DeleteReply>(bus, 'delete', { session: by.name });
+      await writing;
+      assert.ok(coded('FENCED')(fenced), String(fenced));
+      assert.equal((await ask<GetReply>(bus, 'get', { session: by.name })).metadata, null);
+      await commitNext(bus, new SessionWriter(by.name));
+    });
+
     it('keeps blobs that come in parts, and shows none before its last part', async () => {
       const parts = ['aa', 'bb', 'c'].map((text) => Buffer.from(text));
       const put = (part: number) =>

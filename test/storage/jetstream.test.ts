@@ -4,9 +4,11 @@ import { readdirSync, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, it } from 'node:test';
+import { encode } from '../../bus/codec.ts';
 import { type ErrorCode, hasCode } from '../../bus/errors.ts';
-import type { LoadReply } from '../../bus/protocol.ts';
+import type { ListReply, LoadReply } from '../../bus/protocol.ts';
 import type { Commit } from '../../bus/types.ts';
+import { JetStreamApi } from '../../storage/jetstream-api.ts';
 import { provideStreams, streamPlaces, verifyStreams } from '../../storage/streams.ts';
 import { SessionWriter } from '../kit/commits.ts';
 import { until } from '../kit/until.ts';
@@ -17,6 +19,7 @@ import {
   loadAll,
   type NatsWorld,
   natsWorld,
+  silent,
   startStorage,
   subjects,
 } from './world.ts';
@@ -214,19 +217,89 @@ describe('storage on a server that fails', () => {
     await assert.rejects(started.log.append(by.next(), by.position), coded('FENCED'));
   });
 
+  it('lists all other sessions when something foreign lies in the log, and deletes it', async () => {
+    const world = await begin();
+    const warnings: string[] = [];
+    const logger = { ...silent, warn: (facts: object) => void warnings.push(JSON.stringify(facts)) };
+    const actor = await startStorage(world, { logger });
+    const bus = await world.client();
+    const good = new SessionWriter('good');
+    await commitNext(bus, good);
+    const foreign = new SessionWriter('good-too').next();
+    const contents = [
+      Buffer.from('{"not": "ours"}'),
+      new Uint8Array(0),
+      encode({ ...foreign, head: null }),
+      encode(foreign),
+    ];
+    for (const [index, content] of contents.entries()) {
+      const name = `bad-${index}`;
+      bus.publish(subjects.log(name), content);
+      await bus.flush();
+      await assert.rejects(ask(bus, 'get', { session: name }), coded('CORRUPT'));
+      await assert.rejects(ask(bus, 'load', { session: name, kernel: '' }), coded('CORRUPT'));
+      await assert.rejects(append(bus, new SessionWriter(name).next(), 0), coded('CORRUPT'));
+    }
+    for (const request of [{}, { unfinishedAt: 1e15 }]) {
+      const { sessions } = await ask<ListReply>(bus, 'list', request);
+      assert.deepEqual(
+        sessions.map(({ name }) => name),
+        'unfinishedAt' in request ? [] : ['good'],
+      );
+    }
+    assert.ok(actor.presence().counters!['error.CORRUPT']! >= contents.length);
+    assert.ok(warnings.some((line) => line.includes('bad-0')));
+    for (const index of contents.keys()) {
+      assert.deepEqual(await ask(bus, 'delete', { session: `bad-${index}` }), { ok: true, deleted: true });
+      await commitNext(bus, new SessionWriter(`bad-${index}`));
+    }
+    await actor.stop();
+  });
+
   it('makes an existing stream usable, and leaves what others configured', async () => {
     const world = await begin();
-    const { api } = await world.stores();
+    const { api, log } = await world.stores();
     const info = () => api.call<{ config: Record<string, unknown> }>(`STREAM.INFO.${places.log.name}`);
     const { config } = await info();
-    await api.call(`STREAM.UPDATE.${places.log.name}`, {
-      ...config,
+    // Each of these would lose commits, or leave every append without an answer.
+    const harmful = {
       allow_direct: false,
-      max_bytes: 50_000_000,
-    });
+      discard: 'old',
+      max_age: 3_600_000_000_000,
+      max_msgs_per_subject: 1,
+      no_ack: true,
+    };
+    await api.call(`STREAM.UPDATE.${places.log.name}`, { ...config, max_bytes: 50_000_000, ...harmful });
     await verifyStreams(api, subjects);
     const { config: after } = await info();
-    assert.deepEqual([after.allow_direct, after.max_bytes], [true, 50_000_000]);
+    assert.deepEqual(
+      [after.allow_direct, after.discard, after.max_age, after.max_msgs_per_subject, after.no_ack ?? false],
+      [true, 'new', 0, -1, false],
+    );
+    assert.equal(after.max_bytes, 50_000_000);
+    const by = new SessionWriter('s');
+    for (let i = 0; i < 3; i++) {
+      const commit = by.next();
+      by.wrote(commit, await log.append(commit, by.position));
+    }
+    assert.equal((await log.index()).commits.get('s'), 3);
+  });
+
+  it('refuses at once a stream that cannot keep what it acknowledges, or takes its subjects', async () => {
+    for (const config of [
+      { name: places.log.name, subjects: [subjects.logAll], storage: 'memory' },
+      { name: places.log.name, subjects: [subjects.logAll], storage: 'file', retention: 'workqueue' },
+      { name: 'SOMEBODY', subjects: [`${subjects.prefix}.>`], storage: 'file' },
+    ]) {
+      const world = await natsWorld();
+      worlds.push(world);
+      const api = new JetStreamApi((await world.client()).connection);
+      await api.call(`STREAM.CREATE.${config.name}`, config);
+      await assert.rejects(verifyStreams(api, subjects), (error) => {
+        assert.ok(hasCode(error, 'UNAVAILABLE') && !error.retryable && error.hint, String(error));
+        return true;
+      });
+    }
   });
 
   it('loads a session of 10,000 commits by walking back', async () => {

@@ -1,8 +1,14 @@
-/** The life of a role process, and the small map that forgets. */
+/** The life of a role process, of storage above all, and the small map that forgets. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { makeLifecycle } from '../../actors/lifecycle.ts';
+import { hasCode, RepriseError } from '../../bus/errors.ts';
+import { makeMemoryBus } from '../../bus/memory.ts';
+import type { ListReply } from '../../bus/protocol.ts';
 import { Lru } from '../../storage/lru.ts';
+import { MemoryBlobs } from '../../storage/memory-blobs.ts';
+import { MemoryLog } from '../../storage/memory-log.ts';
+import { ask, startStorage, type World } from './world.ts';
 
 describe('lifecycle', () => {
   it('runs while connected, drains, and stops', () => {
@@ -29,6 +35,50 @@ describe('lifecycle', () => {
     const life = makeLifecycle({ role: 'storage', process: 'p' });
     for (const type of ['CONNECTED', 'DRAIN', 'DISCONNECTED', 'CONNECTED'] as const) life.send({ type });
     assert.equal(life.state, 'draining');
+  });
+});
+
+describe('storage that comes back to a store which does not answer', () => {
+  it('says UNAVAILABLE meanwhile, and serves once the store has been looked at', async () => {
+    const hub = makeMemoryBus();
+    const [client, bus] = [hub.connect('client'), hub.connect('storage')];
+    let open = () => {};
+    let looked = Promise.resolve();
+    const world = {
+      stores: async () => ({ bus, log: new MemoryLog(), blobs: new MemoryBlobs() }),
+    } as unknown as World;
+    const actor = await startStorage(world, { verify: () => looked });
+    looked = new Promise((resolve) => {
+      open = resolve;
+    });
+    bus.disconnect();
+    bus.reconnect();
+    await assert.rejects(ask(client, 'list', {}), { code: 'UNAVAILABLE', retryable: true });
+    assert.equal(actor.lifecycle.state, 'connecting');
+    const waiting = ask<ListReply>(client, 'list', {});
+    open();
+    assert.deepEqual((await waiting).sessions, []);
+    assert.equal(actor.lifecycle.state, 'running');
+    await actor.stop();
+  });
+
+  it('stops when the store cannot be trusted any more', async () => {
+    const hub = makeMemoryBus();
+    const [client, bus] = [hub.connect('client'), hub.connect('storage')];
+    let broken = false;
+    const verify = async () => {
+      if (broken) throw new RepriseError('CORRUPT', 'the end is gone');
+    };
+    const world = {
+      stores: async () => ({ bus, log: new MemoryLog(), blobs: new MemoryBlobs() }),
+    } as unknown as World;
+    const actor = await startStorage(world, { verify });
+    broken = true;
+    bus.disconnect();
+    bus.reconnect();
+    await assert.rejects(ask(client, 'list', {}), { code: 'CORRUPT' });
+    assert.equal(actor.lifecycle.state, 'stopped');
+    assert.ok(hasCode(actor.lifecycle.error, 'CORRUPT'));
   });
 });
 

@@ -85,10 +85,17 @@ export function describeStores(name: string, makeWorld: () => Promise<World>): v
       const [a, b] = [writer(), writer()];
       await log.append(a.next(undefined, { commit: `same-${names}` }), 0);
       const commit = b.next(undefined, { commit: `same-${names}` });
-      const outcome = await log.append(commit, 0).catch((error) => error);
-      // A store that de-duplicates over all sessions must refuse; saying "written" would lose the commit.
-      if (outcome instanceof Error) assert.ok(hasCode(outcome, 'FENCED'));
-      else assert.deepEqual((await log.last(b.token))?.commit, commit);
+      assert.equal((await log.append(commit, 0)).duplicate, false);
+      assert.deepEqual((await log.last(b.token))?.commit, commit);
+    });
+
+    it("takes a session of a deleted one's name, whatever its commit ids", async () => {
+      const old = writer();
+      await log.append(old.next(undefined, { commit: `again-${names}` }), 0);
+      await log.remove(old.token);
+      const commit = new SessionWriter(old.name).next(old.counter('other()'), { commit: `again-${names}` });
+      assert.equal((await log.append(commit, 0)).duplicate, false);
+      assert.deepEqual((await log.last(old.token))?.commit, commit);
     });
 
     it('lets exactly one of 20 racing writers win', async () => {

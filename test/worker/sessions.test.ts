@@ -42,6 +42,21 @@ describe('a session in a worker', () => {
     assert.deepEqual([replay.verified, world.calls.length], [true, 2]);
   });
 
+  it('comes back after it printed, threw and asked with half a surrogate pair', async () => {
+    await using world = await startWorld();
+    const cells = [
+      "console.log('\\ud83d')",
+      "console.log('\u{1f600}'.repeat(60).slice(0, 101))",
+      "throw new Error('\u{1f600}'.repeat(60).slice(0, 101))",
+      "await llm({ prompt: '\\ud83d', extra: JSON.parse('{\"__proto__\": 1}'), reply: '\\ude00' })",
+    ];
+    for (const cell of cells) await world.client.execute('halves', cell);
+    await world.kill(world.workers[0]!.worker);
+    await world.addWorker();
+    assert.equal((await world.client.execute('halves', '1 + 1')).output, '2');
+    assert.equal((await world.client.replay('halves')).verified, true);
+  });
+
   it('replays a refused model call to the same bytes', async () => {
     await using world = await startWorld();
     const { output } = await world.client.execute(
