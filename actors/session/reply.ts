@@ -45,6 +45,8 @@ export function replyFromEvents(events: readonly SessionEvent[], facts: ReplyFac
       reply.durationMs = event.durationMs ?? reply.durationMs;
     }
     reply.seq[1] = seqOf(event);
+    // What stands behind the end (the session's own, after exit()) is not the command's: a retry finds the same.
+    if (ended) break;
   }
   if (!ended) throw new RepriseError('INTERNAL', `command ${facts.commandId} has not ended`);
   return reply;

@@ -121,6 +121,11 @@ export class SessionInstance implements ISessionInstance {
     return this.#interpreter.fold.seq < 0;
   }
 
+  /** Where its statechart stands. */
+  get state(): string {
+    return this.#interpreter.state;
+  }
+
   get busy(): boolean {
     return this.#interpreter.busy;
   }

@@ -1,8 +1,7 @@
 /** The session's view of storage, over the bus. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { decode, encode } from '../../bus/codec.ts';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
-import type { Bus } from '../../bus/port.ts';
+import type { Bus, Clock } from '../../bus/port.ts';
 import type {
   AppendReply,
   BlobGetReply,
@@ -30,10 +29,18 @@ const SILENT = ['NO_RESPONDERS', 'TIMEOUT', 'DISCONNECTED', 'UNAVAILABLE', 'DRAI
 export class StoreClient implements SessionStore {
   readonly #bus: Bus;
   readonly #subjects: Subjects;
+  readonly #clock: Clock;
+  #closed = false;
 
-  constructor(bus: Bus, subjects: Subjects) {
+  constructor(bus: Bus, subjects: Subjects, clock: Clock) {
     this.#bus = bus;
     this.#subjects = subjects;
+    this.#clock = clock;
+  }
+
+  /** Nothing is asked again from now on: what waits for a silent storage fails. */
+  close(): void {
+    this.#closed = true;
   }
 
   async append(commit: Commit, expected: number): Promise<AppendReply> {
@@ -93,7 +100,7 @@ export class StoreClient implements SessionStore {
   /** Every request to storage is idempotent (appends by commit id), so an unknown outcome is asked again. */
   async #ask<T>(subject: string, request: object): Promise<T> {
     const data = encode(request);
-    const giveUp = Date.now() + SILENCE_MS;
+    const giveUp = this.#clock.now() + SILENCE_MS;
     for (let attempt = 0; ; attempt++) {
       try {
         const reply = decode(await this.#bus.request(subject, data, { timeoutMs: TRY_MS })) as Reply<T>;
@@ -103,14 +110,15 @@ export class StoreClient implements SessionStore {
           : new RepriseError('BAD_FORMAT', `storage answered ${subject} with something else than a reply`);
       } catch (error) {
         if (!hasCode(error, ...SILENT)) throw error;
-        if (Date.now() > giveUp) {
+        if (this.#closed) throw error;
+        if (this.#clock.now() > giveUp) {
           throw new RepriseError('UNAVAILABLE', `storage has not answered for ${SILENCE_MS / 1000} s`, {
             cause: error,
             hint: 'retry with the same commandId; `reprise doctor` tells what is wrong',
           });
         }
-        // The connection keeps a worker alive, not its waiting.
-        await sleep(Math.min(10 * 2 ** attempt, 500), undefined, { ref: false });
+        const delayMs = Math.min(10 * 2 ** attempt, 500);
+        await new Promise<void>((resolve) => this.#clock.setTimer(resolve, delayMs));
       }
     }
   }

@@ -58,7 +58,7 @@ export class Worker {
   constructor(ports: WorkerPorts) {
     const { bus, subjects, clock, log, kernel, newId } = ports;
     this.#ports = ports;
-    this.#store = new StoreClient(bus, subjects);
+    this.#store = new StoreClient(bus, subjects, clock);
     const sessionPorts = {
       worker: ports.id,
       kernel,
@@ -103,6 +103,7 @@ export class Worker {
     await this.sessions.shutdown(graceMs);
     for (const subscription of this.#subscriptions.splice(0)) subscription.unsubscribe();
     for (const name of [...this.#owned.keys()]) this.#disown(name);
+    this.#store.close();
     this.#state = 'stopped';
   }
 
