@@ -4,20 +4,26 @@ import { decode } from './codec.ts';
 import { ERROR_CODES, type ErrorCode, RepriseError, type WireError } from './errors.ts';
 import { flag, natural, number, optional, type Schema, shaped, text } from './event-schemas.ts';
 import type {
+  AppendReply,
+  BlobGetReply,
+  BlobPutReply,
   CellError,
   CompleteReply,
   DeleteReply,
   Divergence,
   ExecuteReply,
+  FindReply,
   GetReply,
   InspectReply,
   ListReply,
+  LlmAnswer,
+  LoadReply,
   PresenceReply,
   ReadReply,
   ReplayReply,
   SimpleReply,
 } from './protocol.ts';
-import { commitSchema, parse } from './schemas.ts';
+import { commitSchema, parse, sessionEventSchema } from './schemas.ts';
 import type { PendingEffect, ReplState, SessionMetadata, StoredCommit, VariableSummary } from './types.ts';
 
 /**
@@ -121,11 +127,45 @@ export const presenceReplySchema = shaped<PresenceReply>({
 
 // ── Storage ─────────────────────────────────────────────────────────────────────────────────────────────
 
+/** Checked by hand: it comes with every command. */
+export const appendReplySchema = v.custom<AppendReply>((value) => {
+  const { position, sizeBytes, duplicate } = value as Partial<AppendReply>;
+  return Number.isSafeInteger(position) && Number.isSafeInteger(sizeBytes) && typeof duplicate === 'boolean';
+}, 'Expected the place of a commit');
 const storedCommit = shaped<StoredCommit>({ commit: commitSchema, position: natural, sizeBytes: natural });
 export const readReplySchema = shaped<ReadReply>({
   commits: v.array(storedCommit),
   next: v.nullable(natural),
 });
+/** The outside of a stored commit: what is in it was checked when it was appended, and its hash is checked next. */
+const sealedCommit = v.custom<StoredCommit>((value) => {
+  const { commit, position, sizeBytes } = (value ?? {}) as Partial<StoredCommit>;
+  if (!Number.isSafeInteger(position) || !Number.isSafeInteger(sizeBytes) || !commit) return false;
+  return typeof commit.hash === 'string' && Array.isArray(commit.events) && isRecord(commit.head);
+}, 'Expected a stored commit');
+export const loadReplySchema = shaped<LoadReply>({
+  last: v.nullable(sealedCommit),
+  checkpoint: v.nullable(sealedCommit),
+  tail: v.array(sealedCommit),
+  more: flag,
+});
+export const findReplySchema = shaped<FindReply>({ events: v.array(sessionEventSchema) });
+export const blobPutReplySchema = shaped<BlobPutReply>({ stored: flag });
+export const blobGetReplySchema = shaped<BlobGetReply>({
+  bytes: v.nullable(v.instance(Uint8Array)),
+  parts: natural,
+});
 export const listReplySchema = shaped<ListReply>({ sessions: v.array(metadata), next: v.nullable(text) });
 export const getReplySchema = shaped<GetReply>({ metadata: v.nullable(metadata) });
 export const deleteReplySchema = shaped<DeleteReply>({ deleted: flag });
+
+// ── LLM ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+export const llmAnswerSchema = shaped<LlmAnswer>({
+  response: text,
+  model: text,
+  usage: optional(shaped<NonNullable<LlmAnswer['usage']>>({ inputTokens: number, outputTokens: number })),
+  error: optional(
+    shaped<NonNullable<LlmAnswer['error']>>({ name: text, message: text, code: optional(text) }),
+  ),
+});

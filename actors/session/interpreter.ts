@@ -19,7 +19,7 @@ import { goesOn } from './entry.ts';
 import { emptyFold } from './fold.ts';
 import type { SessionFold } from './fold-shape.ts';
 import { closedError, fencedError, LiveCommand, usedError } from './live-command.ts';
-import { LogWriter } from './log-writer.ts';
+import { LogWriter, REFUSALS } from './log-writer.ts';
 import {
   type EndReason,
   type SessionAction,
@@ -35,16 +35,6 @@ import { RecordedReplies } from './recorded-replies.ts';
 import { Stepper } from './stepper.ts';
 
 const FAILURES_MAX = 3;
-/** What storage says of a commit that it will never take. */
-const REFUSALS = [
-  'TOO_LARGE',
-  'BAD_FORMAT',
-  'STORAGE_FULL',
-  'SEQ_GAP',
-  'CHAIN_BROKEN',
-  'CLOSED',
-  'DENIED',
-] as const;
 /** States in which the kernel and the log say the same. */
 const QUIET = ['ready', 'closed', 'awaitingEffects', 'checkpointing'];
 

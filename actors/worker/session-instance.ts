@@ -95,7 +95,6 @@ export class SessionInstance implements ISessionInstance {
   // ── Beyond the contract ───────────────────────────────────────────────────────────────────────────────
 
   submit(request: ExecuteRequest): Promise<ExecuteReply> {
-    this.parked = false;
     return this.#interpreter.submit(request);
   }
 
@@ -151,7 +150,11 @@ export class SessionInstance implements ISessionInstance {
   /** Frees the kernel instance, keeps the pages. */
   async park(): Promise<void> {
     if (this.parked || this.isNew) return;
-    await this.#interpreter.quietly(() => this.#kernel.park(this.name));
+    const parked = await this.#interpreter.quietly(async () => {
+      await this.#kernel.park(this.name);
+      return true;
+    });
+    if (!parked) return;
     this.#report = null;
     this.parked = true;
   }
@@ -166,6 +169,8 @@ export class SessionInstance implements ISessionInstance {
       else {
         this.#changes.push(event);
         this.#dirty = true;
+        // Whatever brought it about, a command or a timer: its heap is in an instance again.
+        this.parked = false;
       }
     }
     if (this.#changes.length > CHANGES_MAX) this.#changes = this.#changes.slice(-CHANGES_MAX);
