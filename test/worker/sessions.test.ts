@@ -212,6 +212,16 @@ describe('a session in a worker', () => {
     assert.match(stdout.slice(-100), /the rest is in the log/);
   });
 
+  it('shows nothing of a session that was removed, and begins a new one under its name', async () => {
+    await using world = await startWorld();
+    await world.client.execute('s', 'let n = 1; setTimeout(() => n++, 100)');
+    assert.equal(await world.client.deleteSession('s'), true);
+    await assert.rejects(world.client.inspect('s'), { code: 'NOT_FOUND' });
+    const { error } = await world.client.execute('s', 'n');
+    assert.match(error!.message, /not defined/);
+    assert.equal((await world.client.replay('s')).verified, true);
+  });
+
   it('refuses ids and budgets that mean nothing', async () => {
     await using world = await startWorld();
     for (const options of [
