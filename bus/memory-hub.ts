@@ -29,6 +29,7 @@ export class Hub {
   readonly maxPayload: number;
   readonly #latency: ((from: string, to: string) => number) | undefined;
   readonly #random: (() => number) | undefined;
+  readonly #copies: ((from: string, to: string, subject: string) => number) | undefined;
   readonly #entries = new Set<Entry>();
   readonly #turns = new Map<string, number>();
   /** When the last message between two peers arrives. */
@@ -42,11 +43,13 @@ export class Hub {
     maxPayload: number,
     latency: ((from: string, to: string) => number) | undefined,
     random: (() => number) | undefined,
+    copies?: (from: string, to: string, subject: string) => number,
   ) {
     this.clock = clock;
     this.maxPayload = maxPayload;
     this.#latency = latency;
     this.#random = random;
+    this.#copies = copies;
   }
 
   nextPeerId(): number {
@@ -78,14 +81,19 @@ export class Hub {
     const receivers = this.#receivers(subject);
     if (receivers.length === 0 && reply) this.#carry(from, from, () => from.noResponders(reply));
     for (const entry of receivers) {
-      const bytes = Uint8Array.from(data); // nobody shares memory over a bus
-      entry.travelling += 1;
-      this.#carry(from, entry.peer, () => {
-        entry.travelling -= 1;
-        if (!entry.dropped && entry.peer.connected) entry.peer.deliver(entry.handler, subject, bytes, reply);
-        if (entry.travelling === 0) entry.onIdle?.();
-      });
+      const copies = this.#copies?.(from.name, entry.peer.name, subject) ?? 1;
+      for (let copy = 0; copy < copies; copy++) this.#send(from, entry, subject, data, reply);
     }
+  }
+
+  #send(from: Peer, entry: Entry, subject: string, data: Uint8Array, reply: string | undefined): void {
+    const bytes = Uint8Array.from(data); // nobody shares memory over a bus
+    entry.travelling += 1;
+    this.#carry(from, entry.peer, () => {
+      entry.travelling -= 1;
+      if (!entry.dropped && entry.peer.connected) entry.peer.deliver(entry.handler, subject, bytes, reply);
+      if (entry.travelling === 0) entry.onIdle?.();
+    });
   }
 
   /** Every plain subscriber, in order of subscription, and one member of each queue group, by its name alone. */

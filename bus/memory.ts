@@ -20,6 +20,8 @@ export interface MemoryOptions {
   latency?: (from: string, to: string) => number;
   /** Picks the member of a queue group, 0 ≤ x < 1; default: members take turns. */
   random?: () => number;
+  /** How often a message arrives: 1, unless it is lost (0) or repeated (2) on its way. */
+  copies?: (from: string, to: string, subject: string) => number;
   /** Largest message in bytes; default 1 MiB. */
   maxPayload?: number;
 }
@@ -29,6 +31,8 @@ export interface ConnectOptions {
   onError?: (error: RepriseError) => void;
   /** Subjects this connection may not publish to. */
   denied?: (subject: string) => boolean;
+  /** Time as this connection's process sees it; default: the hub's. */
+  clock?: Clock;
 }
 
 export interface MemoryHub {
@@ -42,6 +46,7 @@ export function makeMemoryBus(options: MemoryOptions = {}): MemoryHub {
     options.maxPayload ?? 1024 * 1024,
     options.latency,
     options.random,
+    options.copies,
   );
   return { connect: (name, connectOptions = {}) => new MemoryBus(hub, name, connectOptions) };
 }
@@ -67,8 +72,9 @@ export class MemoryBus implements Bus, Peer {
     this.#handlers = new HandlerRunner(options.onError);
     const report = (thrown: unknown) => this.#handlers.report(thrown);
     this.#state = new ConnectionState(report);
+    const { clock = hub.clock } = options;
     const startTimer = (callback: () => void, delayMs: number) => {
-      const timer = hub.clock.setTimer(callback, delayMs);
+      const timer = clock.setTimer(callback, delayMs);
       return () => timer.cancel();
     };
     this.#mailbox = new Mailbox(`_INBOX.${this.id}`, startTimer, report);

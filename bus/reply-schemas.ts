@@ -139,23 +139,26 @@ export const presenceReplySchema = shaped<PresenceReply>({
 
 // ── Storage ─────────────────────────────────────────────────────────────────────────────────────────────
 
+/** Checked by hand: it comes with every command. */
+export const appendReplySchema = v.custom<AppendReply>((value) => {
+  const { position, sizeBytes, duplicate } = value as Partial<AppendReply>;
+  return Number.isSafeInteger(position) && Number.isSafeInteger(sizeBytes) && typeof duplicate === 'boolean';
+}, 'Expected the place of a commit');
 const storedCommit = shaped<StoredCommit>({ commit: commitSchema, position: natural, sizeBytes: natural });
 export const readReplySchema = shaped<ReadReply>({
   commits: v.array(storedCommit),
   next: v.nullable(natural),
 });
-export const listReplySchema = shaped<ListReply>({ sessions: v.array(metadata), next: v.nullable(text) });
-export const getReplySchema = shaped<GetReply>({ metadata: v.nullable(metadata) });
-export const deleteReplySchema = shaped<DeleteReply>({ deleted: flag });
-export const appendReplySchema = shaped<AppendReply>({
-  position: natural,
-  sizeBytes: natural,
-  duplicate: flag,
-});
+/** The outside of a stored commit: what is in it was checked when it was appended, and its hash is checked next. */
+const sealedCommit = v.custom<StoredCommit>((value) => {
+  const { commit, position, sizeBytes } = (value ?? {}) as Partial<StoredCommit>;
+  if (!Number.isSafeInteger(position) || !Number.isSafeInteger(sizeBytes) || !commit) return false;
+  return typeof commit.hash === 'string' && Array.isArray(commit.events) && isRecord(commit.head);
+}, 'Expected a stored commit');
 export const loadReplySchema = shaped<LoadReply>({
-  last: v.nullable(storedCommit),
-  checkpoint: v.nullable(storedCommit),
-  tail: v.array(storedCommit),
+  last: v.nullable(sealedCommit),
+  checkpoint: v.nullable(sealedCommit),
+  tail: v.array(sealedCommit),
   more: flag,
 });
 export const findReplySchema = shaped<FindReply>({ events: v.array(sessionEventSchema) });
@@ -165,6 +168,9 @@ export const blobGetReplySchema = shaped<BlobGetReply>({
   parts: natural,
   sealed: optional(flag),
 });
+export const listReplySchema = shaped<ListReply>({ sessions: v.array(metadata), next: v.nullable(text) });
+export const getReplySchema = shaped<GetReply>({ metadata: v.nullable(metadata) });
+export const deleteReplySchema = shaped<DeleteReply>({ deleted: flag });
 
 // ── LLM ─────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -156,13 +156,21 @@ export const blobGetRequestSchema = shaped<BlobGetRequest>({
 
 // ── Sessions, workers, LLM ──────────────────────────────────────────────────────────────────────────────
 
+const commandId = v.custom<string>(
+  (value) => typeof value === 'string' && value.length > 0 && value.length <= 512,
+  'Expected 1 to 512 characters',
+);
+const budget = v.custom<number>(
+  (value) => typeof value === 'number' && value > 0 && value < 2 ** 31,
+  'Expected milliseconds above 0, at most 24.8 days',
+);
 const requests = {
   execute: shaped<ExecuteRequest>({
     op: v.literal('execute'),
     session: text,
     command: text,
-    commandId: text,
-    timeoutMs: optional(number),
+    commandId,
+    timeoutMs: optional(budget),
   }),
   interrupt: shaped<InterruptRequest>({
     op: v.literal('interrupt'),

@@ -15,6 +15,8 @@ export function checkpointDue(
   lastCostMs: number,
   settings: SessionSettings,
 ): 'now' | 'when idle' | 'no' {
+  // A closed session takes none, however dear it is: asking for one again and again would hold up its worker.
+  if (isSaved(fold)) return 'no';
   if (fold.replayCostMs > Math.max(settings.hardReplayMs, 4 * lastCostMs)) return 'now';
   if (fold.replayCostMs > Math.max(settings.softReplayMs, lastCostMs)) return 'when idle';
   return 'no';

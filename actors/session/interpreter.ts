@@ -14,19 +14,19 @@ import type { ExecuteReply, ExecuteRequest } from '../../bus/protocol.ts';
 import type { Turn } from '../kernel/port.ts';
 import { divergenceError, type Loaded, loadSession, replaySession } from './activation.ts';
 import { Batch, undone } from './batch.ts';
-import { checkpointDue, isSaved, takeCheckpoint } from './checkpoints.ts';
+import { CheckpointKeeper } from './checkpoint-keeper.ts';
 import { goesOn } from './entry.ts';
 import { emptyFold } from './fold.ts';
 import type { SessionFold } from './fold-shape.ts';
-import { closedError, fencedError, LiveCommand, rejectAll } from './live-command.ts';
-import { LogWriter } from './log-writer.ts';
+import { closedError, fencedError, LiveCommand, usedError } from './live-command.ts';
+import { LogWriter, REFUSALS } from './log-writer.ts';
 import {
   type EndReason,
   type SessionAction,
   type SessionActor,
   type SessionMachineEvent,
   sessionMachine,
-  untilRestored,
+  untilLeft,
 } from './machine.ts';
 import { type Mail, Mailbox, type Waiter } from './mailbox.ts';
 import { OpenEffects } from './open-effects.ts';
@@ -35,6 +35,8 @@ import { RecordedReplies } from './recorded-replies.ts';
 import { Stepper } from './stepper.ts';
 
 const FAILURES_MAX = 3;
+/** States in which the kernel and the log say the same. */
+const QUIET = ['ready', 'closed', 'awaitingEffects', 'checkpointing'];
 
 export class SessionInterpreter {
   readonly name: string;
@@ -44,6 +46,7 @@ export class SessionInterpreter {
   readonly #effects: OpenEffects;
   readonly #replies: RecordedReplies;
   readonly #stepper: Stepper;
+  readonly #checkpoints: CheckpointKeeper;
   readonly #listener: SessionListener;
   #writer: LogWriter;
   #loaded: Loaded | null = null;
@@ -52,13 +55,11 @@ export class SessionInterpreter {
   #command: LiveCommand | null = null;
   /** Work that a replay found unfinished: committed before anything else happens. */
   #leftover = false;
+  #ended = false;
   #failures = 0;
   #error: unknown = null;
-  #checkpointReason = 'budget';
-  #checkpointWaiters: Waiter<{ seq: number }>[] = [];
-  #abandoned: Waiter<{ seq: number }>[] = [];
-  #checkpointCostMs = 0;
-  #idleTimer: { cancel(): void } | null = null;
+  /** Requests to give up the cell that have entered: answered once what became of them is durable. */
+  #abandoned: (Mail & { kind: 'abandon' })[] = [];
   #retryTimer: { cancel(): void } | null = null;
   lastAccessMs: number;
 
@@ -80,6 +81,7 @@ export class SessionInterpreter {
     this.#listener = listener;
     this.#replies = new RecordedReplies(ports.store, ports.worker);
     this.#stepper = new Stepper(ports);
+    this.#checkpoints = new CheckpointKeeper(ports, this.#stepper, () => this.#send({ type: 'CHECKPOINT' }));
     this.#writer = this.#writerOn(emptyFold(name));
     this.lastAccessMs = ports.clock.now();
     this.#effects = new OpenEffects(ports.effects, (effect, answer) => {
@@ -91,6 +93,7 @@ export class SessionInterpreter {
         perform: (action) => this.#perform(action),
         isClosed: () => this.fold.closed,
         isAwaiting: () => this.fold.running !== null,
+        isSaveUrgent: () => this.#checkpoints.isUrgent(this.fold),
         hasStep: () => this.#leftover || this.#mailbox.peek(this.fold) !== null,
       },
     });
@@ -126,28 +129,23 @@ export class SessionInterpreter {
     return this.#post((waiter) => ({ kind: 'close', reason, waiter }));
   }
 
-  /** Strikes the running cell (or the one with `commandId`); resolves once that is durable, or at once. */
+  /**
+   * Strikes the running cell (or the one with `commandId`), whatever it is at: it may not have begun, or its turn
+   * may just have ended. Resolves once what became of it is durable; at once when no such cell runs.
+   */
   async interrupt(commandId?: string): Promise<{ seq: number }> {
     const running = this.#command?.commandId ?? this.fold.running?.commandId;
     if (running === undefined || (commandId !== undefined && commandId !== running)) {
       return { seq: this.fold.seq };
     }
-    if (this.state === 'running') {
-      this.#ports.kernel.interrupt(this.name);
-      return { seq: this.fold.seq };
-    }
-    if (!this.fold.running) return { seq: this.fold.seq };
-    return this.#post((waiter) => ({ kind: 'abandon', reason: 'user', commandId, waiter }));
+    if (this.state === 'running') this.#stepper.strike(this.name);
+    return this.#post((waiter) => ({ kind: 'abandon', reason: 'user', commandId: running, waiter }));
   }
 
   /** Takes a checkpoint at the next quiet moment, unless the newest one is still true. */
   checkpoint(reason: string): Promise<{ seq: number }> {
-    return new Promise((resolve, reject) => {
-      if (this.#isOver()) return reject(this.#error ?? fencedError(this.name));
-      this.#checkpointReason = reason;
-      this.#checkpointWaiters.push({ resolve, reject });
-      this.#send({ type: 'CHECKPOINT' });
-    });
+    if (this.#isOver()) return Promise.reject(this.#error ?? fencedError(this.name));
+    return this.#checkpoints.ask(reason);
   }
 
   /** Hands the session back; the caller has made sure that nothing runs. */
@@ -155,15 +153,20 @@ export class SessionInterpreter {
     this.#send({ type: 'RETIRE' });
   }
 
-  /** Runs `look` while no turn runs. Resolves null when the session is busy: looking never waits for a cell. */
+  /**
+   * Runs `look` while the kernel holds what is durable, no less and no more. Resolves null when the session is
+   * busy: looking waits for a commit, never for a cell.
+   */
   async quietly<T>(look: () => Promise<T>): Promise<T | null> {
-    if (['running', 'restoring', 'replaying'].includes(this.state) || this.fold.seq < 0) return null;
+    await untilLeft(this.#machine, 'committing');
+    if (!QUIET.includes(this.state) || this.fold.seq < 0) return null;
     return this.#stepper.exclusive(look);
   }
 
   /** Resolves when the session has been restored, rejects when it cannot be. */
   async restored(): Promise<void> {
-    if (!(await untilRestored(this.#machine))) throw this.#error ?? fencedError(this.name);
+    if (!(await untilLeft(this.#machine, 'restoring', 'replaying')))
+      throw this.#error ?? fencedError(this.name);
   }
 
   #perform(action: SessionAction): void {
@@ -172,7 +175,7 @@ export class SessionInterpreter {
   }
 
   async #load(): Promise<void> {
-    this.#idleTimer?.cancel();
+    this.#checkpoints.stir();
     this.#ports.kernel.drop(this.name);
     this.#effects.clear();
     this.#batch = null;
@@ -180,6 +183,7 @@ export class SessionInterpreter {
     this.#leftover = false;
     if (this.#command) this.#mailbox.putBack(this.#command.mail);
     this.#command = null;
+    for (const mail of this.#abandoned.splice(0)) this.#mailbox.putBack(mail);
     this.#loaded = await loadSession(this.name, this.#ports);
     this.#send({ type: 'LOADED' });
   }
@@ -199,7 +203,7 @@ export class SessionInterpreter {
         this.#leftover = true;
       }
     }
-    this.#effects.sync(this.name, this.fold.effects);
+    this.#startEffects();
     this.#send({ type: 'REPLAYED' });
   }
 
@@ -209,7 +213,8 @@ export class SessionInterpreter {
       this.#send({ type: 'TURN' });
       return;
     }
-    this.#idleTimer?.cancel();
+    this.#checkpoints.stir();
+    this.#stepper.calm();
     const mail = this.#mailbox.take(this.fold)!;
     this.lastAccessMs = this.#ports.clock.now();
     const batch = new Batch(this.fold);
@@ -226,7 +231,7 @@ export class SessionInterpreter {
     }
     // Until its outcome is durable a command can be put back, whatever happens.
     if (mail.kind === 'command') this.#command = new LiveCommand(mail);
-    if (mail.kind === 'abandon') this.#abandoned.push(mail.waiter);
+    if (mail.kind === 'abandon') this.#abandoned.push(mail);
     if (await this.#isAnswered(mail)) {
       this.#send({ type: 'TURN' });
       return;
@@ -250,13 +255,14 @@ export class SessionInterpreter {
 
   /** Repeated commands, commands to a closed session and giving up what has ended need no turn. */
   async #isAnswered(mail: Mail): Promise<boolean> {
-    if (mail.kind === 'abandon') return this.fold.running === null;
+    if (mail.kind === 'abandon') return this.fold.running?.commandId !== mail.commandId;
     if (mail.kind !== 'command') return false;
     const recorded = await this.#replies.find(this.fold, mail.request.commandId);
     if (!recorded && !this.fold.closed) return false;
     this.#command = null;
-    if (recorded) mail.waiter.resolve(recorded);
-    else mail.waiter.reject(closedError(this.name));
+    if (!recorded) mail.waiter.reject(closedError(this.name));
+    else if (recorded.command === mail.request.command) mail.waiter.resolve(recorded.reply);
+    else mail.waiter.reject(usedError(mail.request.commandId));
     return true;
   }
 
@@ -264,17 +270,9 @@ export class SessionInterpreter {
     try {
       await this.#writer.write(this.#batch!);
     } catch (error) {
-      if (hasCode(error, 'TOO_LARGE') && this.#turn && !this.#turn.poisoned) {
-        this.#undo(error);
-        return this.#append();
-      }
-      // A definite refusal is the command's outcome; the kernel is rebuilt from the log without it.
-      if (hasCode(error, 'FENCED', 'UNAVAILABLE') || !this.#command) throw error;
-      this.#command.reject(error);
-      this.#command = null;
-      this.#ports.log.warn({ session: this.name, error: String(error) }, 'commit refused');
-      this.#send({ type: 'LOST' });
-      return;
+      if (!hasCode(error, 'TOO_LARGE', 'BAD_FORMAT') || !this.#turn || this.#turn.poisoned) throw error;
+      this.#undo(error);
+      return this.#append();
     }
     this.#tell();
     // After an undone turn the kernel's session is gone; the log says how to rebuild it.
@@ -295,49 +293,33 @@ export class SessionInterpreter {
     if (command && !this.fold.running) {
       this.#command = null;
       const reply = command.resolve(this.fold, this.#ports.worker);
-      if (reply) this.#replies.remember(reply);
+      if (reply && command.mail.kind === 'command')
+        this.#replies.remember(reply, command.mail.request.command);
     }
-    for (const waiter of this.#abandoned.splice(0)) waiter.resolve({ seq: this.fold.seq });
-    this.#effects.sync(this.name, this.fold.effects);
+    for (const { waiter } of this.#abandoned.splice(0)) waiter.resolve({ seq: this.fold.seq });
+    this.#startEffects();
   }
 
-  /** A quiet moment: a checkpoint if replay has become dear, now or as soon as it stays quiet. */
+  /** A session that was handed back meanwhile starts nothing more: its next owner does. */
+  #startEffects(): void {
+    if (!this.#isOver()) this.#effects.sync(this.name, this.fold.effects);
+  }
+
+  /** A quiet moment: nothing is on its way to the log, so nothing is kept of what led here. */
   #settle(): void {
-    const { clock, settings } = this.#ports;
-    // Nothing is on its way to the log: a session at rest keeps none of what led here.
     this.#batch = null;
     this.#turn = null;
-    if (this.#checkpointWaiters.length > 0) {
-      this.#send({ type: 'CHECKPOINT' });
-      return;
-    }
-    const due = checkpointDue(this.fold, this.#checkpointCostMs, settings);
-    if (due === 'no') return;
-    this.#checkpointReason = 'budget';
-    const take = () => this.#send({ type: 'CHECKPOINT' });
-    if (due === 'now') take();
-    else this.#idleTimer = clock.setTimer(take, settings.idleMs);
+    this.#checkpoints.settle(this.fold);
   }
 
   async #checkpoint(): Promise<void> {
-    this.#idleTimer?.cancel();
-    const waiters = this.#checkpointWaiters;
-    this.#checkpointWaiters = [];
-    try {
-      if (!isSaved(this.fold)) {
-        const reason = this.#checkpointReason;
-        this.#checkpointCostMs = await takeCheckpoint(reason, this.#writer, this.#stepper, this.#ports);
-      }
-      for (const waiter of waiters) waiter.resolve({ seq: this.fold.seq });
-    } catch (error) {
-      for (const waiter of waiters) waiter.reject(error);
-      throw error;
-    }
+    await this.#checkpoints.take(this.#writer);
     this.#send({ type: 'CHECKPOINTED' });
   }
 
   #end(why: EndReason, error: unknown): void {
-    this.#idleTimer?.cancel();
+    if (this.#ended) return;
+    this.#ended = true;
     this.#retryTimer?.cancel();
     this.#effects.clear();
     this.#ports.kernel.drop(this.name);
@@ -345,8 +327,8 @@ export class SessionInterpreter {
     this.#command?.reject(told);
     this.#command = null;
     this.#mailbox.fail(told);
-    rejectAll(this.#checkpointWaiters, told);
-    rejectAll(this.#abandoned, told);
+    this.#checkpoints.end(told);
+    for (const { waiter } of this.#abandoned.splice(0)) waiter.reject(told);
     this.#listener.onEnd(why, error);
   }
 
@@ -357,6 +339,14 @@ export class SessionInterpreter {
     if (error.code === 'FENCED') {
       this.#error = fencedError(this.name);
       this.#send({ type: 'FENCED' });
+      return;
+    }
+    if (this.#command && hasCode(error, ...REFUSALS)) {
+      // A definite refusal is the command's outcome; the kernel is rebuilt from the log without it.
+      this.#command.reject(error);
+      this.#command = null;
+      this.#ports.log.warn({ session: this.name, error: error.message }, 'commit refused');
+      this.#send({ type: 'LOST' });
       return;
     }
     this.#failures++;

@@ -60,3 +60,9 @@ export function closedError(name: string): RepriseError {
     hint: 'its log can still be read and replayed; use another name, or remove the session first',
   });
 }
+
+export function usedError(commandId: string): RepriseError {
+  return new RepriseError('BAD_REQUEST', `commandId ${JSON.stringify(commandId)} was used for another cell`, {
+    hint: 'a retry sends the same code; another cell needs an id of its own',
+  });
+}

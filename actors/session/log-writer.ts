@@ -18,6 +18,16 @@ export interface WriterPorts {
   onCommitted(events: readonly SessionEvent[]): void;
 }
 
+/** What storage says of a commit that it will never take. */
+export const REFUSALS = [
+  'TOO_LARGE',
+  'BAD_FORMAT',
+  'STORAGE_FULL',
+  'SEQ_GAP',
+  'CHAIN_BROKEN',
+  'CLOSED',
+  'DENIED',
+] as const;
 export class LogWriter implements IIncrementalWriter {
   /** The session as the log holds it. */
   fold: SessionFold;

@@ -3,7 +3,7 @@
  * (`interpreter.ts`) hands itself in; it answers the guards, performs the actions and reports back with events.
  *
  *   restoring -> replaying -> ready | running | awaitingEffects | closed
- *   running -> committing -> ready | running | awaitingEffects | closed
+ *   running -> committing -> checkpointing | ready | running | awaitingEffects | closed
  *   ready | awaitingEffects -> checkpointing -> back
  *   any -> fenced (someone else committed), failed (cannot be restored), retired (handed back on purpose)
  */
@@ -31,6 +31,8 @@ export type SessionAction = 'load' | 'replay' | 'step' | 'append' | 'settle' | '
 export interface SessionHost {
   perform(action: SessionAction): void;
   isClosed(): boolean;
+  /** A checkpoint must not wait until nothing else does. */
+  isSaveUrgent(): boolean;
   /** There is a step that may be taken now. */
   hasStep(): boolean;
   /** A cell waits for its effects. */
@@ -56,6 +58,7 @@ const base = setup({
   },
   guards: {
     isClosed: ({ context }) => context.host.isClosed(),
+    isSaveUrgent: ({ context }) => context.host.isSaveUrgent(),
     hasStep: ({ context }) => context.host.hasStep(),
     isAwaiting: ({ context }) => context.host.isAwaiting(),
   },
@@ -87,7 +90,10 @@ export const sessionMachine = base.createMachine({
       on: { MAIL: { guard: 'hasStep', target: 'running' }, CHECKPOINT: 'checkpointing' },
     },
     running: { entry: 'step', on: { TURN: 'committing' } },
-    committing: { entry: 'append', on: { COMMITTED: onwards } },
+    committing: {
+      entry: 'append',
+      on: { COMMITTED: [{ guard: 'isSaveUrgent', target: 'checkpointing' }, ...onwards] },
+    },
     awaitingEffects: {
       entry: 'settle',
       on: { MAIL: { guard: 'hasStep', target: 'running' }, CHECKPOINT: 'checkpointing' },
@@ -105,14 +111,13 @@ export const sessionMachine = base.createMachine({
 
 export type SessionActor = Actor<typeof sessionMachine>;
 
-/** Resolves once the session is restored (true), or cannot be (false). */
-export function untilRestored(actor: SessionActor): Promise<boolean> {
-  const restoring = (value: unknown) => value === 'restoring' || value === 'replaying';
+/** Resolves once the session is in none of `states`; with true as long as it has not ended. */
+export function untilLeft(actor: SessionActor, ...states: string[]): Promise<boolean> {
   const { value, status } = actor.getSnapshot();
-  if (!restoring(value)) return Promise.resolve(status === 'active');
+  if (!states.includes(String(value))) return Promise.resolve(status === 'active');
   return new Promise((resolve) => {
     const subscription = actor.subscribe((snapshot) => {
-      if (restoring(snapshot.value)) return;
+      if (states.includes(String(snapshot.value))) return;
       subscription.unsubscribe();
       resolve(snapshot.status === 'active');
     });

@@ -13,7 +13,7 @@ export type Mail =
   | { kind: 'command'; request: ExecuteRequest; waiter: Waiter<ExecuteReply> }
   | { kind: 'close'; reason: string; waiter: Waiter<{ seq: number }> }
   | { kind: 'answer'; effect: number; answer: EffectAnswer }
-  | { kind: 'abandon'; reason: 'user'; commandId?: string; waiter: Waiter<{ seq: number }> };
+  | { kind: 'abandon'; reason: 'user'; commandId: string; waiter: Waiter<{ seq: number }> };
 
 export class Mailbox {
   #queue: (Mail & { kind: 'command' | 'close' })[] = [];

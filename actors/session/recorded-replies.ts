@@ -8,8 +8,14 @@ import { replyFromEvents } from './reply.ts';
 const REPLIES_KEPT = 16;
 const REPLY_CHARS_MAX = 4_096;
 
+export interface Recorded {
+  /** The code that was executed. */
+  command: string;
+  reply: ExecuteReply;
+}
+
 export class RecordedReplies {
-  readonly #kept = new Map<string, ExecuteReply>();
+  readonly #kept = new Map<string, Recorded>();
   readonly #store: Pick<SessionStore, 'find'>;
   readonly #worker: string;
 
@@ -19,19 +25,22 @@ export class RecordedReplies {
   }
 
   /** Small, recent replies are kept; all others are put together again from the log. */
-  remember(reply: ExecuteReply): void {
-    if (reply.stdout.length + reply.stderr.length + reply.output.length > REPLY_CHARS_MAX) return;
-    this.#kept.set(reply.commandId, reply);
+  remember(reply: ExecuteReply, command: string): void {
+    const { stdout, stderr, output } = reply;
+    if (command.length + stdout.length + stderr.length + output.length > REPLY_CHARS_MAX) return;
+    this.#kept.set(reply.commandId, { command, reply });
     if (this.#kept.size > REPLIES_KEPT) this.#kept.delete(this.#kept.keys().next().value!);
   }
 
   /** The recorded reply of a command, or null when it never ran. Asks the log only when it may have. */
-  async find(fold: SessionFold, commandId: string): Promise<ExecuteReply | null> {
+  async find(fold: SessionFold, commandId: string): Promise<Recorded | null> {
     if (!mayHaveCommand(fold.commands, commandId)) return null;
     const facts = { session: fold.name, commandId, worker: this.#worker, repeated: true };
     const kept = this.#kept.get(commandId);
-    if (kept) return { ...kept, ...facts };
+    if (kept) return { command: kept.command, reply: { ...kept.reply, ...facts } };
     const events = await this.#store.find(fold.name, commandId);
-    return events.length === 0 ? null : replyFromEvents(events, facts);
+    const [input] = events;
+    if (input?.type !== 'input') return null;
+    return { command: input.code, reply: replyFromEvents(events, facts) };
   }
 }

@@ -1,5 +1,4 @@
 /** Lets one thing at a time into the kernel and collects the events that follow, ready to be committed. */
-import { hasCode, type RepriseError } from '../../bus/errors.ts';
 import type { SessionEvent } from '../../bus/types.ts';
 import type { Turn } from '../kernel/port.ts';
 import { Batch } from './batch.ts';
@@ -9,11 +8,12 @@ import type { LogWriter } from './log-writer.ts';
 import type { Mail } from './mailbox.ts';
 import type { SessionPorts } from './ports.ts';
 import { renumber, stepOf } from './replay.ts';
-import { isDerived } from './turn.ts';
+import { hungTurn, isDerived } from './turn.ts';
 
 export class Stepper {
   readonly #ports: SessionPorts;
   #kernelQueue: Promise<unknown> = Promise.resolve();
+  #isStruck = false;
 
   constructor(ports: SessionPorts) {
     this.#ports = ports;
@@ -24,6 +24,17 @@ export class Stepper {
     const result = this.#kernelQueue.then(work, work);
     this.#kernelQueue = result.catch(() => undefined);
     return result;
+  }
+
+  /** Strikes the turn that runs or is about to. */
+  strike(name: string): void {
+    this.#isStruck = true;
+    this.#ports.kernel.interrupt(name);
+  }
+
+  /** What was struck is over. */
+  calm(): void {
+    this.#isStruck = false;
   }
 
   /**
@@ -52,11 +63,15 @@ export class Stepper {
     }, settings.earlyCommitMs);
     let turn: Turn;
     try {
-      turn = await this.exclusive(() => kernel.apply(name, step));
+      turn = await this.exclusive(() => {
+        const applying = kernel.apply(name, step);
+        if (this.#isStruck) kernel.interrupt(name);
+        return applying;
+      });
     } catch (error) {
-      // Not to be retried: this very turn hung the thread. It counts as undone.
-      if (!hasCode(error, 'UNAVAILABLE') || error.retryable) throw error;
-      turn = hungTurn(error);
+      const hung = hungTurn(error);
+      if (!hung) throw error;
+      turn = hung;
     } finally {
       timer.cancel();
       if (early) await early;
@@ -92,20 +107,4 @@ export class Stepper {
     for (const event of renumber(rest, batch.next)) batch.push(event);
     return batch;
   }
-}
-
-/** What a turn that hung inside one built-in function counts as. */
-function hungTurn({ message }: RepriseError): Turn {
-  const name = 'WatchdogError';
-  const error = { name, message, stack: `${name}: ${message}` };
-  const nothing = {
-    outputs: [],
-    requests: [],
-    cancelled: [],
-    exit: false,
-    fuel: 0,
-    heapBytes: 0,
-    durationMs: 0,
-  };
-  return { ...nothing, status: 'done', poisoned: true, error };
 }

@@ -3,6 +3,7 @@
  * and replay use the same derivation, so that a replay compares like with like.
  */
 import { encodeCanonical, sha256, wired } from '../../bus/codec.ts';
+import { hasCode } from '../../bus/errors.ts';
 import type { Divergence } from '../../bus/protocol.ts';
 import type { Json, SessionEvent } from '../../bus/types.ts';
 import type { KernelRequest, Turn } from '../kernel/port.ts';
@@ -121,6 +122,28 @@ function endEvent(turn: Turn, seq: number, facts: TurnFacts): SessionEvent {
   if (turn.exit) event.shouldExit = true;
   if (turn.result?.truncated) event.truncated = true;
   return event;
+}
+
+/**
+ * What a turn counts as that hung inside one built-in function and was ended by the watchdog: as undone. null for
+ * any other failure of the kernel.
+ */
+export function hungTurn(thrown: unknown): Turn | null {
+  if (!hasCode(thrown, 'UNAVAILABLE') || thrown.retryable) return null;
+  const name = 'WatchdogError';
+  const { message } = thrown;
+  return {
+    status: 'done',
+    poisoned: true,
+    error: { name, message, stack: `${name}: ${message}` },
+    outputs: [],
+    requests: [],
+    cancelled: [],
+    exit: false,
+    fuel: 0,
+    heapBytes: 0,
+    durationMs: 0,
+  };
 }
 
 /** Facts of an event that may differ between runs. */

@@ -3,11 +3,12 @@
  * goes in, one answer comes out. An effect that is started twice (by an owner that took over, after a crash)
  * must give one answer: timers by their due time, model calls by their receipt key.
  */
-import { decode, encode } from '../../bus/codec.ts';
+import { encode } from '../../bus/codec.ts';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
 import { longCall } from '../../bus/long-call.ts';
 import type { Bus, Clock } from '../../bus/port.ts';
-import type { LlmAnswer, LlmCall, Reply } from '../../bus/protocol.ts';
+import type { LlmCall } from '../../bus/protocol.ts';
+import { llmAnswerSchema, parseReply } from '../../bus/reply-schemas.ts';
 import type { Subjects } from '../../bus/subjects.ts';
 import type { Json } from '../../bus/types.ts';
 import { dueOf } from '../session/fold.ts';
@@ -104,9 +105,7 @@ async function runLlm(
         clock,
         signal,
       });
-      const reply = decode(bytes) as Reply<LlmAnswer>;
-      if (reply?.ok !== true) throw RepriseError.fromWire(reply);
-      const { response, model, usage, error } = reply;
+      const { response, model, usage, error } = parseReply(llmAnswerSchema, bytes);
       if (response.length > RESPONSE_CHARS_MAX) {
         const message = `the model's answer has ${response.length} characters, more than ${RESPONSE_CHARS_MAX}`;
         answer({ error: { name: 'LLMError', message, code: 'TOO_LARGE' }, model, usage });
@@ -130,7 +129,20 @@ async function runLlm(
         answer({ error: { name: 'LLMError', message: error.message, code: error.code } });
         return;
       }
-      await new Promise<void>((resolve) => clock.setTimer(resolve, Math.min(20 * 2 ** attempt, 500)));
+      await pause(clock, Math.min(20 * 2 ** attempt, 500), signal);
     }
   }
+}
+
+/** Ends after `ms`, or when nobody wants the answer any more. */
+function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const wake = () => {
+      timer.cancel();
+      signal.removeEventListener('abort', wake);
+      resolve();
+    };
+    const timer = clock.setTimer(wake, ms);
+    signal.addEventListener('abort', wake, { once: true });
+  });
 }

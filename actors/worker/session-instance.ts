@@ -11,8 +11,9 @@ import type { InspectReport, KernelHost } from '../kernel/port.ts';
 import { isUnfinished, wakeAt } from '../session/fold.ts';
 import type { SessionFold } from '../session/fold-shape.ts';
 import { SessionInterpreter } from '../session/interpreter.ts';
+import { fencedError } from '../session/live-command.ts';
 import type { EndReason } from '../session/machine.ts';
-import type { SessionPorts } from '../session/ports.ts';
+import type { SessionPorts, SessionStore } from '../session/ports.ts';
 import { promptOf } from '../session/turn.ts';
 
 /** Events kept for `getChangesSinceLastSave`; older ones are in the log alone. */
@@ -23,6 +24,7 @@ export class SessionInstance implements ISessionInstance {
   readonly #interpreter: SessionInterpreter;
   readonly #kernel: KernelHost;
   readonly #newId: () => string;
+  readonly #store: Pick<SessionStore, 'get'>;
   #changes: SessionEvent[] = [];
   #dirty = false;
   #report: InspectReport | null = null;
@@ -32,6 +34,7 @@ export class SessionInstance implements ISessionInstance {
     this.name = name;
     this.#kernel = ports.kernel;
     this.#newId = ports.newId;
+    this.#store = ports.store;
     this.#interpreter = new SessionInterpreter(name, ports, {
       onCommitted: (events) => this.#note(events),
       onEnd,
@@ -95,7 +98,6 @@ export class SessionInstance implements ISessionInstance {
   // ── Beyond the contract ───────────────────────────────────────────────────────────────────────────────
 
   submit(request: ExecuteRequest): Promise<ExecuteReply> {
-    this.parked = false;
     return this.#interpreter.submit(request);
   }
 
@@ -121,6 +123,11 @@ export class SessionInstance implements ISessionInstance {
     return this.#interpreter.fold.seq < 0;
   }
 
+  /** Where its statechart stands. */
+  get state(): string {
+    return this.#interpreter.state;
+  }
+
   get busy(): boolean {
     return this.#interpreter.busy;
   }
@@ -131,8 +138,17 @@ export class SessionInstance implements ISessionInstance {
     return this.busy || isUnfinished(fold) || (wakeAt(fold) ?? Number.POSITIVE_INFINITY) < horizonMs;
   }
 
-  /** Variables and state; of a busy session, what is known without touching it. */
+  /**
+   * Variables and state; of a busy session, what is known without touching it.
+   * @throws RepriseError FENCED when the session was removed: what is here is of no log any more
+   */
   async inspect(): Promise<InspectReply> {
+    const { id } = this.#interpreter.fold;
+    if ((await this.#store.get(this.name))?.id !== id) {
+      // A busy one finds out by itself: its next commit fails.
+      if (!this.busy) this.retire();
+      throw fencedError(this.name);
+    }
     const report = await this.#interpreter.quietly(() => this.#kernel.inspect(this.name));
     if (report) this.#report = report;
     return { state: this.getState(), metadata: this.getMetadata() };
@@ -146,7 +162,11 @@ export class SessionInstance implements ISessionInstance {
   /** Frees the kernel instance, keeps the pages. */
   async park(): Promise<void> {
     if (this.parked || this.isNew) return;
-    await this.#interpreter.quietly(() => this.#kernel.park(this.name));
+    const parked = await this.#interpreter.quietly(async () => {
+      await this.#kernel.park(this.name);
+      return true;
+    });
+    if (!parked) return;
     this.#report = null;
     this.parked = true;
   }
@@ -161,6 +181,8 @@ export class SessionInstance implements ISessionInstance {
       else {
         this.#changes.push(event);
         this.#dirty = true;
+        // Whatever brought it about, a command or a timer: its heap is in an instance again.
+        this.parked = false;
       }
     }
     if (this.#changes.length > CHANGES_MAX) this.#changes = this.#changes.slice(-CHANGES_MAX);

@@ -1,18 +1,19 @@
 /** The session's view of storage, over the bus. */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { decode, encode } from '../../bus/codec.ts';
+import { encode } from '../../bus/codec.ts';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
-import type { Bus } from '../../bus/port.ts';
-import type {
-  AppendReply,
-  BlobGetReply,
-  BlobPutReply,
-  FindReply,
-  GetReply,
-  LoadReply,
-  ReadReply,
-  Reply,
-} from '../../bus/protocol.ts';
+import type { Schema } from '../../bus/event-schemas.ts';
+import type { Bus, Clock } from '../../bus/port.ts';
+import type { AppendReply, LoadReply, ReadReply } from '../../bus/protocol.ts';
+import {
+  appendReplySchema,
+  blobGetReplySchema,
+  blobPutReplySchema,
+  findReplySchema,
+  getReplySchema,
+  loadReplySchema,
+  parseReply,
+  readReplySchema,
+} from '../../bus/reply-schemas.ts';
 import type { Subjects } from '../../bus/subjects.ts';
 import type { Commit, SessionEvent, SessionMetadata, StoredCommit } from '../../bus/types.ts';
 import type { SessionStore } from '../session/ports.ts';
@@ -30,47 +31,56 @@ const SILENT = ['NO_RESPONDERS', 'TIMEOUT', 'DISCONNECTED', 'UNAVAILABLE', 'DRAI
 export class StoreClient implements SessionStore {
   readonly #bus: Bus;
   readonly #subjects: Subjects;
+  readonly #clock: Clock;
+  #closed = false;
 
-  constructor(bus: Bus, subjects: Subjects) {
+  constructor(bus: Bus, subjects: Subjects, clock: Clock) {
     this.#bus = bus;
     this.#subjects = subjects;
+    this.#clock = clock;
+  }
+
+  /** Nothing is asked again from now on: what waits for a silent storage fails. */
+  close(): void {
+    this.#closed = true;
   }
 
   async append(commit: Commit, expected: number): Promise<AppendReply> {
-    return this.#ask<AppendReply>(this.#subjects.append(commit.session), { commit, expected });
+    return this.#ask(this.#subjects.append(commit.session), { commit, expected }, appendReplySchema);
   }
 
   async load(session: string, kernel: string): Promise<LoadReply> {
-    return this.#ask<LoadReply>(this.#subjects.store('load'), { session, kernel });
+    return this.#ask(this.#subjects.store('load'), { session, kernel }, loadReplySchema);
   }
 
   async *read(session: string, from: number): AsyncIterable<StoredCommit> {
     let next: number | null = from;
     while (next !== null) {
-      const reply: ReadReply = await this.#ask<ReadReply>(this.#subjects.store('read'), {
-        session,
-        from: next,
-      });
+      const reply: ReadReply = await this.#ask(
+        this.#subjects.store('read'),
+        { session, from: next },
+        readReplySchema,
+      );
       yield* reply.commits;
       next = reply.next;
     }
   }
 
   async find(session: string, commandId: string): Promise<SessionEvent[]> {
-    return (await this.#ask<FindReply>(this.#subjects.store('find'), { session, commandId })).events;
+    return (await this.#ask(this.#subjects.store('find'), { session, commandId }, findReplySchema)).events;
   }
 
   async get(session: string): Promise<SessionMetadata | null> {
-    return (await this.#ask<GetReply>(this.#subjects.store('get'), { session })).metadata;
+    return (await this.#ask(this.#subjects.store('get'), { session }, getReplySchema)).metadata;
   }
 
   async image(stateId: string): Promise<Uint8Array | null> {
     const subject = this.#subjects.store('blob.get');
-    const first = await this.#ask<BlobGetReply>(subject, { kind: 'ckpt', key: stateId, part: 0 });
+    const first = await this.#ask(subject, { kind: 'ckpt', key: stateId, part: 0 }, blobGetReplySchema);
     if (!first.bytes) return null;
     const parts = [first.bytes];
     for (let part = 1; part < first.parts; part++) {
-      const { bytes } = await this.#ask<BlobGetReply>(subject, { kind: 'ckpt', key: stateId, part });
+      const { bytes } = await this.#ask(subject, { kind: 'ckpt', key: stateId, part }, blobGetReplySchema);
       if (!bytes) return null;
       parts.push(bytes);
     }
@@ -79,7 +89,7 @@ export class StoreClient implements SessionStore {
 
   async putImage(stateId: string, bytes: Uint8Array): Promise<boolean> {
     const subject = this.#subjects.store('blob.put');
-    const put = async (request: object) => (await this.#ask<BlobPutReply>(subject, request)).stored;
+    const put = async (request: object) => (await this.#ask(subject, request, blobPutReplySchema)).stored;
     if (bytes.byteLength <= PART_BYTES) return put({ kind: 'ckpt', key: stateId, bytes });
     const parts = Math.ceil(bytes.byteLength / PART_BYTES);
     let stored = false;
@@ -91,26 +101,23 @@ export class StoreClient implements SessionStore {
   }
 
   /** Every request to storage is idempotent (appends by commit id), so an unknown outcome is asked again. */
-  async #ask<T>(subject: string, request: object): Promise<T> {
+  async #ask<T extends object>(subject: string, request: object, schema: Schema<T>): Promise<T> {
     const data = encode(request);
-    const giveUp = Date.now() + SILENCE_MS;
+    const giveUp = this.#clock.now() + SILENCE_MS;
     for (let attempt = 0; ; attempt++) {
       try {
-        const reply = decode(await this.#bus.request(subject, data, { timeoutMs: TRY_MS })) as Reply<T>;
-        if (reply?.ok === true) return reply;
-        throw reply?.ok === false
-          ? RepriseError.fromWire(reply)
-          : new RepriseError('BAD_FORMAT', `storage answered ${subject} with something else than a reply`);
+        return parseReply(schema, await this.#bus.request(subject, data, { timeoutMs: TRY_MS }));
       } catch (error) {
         if (!hasCode(error, ...SILENT)) throw error;
-        if (Date.now() > giveUp) {
+        if (this.#closed) throw error;
+        if (this.#clock.now() > giveUp) {
           throw new RepriseError('UNAVAILABLE', `storage has not answered for ${SILENCE_MS / 1000} s`, {
             cause: error,
             hint: 'retry with the same commandId; `reprise doctor` tells what is wrong',
           });
         }
-        // The connection keeps a worker alive, not its waiting.
-        await sleep(Math.min(10 * 2 ** attempt, 500), undefined, { ref: false });
+        const delayMs = Math.min(10 * 2 ** attempt, 500);
+        await new Promise<void>((resolve) => this.#clock.setTimer(resolve, delayMs));
       }
     }
   }

@@ -13,6 +13,7 @@ import {
 import { QUEUES, type Subjects, sessionToken } from '../../bus/subjects.ts';
 import type { KernelHost } from '../kernel/port.ts';
 import { makeReclaim } from '../kernel/reclaim.ts';
+import { type Lifecycle, makeLifecycle } from '../lifecycle.ts';
 import { DEFAULT_SETTINGS, type Log, type SessionSettings } from '../session/ports.ts';
 import { makeEffectRunner } from './effects.ts';
 import { PersistenceManager } from './persistence.ts';
@@ -52,13 +53,15 @@ export class Worker {
     served: () => this.#counters.requests ?? 0,
     worth: RECLAIM_SESSIONS,
   });
-  #state: 'connecting' | 'running' | 'draining' | 'stopped' = 'connecting';
+  readonly lifecycle: Lifecycle;
+  #stopListening: () => void = () => {};
   #sweepTimer: { cancel(): void } | null = null;
 
   constructor(ports: WorkerPorts) {
     const { bus, subjects, clock, log, kernel, newId } = ports;
     this.#ports = ports;
-    this.#store = new StoreClient(bus, subjects);
+    this.lifecycle = makeLifecycle({ role: 'worker', process: ports.id });
+    this.#store = new StoreClient(bus, subjects, clock);
     const sessionPorts = {
       worker: ports.id,
       kernel,
@@ -89,21 +92,30 @@ export class Worker {
       bus.subscribe(subjects.ping(id), presence),
       bus.subscribe(subjects.who, presence),
     );
+    this.#stopListening = bus.onConnection((connected) => {
+      this.lifecycle.send({ type: connected ? 'CONNECTED' : 'DISCONNECTED' });
+    });
     await bus.flush();
-    this.#state = 'running';
+    this.lifecycle.send({ type: 'CONNECTED' });
     this.#sweepLater();
   }
 
   /** Parks every session and leaves the bus; the connection itself is the caller's. */
   async stop(graceMs?: number): Promise<void> {
-    if (this.#state === 'draining' || this.#state === 'stopped') return;
-    this.#state = 'draining';
+    if (this.#isLeaving) return;
+    this.lifecycle.send({ type: 'DRAIN' });
+    this.#stopListening();
     this.#sweepTimer?.cancel();
     for (const subscription of this.#subscriptions.splice(0, 3)) subscription.unsubscribe();
     await this.sessions.shutdown(graceMs);
     for (const subscription of this.#subscriptions.splice(0)) subscription.unsubscribe();
     for (const name of [...this.#owned.keys()]) this.#disown(name);
-    this.#state = 'stopped';
+    this.#store.close();
+    this.lifecycle.send({ type: 'STOPPED' });
+  }
+
+  get #isLeaving(): boolean {
+    return this.lifecycle.state === 'draining' || this.lifecycle.state === 'stopped';
   }
 
   presence(): PresenceReply {
@@ -114,7 +126,7 @@ export class Worker {
       pid,
       version,
       sessions: this.sessions.pool.size(),
-      state: this.#state,
+      state: this.lifecycle.state,
       counters: { ...this.#counters },
     };
   }
@@ -133,15 +145,15 @@ export class Worker {
     this.#owned.delete(name);
   }
 
-  #onCommand(message: BusMessage): void {
-    this.#answer(message, async () => {
+  #onCommand(message: BusMessage): Promise<void> {
+    return this.#answer(message, async () => {
       const request = parse(sessionRequestSchema, decode(message.data));
       return serveRequest(this.sessions, request);
     });
   }
 
-  #onActivate(message: BusMessage): void {
-    this.#answer(message, async () => {
+  #onActivate(message: BusMessage): Promise<void> {
+    return this.#answer(message, async () => {
       const { session, request } = parse(activateRequestSchema, decode(message.data));
       if (request) return serveRequest(this.sessions, request);
       await this.sessions.getSession(session);
@@ -149,8 +161,8 @@ export class Worker {
     });
   }
 
-  #onReplay(message: BusMessage): void {
-    this.#answer(message, async () => {
+  #onReplay(message: BusMessage): Promise<void> {
+    return this.#answer(message, async () => {
       const { session } = parse(replayRequestSchema, decode(message.data));
       const { kernel, log, newId } = this.#ports;
       const reply = await verifySession(session, { store: this.#store, kernel, log, newId });
@@ -163,7 +175,7 @@ export class Worker {
   }
 
   /** Answers once, with the reply or the failure; failures are counted by code. */
-  #answer(message: BusMessage, work: () => Promise<Uint8Array>): void {
+  #answer(message: BusMessage, work: () => Promise<Uint8Array>): Promise<void> {
     const { id, clock, log } = this.#ports;
     const counted = async () => {
       try {
@@ -178,7 +190,7 @@ export class Worker {
         throw error;
       }
     };
-    answerLong(message, id, counted, { clock });
+    return answerLong(message, id, counted, { clock });
   }
 
   #count(name: string): void {
@@ -192,7 +204,7 @@ export class Worker {
         .then((putAway) => this.#reclaim(putAway))
         .catch((error) => this.#ports.log.error({ error: String(error) }, 'sweep failed'))
         .finally(() => {
-          if (this.#state === 'running') this.#sweepLater();
+          if (!this.#isLeaving) this.#sweepLater();
         });
     }, SWEEP_MS);
   }

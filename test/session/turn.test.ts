@@ -281,7 +281,7 @@ describe('the mailbox', () => {
     };
     mailbox.put(command('a'));
     mailbox.put({ kind: 'answer', effect: 1, answer: {} });
-    mailbox.put({ kind: 'abandon', reason: 'user', waiter });
+    mailbox.put({ kind: 'abandon', reason: 'user', commandId: 'c', waiter });
     const order = [1, 2, 3].map(() => mailbox.take(waiting)?.kind);
     assert.deepEqual(order, ['abandon', 'answer', 'command']);
   });
@@ -314,5 +314,9 @@ describe('a checkpoint', () => {
     assert.equal(cost(41, 0), 'now');
     assert.equal(cost(41, 100), 'no');
     assert.equal(cost(101, 100), 'when idle');
+  });
+
+  it('is never due for a closed session, which would take none and ask for ever', () => {
+    assert.equal(checkpointDue({ ...fold, closed: true, replayCostMs: 1e6 }, 0, DEFAULT_SETTINGS), 'no');
   });
 });

@@ -21,6 +21,16 @@ describe('residency', () => {
     assert.equal((await world.client.execute('s', '++n')).output, '2');
   });
 
+  it('parks a session again that a timer of its own brought back', async () => {
+    await using world = await startWorld({ residency: { parkAfterMs: 1 } });
+    await world.client.execute('s', 'let n = 1; setTimeout(() => n++, 1_500)');
+    const { kernel } = world.workers[0]!;
+    await until(() => kernel.stats().parked === 1);
+    await until(async () => (await world.events('s')).some(({ type }) => type === 'effect_resp'));
+    // It is saved whenever it is parked.
+    await until(async () => (await world.log.last('s'))!.commit.head.checkpointCount === 2);
+  });
+
   it('keeps no more sessions than it may, and none is lost', async () => {
     await using world = await startWorld({ residency: { maxSessions: 3 } });
     const { sessions } = world.workers[0]!.worker;

@@ -180,7 +180,7 @@ describe('a session in a worker', () => {
   it('does not let an endless loop delay other sessions', async () => {
     await using world = await startWorld();
     await world.client.execute('calm', 'let x = 1');
-    const loop = world.client.execute('wild', 'for (;;);', { timeoutMs: 3_000 });
+    const loop = world.client.execute('wild', 'for (;;);', { timeoutMs: 60_000 });
     await until(async () => (await world.client.getSession('wild')) !== null);
     for (let count = 2; count < 12; count++) {
       assert.equal((await world.client.execute('calm', '++x')).output, String(count));
@@ -215,5 +215,49 @@ describe('a session in a worker', () => {
     assert.equal((await world.client.execute('s', 'n')).output, '1');
     assert.deepEqual(world.calls, []);
     assert.equal((await world.client.replay('s')).verified, true);
+  });
+
+  it('answers a cell that printed more than a message takes, and says what is missing', async () => {
+    await using world = await startWorld();
+    const code =
+      "for (let i = 0; i < 12; i++) { console.log('x'.repeat(1_000_000)); await new Promise((done) => setTimeout(done, 1)) }";
+    const { stdout, error } = await world.client.execute('s', code);
+    assert.equal(error, null);
+    assert.ok(stdout.length < 2_100_000);
+    assert.match(stdout.slice(-100), /the rest is in the log/);
+  });
+
+  it('shows nothing of a session that was removed, and begins a new one under its name', async () => {
+    await using world = await startWorld();
+    await world.client.execute('s', 'let n = 1; setTimeout(() => n++, 100)');
+    assert.equal(await world.client.deleteSession('s'), true);
+    await assert.rejects(world.client.inspect('s'), { code: 'NOT_FOUND' });
+    const { error } = await world.client.execute('s', 'n');
+    assert.match(error!.message, /not defined/);
+    assert.equal((await world.client.replay('s')).verified, true);
+  });
+
+  it('refuses ids and budgets that mean nothing', async () => {
+    await using world = await startWorld();
+    for (const options of [
+      { commandId: '' },
+      { commandId: 'x'.repeat(513) },
+      { timeoutMs: 0 },
+      { timeoutMs: -1 },
+      { timeoutMs: 1e300 },
+    ]) {
+      await assert.rejects(world.client.execute('s', '1', options), { code: 'BAD_FORMAT' });
+    }
+    const { output } = await world.client.execute('s', '1', { commandId: 'é 🦊 \n' });
+    assert.equal(output, '1');
+  });
+
+  it('refuses a cell of 5 MB clearly, and goes on with the others', async () => {
+    await using world = await startWorld();
+    const huge = world.client.execute('s', `'${'x'.repeat(5_000_000)}'`);
+    const next = world.client.execute('s', '2');
+    await assert.rejects(huge, { code: 'TOO_LARGE' });
+    assert.equal((await next).output, '2');
+    assert.equal((await world.client.execute('s', '')).output, '', 'an empty cell is a cell');
   });
 });

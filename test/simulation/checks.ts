@@ -1,0 +1,129 @@
+/** What must hold of a simulated system once its faults are over. */
+import assert from 'node:assert/strict';
+import { checkChain, replayKernel } from '../../actors/session/activation.ts';
+import { emptyFold } from '../../actors/session/fold.ts';
+import { type ReplayKernel, replayEvents } from '../../actors/session/replay.ts';
+import { replyFromEvents } from '../../actors/session/reply.ts';
+import type { Clock } from '../../bus/port.ts';
+import type { ExecuteReply } from '../../bus/protocol.ts';
+import { sessionToken } from '../../bus/subjects.ts';
+import type { EventOf, SessionEvent, StoredCommit } from '../../bus/types.ts';
+import type { SessionClient } from '../../cli/client.ts';
+import { History } from '../../storage/history.ts';
+import type { LogStore } from '../../storage/ports.ts';
+import { ToyKernel } from './toy-kernel.ts';
+import type { Memories } from './workload.ts';
+
+export async function commitsOf(log: LogStore, session: string): Promise<StoredCommit[]> {
+  const token = sessionToken(session);
+  const last = await log.last(token);
+  const commits: StoredCommit[] = [];
+  if (!last) return commits;
+  for await (const batch of new History(log).backwards(last)) commits.unshift(...batch);
+  return commits;
+}
+
+/** One session's log: whole, each command once, and re-execution agrees. @returns its events */
+export async function assertLog(
+  log: LogStore,
+  client: SessionClient,
+  session: string,
+): Promise<SessionEvent[]> {
+  const commits = await commitsOf(log, session);
+  checkChain(emptyFold(session), commits);
+  const events = commits.flatMap(({ commit }) => commit.events);
+  const ids = inputsOf(events).map(({ commandId }) => commandId);
+  assert.deepEqual(
+    ids.filter((id, index) => ids.indexOf(id) !== index),
+    [],
+    `${session}: commands that ran twice`,
+  );
+  if (events.length > 0) {
+    const replay = await client.replay(session);
+    assert.deepEqual(replay.divergence, undefined, `${session}: replay`);
+  }
+  return events;
+}
+
+export function inputsOf(events: readonly SessionEvent[]): EventOf<'input'>[] {
+  return events.filter((event): event is EventOf<'input'> => event.type === 'input');
+}
+
+/** What clients were told is what the logs say. */
+export async function assertReplies(
+  log: LogStore,
+  logs: ReadonlyMap<string, SessionEvent[]>,
+  { executions, repeats, inspections }: Memories,
+): Promise<void> {
+  const history = new History(log);
+  const told = async (session: string, commandId: string, reply: ExecuteReply) => {
+    const events = await history.find(sessionToken(session), commandId);
+    assert.ok(events.length > 0, `${commandId} was acknowledged and is not in the log of ${session}`);
+    const { worker, repeated } = reply;
+    assert.deepEqual(reply, replyFromEvents(events, { session, commandId, worker, repeated }), commandId);
+  };
+  for (const { session, commandId, reply } of executions) if (reply) await told(session, commandId, reply);
+  for (const { execution, reply } of repeats) await told(execution.session, execution.commandId, reply);
+  for (const [session, events] of logs) {
+    const order = inputsOf(events).map(({ commandId }) => commandId);
+    // What was answered before another was sent stands before it.
+    const answered = executions.filter((one) => one.session === session && one.reply && one.sends === 1);
+    for (const first of answered) {
+      for (const second of answered) {
+        if (first.doneAt! >= second.sentAt) continue;
+        assert.ok(
+          order.indexOf(first.commandId) < order.indexOf(second.commandId),
+          `${first.commandId} was answered before ${second.commandId} was sent`,
+        );
+      }
+    }
+    const counts = await countsOf(session, events);
+    for (const { reply, session: of } of inspections) {
+      const { seq, variables } = reply.state;
+      if (of !== session || variables.length === 0) continue;
+      const seen = Number(variables[0]!.preview);
+      const known = counts.filter(({ at }) => at <= seq);
+      assert.ok(
+        known.some(({ n }) => n === seen),
+        `${session}: an inspection at seq ${seq} saw n = ${seen}, which no commit had said by then`,
+      );
+    }
+  }
+}
+
+/** The counter after each turn, by the seq of the event that began it. */
+async function countsOf(
+  session: string,
+  events: readonly SessionEvent[],
+): Promise<{ at: number; n: number }[]> {
+  const kernel = new ToyKernel(INSTANT);
+  const counts = [{ at: 0, n: 0 }];
+  const plain = replayKernel(kernel, session);
+  const recording: ReplayKernel = {
+    ...plain,
+    async apply(step) {
+      const turn = await plain.apply(step);
+      if (!turn.poisoned) {
+        const n = Number((await kernel.inspect(session)).variables[0]!.preview);
+        counts.push({ at: step.seq, n });
+      }
+      return turn;
+    },
+  };
+  await replayEvents(recording, emptyFold(session), events, { states: true });
+  return counts;
+}
+
+/** All waiting is over at once. */
+const INSTANT: Clock = {
+  now: () => 0,
+  setTimer(callback) {
+    let cancelled = false;
+    queueMicrotask(() => cancelled || callback());
+    return {
+      cancel: () => {
+        cancelled = true;
+      },
+    };
+  },
+};

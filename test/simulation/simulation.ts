@@ -1,0 +1,305 @@
+/**
+ * A whole system in one process on virtual time: workers, storage actors, LLM actors and clients, with faults drawn
+ * from a seed. The same seed gives the same run.
+ */
+import { makeSweep } from '../../actors/supervisor/sweep.ts';
+import { encode } from '../../bus/codec.ts';
+import { type MemoryBus, type MemoryHub, makeMemoryBus } from '../../bus/memory.ts';
+import { SessionClient } from '../../cli/client.ts';
+import { MemoryBlobs } from '../../storage/memory-blobs.ts';
+import { MemoryLog } from '../../storage/memory-log.ts';
+import { makeVirtualClock, type VirtualClock } from '../kit/virtual-clock.ts';
+import { assertLog, assertReplies } from './checks.ts';
+import {
+  type ProcessPorts,
+  type Role,
+  type SimProcess,
+  startLlmProcess,
+  startStorageProcess,
+  startWorkerProcess,
+  subjects,
+} from './processes.ts';
+import { between, makeRandom, pick, type Random, weighted } from './random.ts';
+import { type Memories, makeMemories, runClient } from './workload.ts';
+
+export interface SimulationOptions {
+  seed: number;
+  /** How long faults happen, ms of virtual time. */
+  chaosMs?: number;
+  clients?: number;
+  /** Hears what happens. */
+  trace?: (line: string) => void;
+}
+
+const WORKERS = 3;
+const SESSIONS = ['s0', 's1', 's2', 's3', 'mortal0', 'mortal1', 'brief0'];
+/** How long the system may take to come to rest when nothing harms it any more, ms of virtual time. */
+const REST_MS = 90_000;
+
+/** Runs a seed. @throws Error that says what did not hold */
+export async function simulate(options: SimulationOptions): Promise<Memories> {
+  const simulation = new Simulation(options);
+  return simulation.run();
+}
+
+class Simulation {
+  readonly #random: Random;
+  readonly #clock: VirtualClock = makeVirtualClock();
+  readonly #hub: MemoryHub;
+  readonly #ports: ProcessPorts;
+  readonly #stores = { log: new MemoryLog(), blobs: new MemoryBlobs() };
+  readonly #memories = makeMemories();
+  readonly #trace: (line: string) => void;
+  readonly #options: SimulationOptions;
+  #processes: SimProcess[] = [];
+  readonly #ever: SimProcess[] = [];
+  readonly #clients: MemoryBus[] = [];
+  #started = 0;
+  #harming = true;
+
+  constructor(options: SimulationOptions) {
+    this.#options = options;
+    this.#trace = options.trace ?? (() => {});
+    this.#random = makeRandom(options.seed);
+    const random = this.#random;
+    this.#hub = makeMemoryBus({
+      clock: this.#clock,
+      random,
+      maxPayload: 1024 * 1024,
+      latency: () => (this.#harming && random() < 0.02 ? between(random, 0, 400) : between(random, 0, 2)),
+      copies: (_from, _to, subject) => this.#copies(subject),
+    });
+    this.#ports = { hub: this.#hub, clock: this.#clock, random, trace: this.#trace };
+  }
+
+  /** Some messages are lost or come twice. */
+  #copies(subject: string): number {
+    if (!this.#harming) return 1;
+    const luck = this.#random();
+    // An answer is lost only together with the connection of whoever waits for it, and that one is told.
+    if (luck < 0.005) return subject.startsWith('_INBOX') ? 1 : 0;
+    return luck < 0.01 ? 2 : 1;
+  }
+
+  async run(): Promise<Memories> {
+    const { chaosMs = 4_000, clients: count = 4 } = this.#options;
+    for (const role of ['storage', 'storage', 'llm'] as const) await this.#start(role);
+    for (let i = 0; i < WORKERS; i++) await this.#start('worker');
+    const clients = Array.from({ length: count }, (_, index) => this.#client(`c${index}`));
+    let over = false;
+    const work = clients.map((client, index) =>
+      runClient({
+        client,
+        random: makeRandom(this.#options.seed * 1_000 + index),
+        clock: this.#clock,
+        sessions: SESSIONS,
+        memories: this.#memories,
+        id: `c${index}`,
+        isOver: () => over,
+      }),
+    );
+    const sweeping = this.#sweep(() => over);
+    const end = this.#clock.now() + chaosMs;
+    while (this.#clock.now() < end) {
+      await this.#clock.advance(between(this.#random, 5, 250));
+      await this.#harm();
+    }
+    this.#harming = false;
+    over = true;
+    await this.#heal();
+    await this.#within('clients come to rest', Promise.all([...work, sweeping]));
+    await this.#check(this.#client('checker'));
+    await this.#end([...clients]);
+    return this.#memories;
+  }
+
+  /** Every session answers, every log is whole, and nobody was told anything else. */
+  async #check(client: SessionClient): Promise<void> {
+    const { surprises } = this.#memories;
+    if (surprises.length > 0) throw new Error(`clients were surprised: ${surprises.join('; ')}`);
+    for (const session of SESSIONS) {
+      const last = client.execute(session, '[["inc"]]', { commandId: `last-${session}`, waitMs: 60_000 });
+      const outcome = last.then(
+        () => 'ok',
+        (error) => error.code as string,
+      );
+      const code = await this.#within(`an answer of ${session}`, outcome);
+      const expected = code === 'ok' || (code === 'CLOSED' && this.#memories.closed.has(session));
+      if (!expected) this.#dump(session);
+      if (!expected) throw new Error(`${session} is unusable: ${code}`);
+    }
+    const logs = new Map<string, Awaited<ReturnType<typeof assertLog>>>();
+    for (const session of SESSIONS) {
+      const events = await this.#within(`log of ${session}`, assertLog(this.#stores.log, client, session));
+      if (!session.startsWith('brief')) logs.set(session, events);
+    }
+    const lasting = <T>(items: T[], session: (item: T) => string) =>
+      items.filter((item) => !session(item).startsWith('brief'));
+    const { executions, repeats, inspections } = this.#memories;
+    await assertReplies(this.#stores.log, logs, {
+      ...this.#memories,
+      executions: lasting(executions, ({ session }) => session),
+      repeats: lasting(repeats, ({ execution }) => execution.session),
+      inspections: lasting(inspections, ({ session }) => session),
+    });
+    await client.disconnect();
+  }
+
+  /** Everything stops; no timer may be left. */
+  async #end(clients: SessionClient[]): Promise<void> {
+    const stopping = [
+      ...clients.map((client) => client.disconnect()),
+      ...this.#processes.map((process) => process.stop()),
+    ];
+    await this.#within('everything stops', Promise.all(stopping));
+    await this.#clock.advance(1_000);
+    const left = this.#ever
+      .filter(({ clock }) => clock.pending > 0)
+      .map(({ id, clock }) => `${id}: ${clock.pending}`);
+    if (this.#clock.pending > 0) throw new Error(`${this.#clock.pending} timers are left: ${left}`);
+  }
+
+  #dump(session: string): void {
+    for (const { id, worker, state } of this.#processes) {
+      const instance = worker?.sessions.pool.get(session);
+      if (instance) {
+        this.#trace(
+          `${id} (${state}): ${session} is ${instance.state} ${JSON.stringify(instance.getState())}`,
+        );
+      }
+    }
+  }
+
+  #client(id: string): SessionClient {
+    let ids = 0;
+    const bus = this.#hub.connect(id);
+    this.#clients.push(bus);
+    return new SessionClient({
+      bus,
+      subjects,
+      clock: this.#clock,
+      newId: () => `${id}-own-${++ids}`,
+    });
+  }
+
+  async #start(role: Role): Promise<void> {
+    const id = `${role}-${++this.#started}`;
+    this.#trace(`${this.#clock.now()} start ${id}`);
+    const starting =
+      role === 'worker'
+        ? startWorkerProcess(id, this.#ports)
+        : role === 'llm'
+          ? startLlmProcess(id, this.#ports)
+          : startStorageProcess(id, this.#ports, this.#stores);
+    const process = await starting;
+    this.#processes.push(process);
+    this.#ever.push(process);
+  }
+
+  /** One fault, or none. */
+  async #harm(): Promise<void> {
+    const random = this.#random;
+    const what = weighted(random, {
+      nothing: 4,
+      kill: 3,
+      freeze: 3,
+      thaw: 3,
+      server: 1,
+      force: 4,
+      stop: 1,
+      crash: 1.5,
+    });
+    const victim = pick(
+      random,
+      this.#processes.filter(({ role }) => role === 'worker' || random() < 0.5),
+    );
+    if (!victim) return;
+    this.#trace(`${this.#clock.now()} ${what} ${victim.id}`);
+    if (what === 'kill') await this.#kill(victim);
+    else if (what === 'freeze') victim.freeze();
+    else if (what === 'thaw') this.#thaw();
+    else if (what === 'server') this.#restartServer();
+    else if (what === 'crash') victim.kernel?.crash();
+    else if (what === 'stop' && victim.role === 'worker' && victim.state === 'running') {
+      this.#processes = this.#processes.filter((one) => one !== victim);
+      await this.#start('worker');
+      void victim.stop();
+    } else if (what === 'force' && victim.role === 'worker') this.#force(victim.id);
+  }
+
+  /** As kill -9, and the supervisor starts another one. */
+  async #kill(victim: SimProcess): Promise<void> {
+    victim.kill();
+    this.#processes = this.#processes.filter((one) => one !== victim);
+    await this.#start(victim.role);
+  }
+
+  #thaw(): void {
+    for (const process of this.#processes) {
+      if (process.state !== 'frozen') continue;
+      this.#trace(`${this.#clock.now()} thaw ${process.id}`);
+      process.thaw();
+      if (!process.bus.connected) process.bus.reconnect();
+    }
+  }
+
+  /** Everybody is disconnected, and comes back one by one. */
+  #restartServer(): void {
+    const back = (bus: MemoryBus) =>
+      this.#clock.setTimer(() => bus.reconnect(), between(this.#random, 1, 100));
+    for (const { bus, state } of this.#processes) {
+      bus.disconnect();
+      if (state !== 'frozen') back(bus);
+    }
+    for (const bus of this.#clients) {
+      bus.disconnect();
+      back(bus);
+    }
+  }
+
+  /** A worker is made to own a session, whoever owns it. */
+  #force(worker: string): void {
+    const bus = this.#hub.connect('force');
+    const session = pick(this.#random, SESSIONS);
+    const data = encode({ session });
+    bus
+      .request(subjects.activateAt(worker), data, { timeoutMs: 500 })
+      .catch(() => {})
+      .finally(() => bus.close());
+  }
+
+  async #sweep(isOver: () => boolean): Promise<void> {
+    const sweep = makeSweep({
+      bus: this.#hub.connect('supervisor'),
+      subjects,
+      now: () => this.#clock.now(),
+      log: () => {},
+    });
+    while (!isOver()) {
+      await sweep().catch(() => {});
+      await new Promise<void>((resolve) => this.#clock.setTimer(resolve, 1_000));
+    }
+  }
+
+  async #heal(): Promise<void> {
+    this.#thaw();
+    const buses = [...this.#clients, ...this.#processes.map(({ bus }) => bus)];
+    for (const bus of buses) if (!bus.connected) bus.reconnect();
+  }
+
+  /** Lets time pass until `work` is done. */
+  async #within<T>(what: string, work: Promise<T>): Promise<T> {
+    const end = this.#clock.now() + REST_MS;
+    let settled = false;
+    const watched = work.finally(() => {
+      settled = true;
+    });
+    watched.catch(() => {});
+    await this.#clock.advance(0);
+    while (!settled) {
+      if (this.#clock.now() > end) throw new Error(`not within ${REST_MS} ms: ${what}`);
+      await this.#clock.advance(10);
+    }
+    return watched;
+  }
+}

@@ -1,0 +1,167 @@
+/** What clients do in a simulation, and what they remember of it for the checker. */
+import { hasCode, RepriseError } from '../../bus/errors.ts';
+import type { Clock } from '../../bus/port.ts';
+import type { ExecuteReply, InspectReply } from '../../bus/protocol.ts';
+import type { SessionClient } from '../../cli/client.ts';
+import { between, pick, type Random, weighted } from './random.ts';
+import type { Op } from './toy-kernel.ts';
+
+export interface Execution {
+  session: string;
+  commandId: string;
+  code: string;
+  sentAt: number;
+  /** Sends of it, the first included. */
+  sends: number;
+  reply?: ExecuteReply;
+  doneAt?: number;
+  error?: RepriseError;
+}
+
+export interface Memories {
+  executions: Execution[];
+  /** Replies to commands that were sent once more. */
+  repeats: { execution: Execution; reply: ExecuteReply }[];
+  inspections: { session: string; reply: InspectReply }[];
+  /** Failures that no client should see. */
+  surprises: string[];
+  /** Sessions that somebody closed, or whose cell called exit(). */
+  closed: Set<string>;
+}
+
+export const makeMemories = (): Memories => ({
+  executions: [],
+  repeats: [],
+  inspections: [],
+  surprises: [],
+  closed: new Set(),
+});
+
+/** What a client may be told: that time is over, or that a session is closed or was never there. */
+const EXPECTED = ['TIMEOUT', 'CLOSED', 'NOT_FOUND'] as const;
+
+export interface ClientOptions {
+  client: SessionClient;
+  random: Random;
+  clock: Clock;
+  sessions: string[];
+  memories: Memories;
+  id: string;
+  isOver: () => boolean;
+}
+
+/** One client: one thing after the other until it is over. */
+export async function runClient(options: ClientOptions): Promise<void> {
+  const { client, random, clock, sessions, memories, id, isOver } = options;
+  for (let count = 0; !isOver(); count++) {
+    const session = pick(random, sessions);
+    const what = weighted(random, {
+      execute: 12,
+      again: 2,
+      twice: 2,
+      interrupt: 2,
+      inspect: 3,
+      complete: 1,
+      save: 1,
+      close: session.startsWith('mortal') ? 0.5 : 0,
+      remove: session.startsWith('brief') ? 1 : 0,
+      pause: 4,
+    });
+    const commandId = `${id}-${count}`;
+    try {
+      if (what === 'execute') await execute(options, session, commandId);
+      else if (what === 'twice') {
+        // Without waiting for the first: the second joins it.
+        await Promise.all([
+          execute(options, session, commandId),
+          repeat(options, () => memories.executions.findLast((one) => one.commandId === commandId), memories),
+        ]);
+      } else if (what === 'again') {
+        await repeat(options, () => memories.executions[between(random, 0, memories.executions.length)]);
+      } else if (what === 'interrupt') await client.interrupt(session);
+      else if (what === 'inspect') {
+        memories.inspections.push({ session, reply: await client.inspect(session) });
+      } else if (what === 'complete') await client.complete(session, 'abc', 3);
+      else if (what === 'save') await client.forceSave(session);
+      else if (what === 'close') {
+        memories.closed.add(session);
+        await client.closeSession(session);
+      } else if (what === 'remove') await client.deleteSession(session);
+      else await new Promise<void>((resolve) => clock.setTimer(resolve, between(random, 1, 200)));
+    } catch (thrown) {
+      if (!hasCode(thrown, ...EXPECTED)) memories.surprises.push(`${what} of ${session}: ${said(thrown)}`);
+    }
+  }
+}
+
+const said = (thrown: unknown) => {
+  const { code, message } = RepriseError.from(thrown);
+  return `${code} ${message}`;
+};
+
+async function execute(options: ClientOptions, session: string, commandId: string): Promise<void> {
+  const { client, random, clock, memories } = options;
+  const ops = randomOps(random, session);
+  if (ops.some(([name]) => name === 'exit')) memories.closed.add(session);
+  const code = JSON.stringify(ops);
+  const execution: Execution = { session, commandId, code, sentAt: clock.now(), sends: 1 };
+  memories.executions.push(execution);
+  try {
+    const timeoutMs = random() < 0.1 ? between(random, 20, 200) : undefined;
+    execution.reply = await client.execute(session, code, { commandId, timeoutMs, waitMs: 35_000 });
+    execution.doneAt = clock.now();
+  } catch (thrown) {
+    execution.error = RepriseError.from(thrown);
+    throw thrown;
+  }
+}
+
+async function repeat({ client }: ClientOptions, which: () => Execution | undefined, memories?: Memories) {
+  const execution = which();
+  if (!execution || execution.session.startsWith('brief')) return;
+  execution.sends += 1;
+  const { session, code, commandId } = execution;
+  const reply = await client.execute(session, code, { commandId, waitMs: 35_000 });
+  memories?.repeats.push({ execution, reply });
+}
+
+function randomOps(random: Random, session: string): Op[] {
+  const ops: Op[] = [];
+  for (let count = between(random, 0, 4); count >= 0; count--) ops.push(randomOp(random, session));
+  return ops;
+}
+
+function randomOp(random: Random, session: string): Op {
+  const kind = weighted(random, {
+    inc: 12,
+    print: 4,
+    sleep: 3,
+    llm: 3,
+    both: 1,
+    later: 2,
+    compute: 3,
+    throw: 1,
+    exit: session.startsWith('mortal') ? 0.3 : 0,
+    poison: 0.4,
+    hang: 0.1,
+  });
+  const ms = between(random, 0, random() < 0.1 ? 2_000 : 80);
+  switch (kind) {
+    case 'print':
+      return ['print', `p${ms}`];
+    case 'sleep':
+      return ['sleep', ms];
+    case 'llm':
+      return ['llm', `q${ms}`, ms];
+    case 'both':
+      return ['both', ms, `b${ms}`];
+    case 'later':
+      return ['later', ms];
+    case 'compute':
+      return ['compute', ms + 1];
+    case 'throw':
+      return ['throw', `t${ms}`];
+    default:
+      return [kind];
+  }
+}
