@@ -29,7 +29,7 @@ export const EXIT = {
   /** Unavailable or timed out; safe to retry. */
   unavailable: 5,
   denied: 6,
-  /** A second Ctrl-C. */
+  /** Ctrl-C. */
   interrupted: 130,
 } as const;
 

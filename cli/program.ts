@@ -21,7 +21,7 @@ import { failureJson, renderFailure } from './render/failure.ts';
 const EXIT_CODES = `
 Exit codes:
   0 ok   1 the cell threw   2 usage   3 divergence   4 not found
-  5 unavailable or timed out (safe to retry)   6 denied
+  5 unavailable or timed out (safe to retry)   6 denied   130 Ctrl-C
 
 Environment:
   REPRISE_HOME      where data lives (default: the platform's data folder)

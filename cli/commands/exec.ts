@@ -75,7 +75,8 @@ async function exec(
     const reply = await whileAttended(sessions, context.system, (signal) =>
       sessions.execute(session, code, { commandId, timeoutMs, waitMs, signal }),
     );
-    if (reply.error !== null) context.exitCode = EXIT.threw;
+    const interrupted = strikes > 0 && reply.error?.name === 'InterruptedError';
+    if (reply.error !== null) context.exitCode = interrupted ? EXIT.interrupted : EXIT.threw;
     if (options.json) return terminal.out(answerJson(reply));
     const answer = renderAnswer(reply, terminal.errPalette);
     terminal.out(answer.stdout);

@@ -86,7 +86,7 @@ export function renderSession({ state, metadata }: InspectReply, palette: Palett
     ['stored', `${formatBytes(metadata.size)}, ${count(metadata.checkpointCount, 'checkpoint')}`],
     ['status', `${state.status}, ${count(state.cells, 'cell')}`],
     ['heap', formatBytes(state.heapBytes)],
-    ['state', state.stateId],
+    ['state', state.stateId || palette.dim('known when the cell has ended')],
     ['kernel', state.kernel],
   ];
   const head = facts.map(([name, value]) => `${palette.dim(name.padEnd(10))}${value}\n`).join('');

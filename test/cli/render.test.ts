@@ -210,9 +210,9 @@ test('every event is one line: seq, time, type, the first line of its content', 
   }
   assert.equal(
     renderEvent(events[1]!, plain, 100),
-    '     1  2026-01-02 03:04:05  input        [1] f( … +1\n',
+    '     1  2026-01-02 03:04:05  input         [1] f( … +1\n',
   );
-  assert.match(renderEvent(events[2]!, plain, 100), /stdout {7}printed/);
+  assert.match(renderEvent(events[2]!, plain, 100), /stdout {8}printed/);
   assert.match(renderEvent(events[7]!, plain, 100), /✗ ApiError: down/);
 });
 
