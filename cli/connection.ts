@@ -23,7 +23,7 @@ export async function connectSessions(system: ProcessManager): Promise<SessionCl
  * @throws RepriseError UNAVAILABLE, DENIED, TIMEOUT
  */
 export async function openSessions(terminal: Terminal, system: ProcessManager): Promise<SessionClient> {
-  const onProgress = (line: string) => terminal.err(`${terminal.errPalette.dim(line)}\n`);
+  const onProgress = (line: string) => terminal.err(`${terminal.errPalette.dim(`${line} …`)}\n`);
   if (await system.isServerRunning()) {
     try {
       return await connectSessions(system);

@@ -25,7 +25,7 @@ Exit codes:
 
 Environment:
   REPRISE_HOME      where data lives (default: the platform's data folder)
-  REPRISE_NATS_URL  use this nats-server instead of a local one
+  REPRISE_NATS_URL  use this nats-server instead of a local one: nats://user:password@host:4222
   NO_COLOR, FORCE_COLOR`;
 
 /** The whole command tree. Writes go to the terminal, usage errors to `onUsage`; nothing exits the process. */

@@ -163,7 +163,9 @@ export class Supervisor {
     await this.#until(() => {
       if (this.#server!.ready) return true;
       if (this.#server!.failures < 3) return false;
-      throw new RepriseError('UNAVAILABLE', `nats-server does not start: ${this.#server!.problem}`);
+      throw new RepriseError('UNAVAILABLE', `nats-server does not start: ${this.#server!.problem}`, {
+        hint: `see ${path.join(home.logs, 'nats-server.log')}; ${provided.binary} is what was started`,
+      });
     }, 'nats-server');
   }
 

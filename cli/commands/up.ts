@@ -31,7 +31,7 @@ async function up(context: Context, options: { workers?: number; json?: boolean 
     abort.abort();
   });
   try {
-    const onProgress = (line: string) => terminal.err(`${terminal.errPalette.dim(line)}\n`);
+    const onProgress = (line: string) => terminal.err(`${terminal.errPalette.dim(`${line} …`)}\n`);
     await withProgress(terminal, 'starting …', () =>
       system.up({ workers: options.workers, signal: abort.signal, onProgress }),
     );
