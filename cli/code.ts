@@ -1,9 +1,9 @@
 /** Where the code of a cell comes from: an argument, a file, or standard input. */
-import { readFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
 import { RepriseError } from '../bus/errors.ts';
 
-/** Longest code read from a file or pipe; a kernel refuses far less. */
-const READ_MAX_BYTES = 64 * 1024 * 1024;
+/** Longest cell: its event must fit into one commit of 4 MiB, beside what belongs to it. */
+export const CELL_MAX_BYTES = 4 * 1024 * 1024 - 4096;
 
 const usage = (message: string) =>
   new RepriseError('BAD_REQUEST', message, {
@@ -14,25 +14,54 @@ function text(bytes: Uint8Array, source: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {
-    throw new RepriseError('BAD_REQUEST', `${source} is not UTF-8 text`, { cause });
+    throw new RepriseError('BAD_REQUEST', `${source} is not UTF-8 text`, {
+      cause,
+      hint: 'a cell is JavaScript or TypeScript source, in UTF-8',
+    });
   }
 }
 
-async function readStream(stdin: NodeJS.ReadStream): Promise<Uint8Array> {
+const tooLarge = (source: string) =>
+  new RepriseError('TOO_LARGE', `${source} is too large for a cell, which has 4 MiB at most`, {
+    hint: 'bring large data in by parts, over several cells',
+  });
+
+async function readStream(stream: AsyncIterable<Buffer>, source: string): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of stdin) {
-    chunks.push(chunk as Buffer);
-    size += (chunk as Buffer).byteLength;
-    if (size > READ_MAX_BYTES) throw new RepriseError('TOO_LARGE', 'standard input exceeds 64 MiB');
+  for await (const chunk of stream) {
+    chunks.push(chunk);
+    size += chunk.byteLength;
+    if (size > CELL_MAX_BYTES) throw tooLarge(source);
   }
-  return Buffer.concat(chunks);
+  return text(Buffer.concat(chunks), source);
+}
+
+async function readFile(file: string): Promise<string> {
+  const source = `file '${file}'`;
+  try {
+    return await readStream(createReadStream(file), source);
+  } catch (thrown) {
+    if (thrown instanceof RepriseError) throw thrown;
+    const cause = thrown as NodeJS.ErrnoException;
+    const hint = 'check the path given to -f';
+    if (cause.code === 'ENOENT' || cause.code === 'ENOTDIR') {
+      throw new RepriseError('NOT_FOUND', `${source} does not exist`, { cause, hint });
+    }
+    if (cause.code === 'EISDIR') {
+      throw new RepriseError('BAD_REQUEST', `'${file}' is a folder, not a file`, { cause, hint });
+    }
+    if (cause.code === 'EACCES') {
+      throw new RepriseError('DENIED', `${source} may not be read by this user`, { cause, hint });
+    }
+    throw new RepriseError('NOT_FOUND', `${source} cannot be read: ${cause.message}`, { cause, hint });
+  }
 }
 
 /**
  * The code to run.
  * @throws RepriseError BAD_REQUEST when there is none, when there are two, or when it is not UTF-8; NOT_FOUND
- * when the file cannot be read; TOO_LARGE above 64 MiB.
+ * or DENIED when the file cannot be read; TOO_LARGE above 4 MiB.
  */
 export async function readCode(
   argument: string | undefined,
@@ -40,18 +69,12 @@ export async function readCode(
   stdin: NodeJS.ReadStream,
 ): Promise<string> {
   if (file !== undefined && argument !== undefined) throw usage('both code and a file were given');
-  if (file === '-' || argument === '-') return text(await readStream(stdin), 'standard input');
-  if (argument !== undefined) return argument;
-  if (file === undefined) {
-    if (stdin.isTTY) throw usage('no code was given');
-    return text(await readStream(stdin), 'standard input');
+  if (file === '-' || argument === '-') return readStream(stdin, 'standard input');
+  if (argument !== undefined) {
+    if (Buffer.byteLength(argument) > CELL_MAX_BYTES) throw tooLarge('the code');
+    return argument;
   }
-  const bytes = await readFile(file).catch((cause: NodeJS.ErrnoException) => {
-    const why = cause.code === 'ENOENT' ? 'does not exist' : `cannot be read (${cause.code})`;
-    throw new RepriseError('NOT_FOUND', `file '${file}' ${why}`, {
-      cause,
-      hint: 'check the path given to -f',
-    });
-  });
-  return text(bytes, `file '${file}'`);
+  if (file !== undefined) return readFile(file);
+  if (stdin.isTTY) throw usage('no code was given');
+  return readStream(stdin, 'standard input');
 }

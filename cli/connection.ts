@@ -9,6 +9,7 @@ import type { Terminal } from './terminal.ts';
 /** Without a worker on the bus for this long, waiting for an answer is over. */
 const ABSENCE_MS = 30_000;
 const ROLL_CALL_MS = 5_000;
+const LOOK_MS = 250;
 
 /** A client of the system that runs. @throws RepriseError UNAVAILABLE when nothing runs or answers, DENIED */
 export async function connectSessions(system: ProcessManager): Promise<SessionClient> {
@@ -22,6 +23,7 @@ export async function connectSessions(system: ProcessManager): Promise<SessionCl
  * @throws RepriseError UNAVAILABLE, DENIED, TIMEOUT
  */
 export async function openSessions(terminal: Terminal, system: ProcessManager): Promise<SessionClient> {
+  const onProgress = (line: string) => terminal.err(`${terminal.errPalette.dim(`${line} …`)}\n`);
   if (await system.isServerRunning()) {
     try {
       return await connectSessions(system);
@@ -36,7 +38,9 @@ export async function openSessions(terminal: Terminal, system: ProcessManager): 
     abort.abort();
   });
   try {
-    await withProgress(terminal, 'starting the local system …', () => system.up({ signal: abort.signal }));
+    await withProgress(terminal, 'starting the local system …', () =>
+      system.up({ signal: abort.signal, onProgress }),
+    );
   } catch (thrown) {
     if (abort.signal.aborted) terminal.exit(EXIT.interrupted);
     throw thrown;
@@ -48,10 +52,12 @@ export async function openSessions(terminal: Terminal, system: ProcessManager): 
 
 /**
  * Waits for `work` as long as there is a worker that could do it.
- * @throws what `work` throws; RepriseError UNAVAILABLE when there has been no worker for 30 s.
+ * @throws what `work` throws; RepriseError UNAVAILABLE when the local system was stopped, or when there has been
+ * no worker for 30 s.
  */
 export async function whileAttended<T>(
   sessions: SessionClient,
+  system: Pick<ProcessManager, 'isStopped'>,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const abort = new AbortController();
@@ -67,9 +73,18 @@ export async function whileAttended<T>(
       );
     }
   }, ROLL_CALL_MS);
+  const lookout = setInterval(() => {
+    if (!system.isStopped) return;
+    abort.abort(
+      new RepriseError('UNAVAILABLE', 'the system was stopped before the answer came', {
+        hint: 'a cell that had begun goes on at the next start; the same --id gets its answer',
+      }),
+    );
+  }, LOOK_MS);
   try {
     return await work(abort.signal);
   } finally {
+    clearInterval(lookout);
     clearInterval(timer);
   }
 }

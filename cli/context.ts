@@ -29,7 +29,7 @@ export const EXIT = {
   /** Unavailable or timed out; safe to retry. */
   unavailable: 5,
   denied: 6,
-  /** A second Ctrl-C. */
+  /** Ctrl-C. */
   interrupted: 130,
 } as const;
 
@@ -44,11 +44,13 @@ export function addExamples(command: Command, examples: [line: string, explanati
  * Parser of a whole-number option between two bounds.
  * @throws RepriseError BAD_REQUEST (from the parser) for anything else.
  */
-export function wholeNumber(min: number, max: number): (text: string) => number {
+export function wholeNumber(option: string, min: number, max?: number): (text: string) => number {
   return (text) => {
     const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-    if (value >= min && value <= max) return value;
-    throw new RepriseError('BAD_REQUEST', `'${text}' is not a whole number from ${min} to ${max}`);
+    if (value >= min && value <= (max ?? Number.MAX_SAFE_INTEGER)) return value;
+    const range =
+      max === undefined ? `a whole number, ${min} or more` : `a whole number from ${min} to ${max}`;
+    throw new RepriseError('BAD_REQUEST', `${option}: '${text}' is not ${range}`);
   };
 }
 

@@ -168,7 +168,7 @@ export class Conversation {
   async #runCell(text: string): Promise<void> {
     this.#commandId = randomUUID();
     const options = { commandId: this.#commandId, waitMs: Number.POSITIVE_INFINITY };
-    const reply = await whileAttended(this.#sessions, (signal) =>
+    const reply = await whileAttended(this.#sessions, this.context.system, (signal) =>
       this.#sessions.execute(this.#session, text, { ...options, signal }),
     );
     this.#cells += 1;

@@ -27,7 +27,8 @@ export async function playDemo(stage: Stage): Promise<void> {
 }
 
 async function start(stage: Stage): Promise<void> {
-  await stage.system.up({ workers: 2, signal: stage.signal });
+  const onProgress = (line: string) => stage.tell(`${line} …`);
+  await stage.system.up({ workers: 2, signal: stage.signal, onProgress });
   const status = await stage.system.status();
   stage.equal(status.workers.length, 2, 'two workers run');
   stage.equal(status.storage.length > 0 && status.llm.length > 0, true, 'storage and LLM actor run');

@@ -21,11 +21,11 @@ import { failureJson, renderFailure } from './render/failure.ts';
 const EXIT_CODES = `
 Exit codes:
   0 ok   1 the cell threw   2 usage   3 divergence   4 not found
-  5 unavailable or timed out (safe to retry)   6 denied
+  5 unavailable or timed out (safe to retry)   6 denied   130 Ctrl-C
 
 Environment:
   REPRISE_HOME      where data lives (default: the platform's data folder)
-  REPRISE_NATS_URL  use this nats-server instead of a local one
+  REPRISE_NATS_URL  use this nats-server instead of a local one: nats://user:password@host:4222
   NO_COLOR, FORCE_COLOR`;
 
 /** The whole command tree. Writes go to the terminal, usage errors to `onUsage`; nothing exits the process. */
@@ -36,7 +36,6 @@ export function makeProgram(context: Context, onUsage: (text: string) => void): 
     .version(context.version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
     .helpCommand('help [command]', 'print help for a command')
-    .showHelpAfterError('(--help shows usage and examples)')
     .addHelpText('after', EXIT_CODES)
     .exitOverride()
     .configureOutput({
@@ -67,25 +66,39 @@ export async function run(argv: string[], context: Context): Promise<number> {
   const program = makeProgram(context, (text) => {
     usage += text;
   });
+  const json = asksForJson(argv);
+  const tell = (error: RepriseError) => {
+    const { details } = context;
+    if (json) terminal.out(failureJson(error, details));
+    else terminal.err(renderFailure(error, terminal.errPalette, details.commandId as string | undefined));
+  };
   try {
     await program.parseAsync(argv, { from: 'user' });
     return context.exitCode;
   } catch (thrown) {
-    const json = asksForJson(argv);
     if (thrown instanceof CommanderError) {
       if (thrown.exitCode === EXIT.ok) return EXIT.ok;
-      const message = thrown.message.replace(/^error: /, '');
-      const error = new RepriseError('BAD_REQUEST', message, { hint: 'see `reprise --help`' });
-      if (json) terminal.out(failureJson(error));
-      else terminal.err(usage);
+      // Without any command the usage is the answer.
+      if (!json && !usage.startsWith('error:')) terminal.err(usage);
+      else tell(usageError(thrown, argv, program));
       return EXIT.usage;
     }
     const error = RepriseError.from(thrown);
-    if (json) terminal.out(failureJson(error, context.details));
-    else terminal.err(renderFailure(error, terminal.errPalette));
+    tell(error);
     if (error.code === 'INTERNAL' && terminal.env.REPRISE_DEBUG) terminal.err(`${traceOf(error)}\n`);
     return error.exitCode;
   }
+}
+
+/** What commander found wrong, with the help that fits. */
+function usageError(thrown: CommanderError, argv: string[], program: Command): RepriseError {
+  const message = thrown.message.replace(/^error: /, '').replaceAll('\n', ' ');
+  const command = program.commands.find((one) => one.name() === argv[0])?.name();
+  const dashed = thrown.code === 'commander.unknownOption' && command !== undefined;
+  const hint = `\`reprise ${command ? `${command} ` : ''}--help\` shows usage and examples`;
+  return new RepriseError('BAD_REQUEST', message, {
+    hint: dashed ? `${hint}; a name that starts with a dash goes after --` : hint,
+  });
 }
 
 const traceOf = (error: RepriseError) => (error.cause instanceof Error ? error.cause.stack : error.stack);

@@ -37,9 +37,10 @@ export class Patience {
     this.signal?.throwIfAborted();
     if (!hasCode(thrown, ...PASSING)) throw thrown;
     if (this.leftMs > 0) return;
-    throw new RepriseError('TIMEOUT', `no answer for ${what} within ${this.#waitMs} ms: ${thrown.message}`, {
+    const why = thrown.code === 'TIMEOUT' ? '' : `: ${thrown.message}`;
+    throw new RepriseError('TIMEOUT', `${what} gave no answer in ${this.#waitMs / 1000} s${why}`, {
       cause: thrown,
-      hint: 'safe to retry: a command with the same commandId is executed once',
+      hint: 'retry (a command: with the same id, then it is executed once); `reprise status` shows what runs',
     });
   }
 

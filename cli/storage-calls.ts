@@ -161,7 +161,7 @@ export class StorageCalls {
         const timeoutMs = Math.max(1, Math.min(TRY_MS, patience.leftMs));
         return parseReply(schema, await this.#bus.request(subject, data, { timeoutMs }));
       } catch (thrown) {
-        patience.assertWorthwhile(thrown, 'a question to storage');
+        patience.assertWorthwhile(thrown, 'storage');
         await patience.pause(thrown);
       }
     }

@@ -31,13 +31,20 @@ const flushed = (stream: NodeJS.WriteStream) =>
     else stream.write('', () => resolve());
   });
 
-/** The terminal of a process. A reader that went away (`| head`) ends the process quietly. */
+/** Exit code when what was to be told could not be written. */
+const UNWRITTEN = 5;
+
+/**
+ * The terminal of a process. A reader that went away (`| head`) ends the process quietly; any other failure to
+ * write (a full disk) is said on the other stream.
+ */
 export function makeTerminal(process: NodeJS.Process): Terminal {
   const { env, stdin, stdout, stderr } = process;
   for (const stream of [stdout, stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
-      throw error;
+      if (stream === stdout) stderr.write(`error: the output cannot be written: ${error.message}\n`);
+      process.exit(UNWRITTEN);
     });
   }
   return {

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { type Actor, createActor } from 'xstate';
 import { RepriseError } from '../../bus/errors.ts';
-import { logSize, openLog } from './append-log.ts';
+import { logSize, openLog, readableLine } from './append-log.ts';
 import { backoffMs, childMachine } from './child-machine.ts';
 import { identify, isRunning, type ProcessRecord, signal } from './process-identity.ts';
 
@@ -81,7 +81,7 @@ export class Child {
 
   /** Why it ended last, with the end of what it printed since its last start. */
   get problem(): string {
-    const output = this.#output().trim().split('\n').slice(-8).join('\n');
+    const output = this.#output().trim().split('\n').slice(-8).map(readableLine).join('\n');
     return [this.#lastProblem, output].filter(Boolean).join('\n');
   }
 

@@ -47,8 +47,8 @@ export function readCredentials(home: Home): Credentials | null {
   }
   try {
     const found = JSON.parse(text) as Credentials;
-    for (const { user, password } of [found.app, found.storage, found.system]) {
-      if (!user || !password) throw new Error('a user or password is missing');
+    if (![found.app, found.storage, found.system].every((one) => one?.user && one.password)) {
+      throw new Error('a user or password is missing');
     }
     return found;
   } catch (cause) {

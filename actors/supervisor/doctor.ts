@@ -1,12 +1,14 @@
 /** Checks of this machine and of the running system: what is there, what is wrong, what to do. */
 import { statfs } from 'node:fs/promises';
 import { RepriseError } from '../../bus/errors.ts';
+import { readCredentials } from './credentials.ts';
+import { tryExternalServer } from './external-server.ts';
 import { cacheFolder, ensureHome, type Home } from './home.ts';
-import { provideNatsServer } from './nats-server/provide.ts';
+import { type Attempt, provideNatsServer } from './nats-server/provide.ts';
 import { isAtLeast, VERSION_FSYNC, VERSION_GOOD } from './nats-server/version.ts';
 import { isRunning } from './process-identity.ts';
 import { type SystemStatus, systemStatus } from './status.ts';
-import { readState } from './system-state.ts';
+import { readState, serverConflict } from './system-state.ts';
 
 export interface Check {
   name: string;
@@ -35,9 +37,10 @@ export async function runDoctor(options: DoctorOptions): Promise<Check[]> {
   return [
     checkNode(options.nodeVersion),
     server.check,
+    ...server.passedOver,
     checkFeatures(server.version),
     ...(await checkHome(options)),
-    ...checkSystem(options.status),
+    ...checkSystem(options),
     checkRecord(options.home),
     checkDurability(options),
     checkWriteProtection(options),
@@ -49,13 +52,25 @@ function checkNode(version: string): Check {
   return { name: 'node', ok, detail: version, hint: ok ? '' : `install Node ${NODE_MIN} or newer` };
 }
 
-async function checkServer({ home, env, status }: DoctorOptions): Promise<{ check: Check; version: string }> {
+interface ServerFindings {
+  check: Check;
+  /** Servers that were found and cannot be used. */
+  passedOver: Check[];
+  /** '' when none was found. */
+  version: string;
+}
+
+async function checkServer({ home, env, status }: DoctorOptions): Promise<ServerFindings> {
   const name = 'nats-server';
   if (env.REPRISE_NATS_URL) {
-    const version = status.problem ? '' : (status.nats?.version ?? '');
-    const hint = version === '' ? 'check REPRISE_NATS_URL, REPRISE_NATS_USER and REPRISE_NATS_PASSWORD' : '';
-    const detail = `${env.REPRISE_NATS_URL} (REPRISE_NATS_URL), ${version || `no answer: ${status.problem}`}`;
-    return { check: { name, ok: version !== '', detail, hint }, version };
+    try {
+      const version = await tryExternalServer(env);
+      const detail = `${version} with JetStream at ${env.REPRISE_NATS_URL} (REPRISE_NATS_URL)`;
+      return { check: { name, ok: true, detail, hint: '' }, passedOver: [], version };
+    } catch (error) {
+      const { message: detail, hint = '' } = RepriseError.from(error);
+      return { check: { name, ok: false, detail, hint }, passedOver: [], version: '' };
+    }
   }
   try {
     const found = await provideNatsServer({ env, cacheDir: cacheFolder(env, home), download: false });
@@ -63,14 +78,24 @@ async function checkServer({ home, env, status }: DoctorOptions): Promise<{ chec
     const running = status.nats?.pid && status.nats.version ? status.nats.version : version;
     const other = running === version ? '' : `; the running one is ${running}`;
     return {
-      check: { name, ok: true, detail: `${version} at ${binary} (${source})${other}`, hint: '' },
+      check: { name, ok: true, detail: `${version} at ${binary} (${PLACES[source]})${other}`, hint: '' },
+      passedOver: passedOver(found.tried),
       version: running,
     };
   } catch (error) {
     const { message, hint = '' } = RepriseError.from(error);
-    const detail = `none yet: \`reprise up\` downloads one. ${message}`;
-    return { check: { name, ok: false, detail, hint }, version: '' };
+    const detail = `none yet; \`reprise up\` downloads one. ${message}`;
+    return { check: { name, ok: false, detail, hint: `or ${hint}` }, passedOver: [], version: '' };
   }
+}
+
+const PLACES = { path: 'on PATH', cache: 'in our cache', release: 'official release', apt: 'package' };
+
+function passedOver(tried: Attempt[]): Check[] {
+  const problems = tried.filter(({ result }) => result !== 'not found').map(({ result }) => result);
+  if (problems.length === 0) return [];
+  const hint = 'nothing needs them; mend or remove them to be rid of this line';
+  return [{ name: 'passed over', ok: false, detail: problems.join('\n'), hint }];
 }
 
 function checkFeatures(version: string): Check {
@@ -94,6 +119,12 @@ async function checkHome({ home, diskMin = DISK_MIN }: DoctorOptions): Promise<C
     const { message, hint = '' } = RepriseError.from(error);
     return [{ name: 'home', ok: false, detail: message, hint }];
   }
+  try {
+    readCredentials(home);
+  } catch (error) {
+    const { message, hint = '' } = RepriseError.from(error);
+    return [{ name: 'home', ok: false, detail: message, hint }];
+  }
   const { bavail, bsize } = await statfs(home.root);
   const free = bavail * bsize;
   const ok = free >= diskMin;
@@ -108,8 +139,12 @@ async function checkHome({ home, diskMin = DISK_MIN }: DoctorOptions): Promise<C
   ];
 }
 
-function checkSystem(status: SystemStatus): Check[] {
+function checkSystem({ status, home, env }: DoctorOptions): Check[] {
   const name = 'system';
+  const state = readState(home);
+  const conflict =
+    state && isRunning(state.supervisor) && serverConflict(state, env.REPRISE_NATS_URL || null);
+  if (conflict) return [{ name, ok: false, detail: conflict.message, hint: conflict.hint ?? '' }];
   if (status.phase === 'stopped' && status.storage.length === 0) {
     return [{ name, ok: true, detail: 'not running', hint: 'start it with `reprise up`' }];
   }

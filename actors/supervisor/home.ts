@@ -1,5 +1,6 @@
-/** Where Reprise keeps its things on this machine. Pure but for `ensureHome`. */
-import { accessSync, constants, mkdirSync } from 'node:fs';
+/** Where Reprise keeps its things on this machine. */
+import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import path from 'node:path';
 import { RepriseError } from '../../bus/errors.ts';
 
@@ -16,9 +17,27 @@ export interface Home {
 
 type Env = Record<string, string | undefined>;
 
-/** $REPRISE_HOME, or the platform's data folder. @throws RepriseError BAD_REQUEST when no home can be told */
-export function findHome(env: Env, platform: string = process.platform): Home {
-  return homeAt(env.REPRISE_HOME || path.join(dataFolder(env, platform), 'reprise'));
+/**
+ * $REPRISE_HOME, or the platform's data folder, below $HOME or the home that the system knows for this user.
+ * @throws RepriseError BAD_REQUEST when no home can be told
+ */
+export function findHome(
+  env: Env,
+  platform: string = process.platform,
+  userHome: () => string = () => userInfo().homedir,
+): Home {
+  if (env.REPRISE_HOME) return homeAt(env.REPRISE_HOME);
+  return homeAt(
+    path.join(dataFolder({ ...env, HOME: env.HOME || orNothing(userHome) }, platform), 'reprise'),
+  );
+}
+
+function orNothing(find: () => string): string {
+  try {
+    return find();
+  } catch {
+    return ''; // a user id without an entry, as containers have
+  }
 }
 
 export function homeAt(root: string): Home {
@@ -40,7 +59,7 @@ function dataFolder(env: Env, platform: string): string {
 export function cacheFolder(env: Env, home: Home, platform: string = process.platform): string {
   for (const folder of cacheCandidates(env, platform)) {
     try {
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      makeFolder(folder);
       accessSync(folder, constants.W_OK);
       return folder;
     } catch {
@@ -61,19 +80,53 @@ function cacheCandidates(env: Env, platform: string): string[] {
 }
 
 /**
+ * Creates a folder, with those above it, for its owner alone. (Not `mkdirSync` with `recursive`: below /proc and
+ * the like that never returns.)
+ * @throws what `mkdirSync` throws
+ */
+export function makeFolder(folder: string): void {
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
+  const above = path.dirname(folder);
+  if (above !== folder) makeFolder(above);
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    // Somebody else was faster, or the path ends in a dot.
+    if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw error;
+  }
+}
+
+function obstacle(cause: unknown): string {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  if (code === 'EEXIST' || code === 'ENOTDIR') return 'it is a file, or lies below one';
+  if (code === 'EACCES' || code === 'EPERM') return 'permission denied';
+  if (code === 'EROFS') return 'the file system is read-only';
+  return message;
+}
+
+/**
+ * The error for a folder of the home that cannot be used.
+ * @returns RepriseError UNAVAILABLE; a retry alone does not help
+ */
+export function folderUnusable(folder: string, cause: unknown): RepriseError {
+  return new RepriseError('UNAVAILABLE', `cannot write in ${folder}: ${obstacle(cause)}`, {
+    cause,
+    retryable: false,
+    hint: 'set REPRISE_HOME to a folder that you may write',
+  });
+}
+
+/**
  * Creates the home's folders, readable by their owner alone.
  * @throws RepriseError UNAVAILABLE when they cannot be written.
  */
 export function ensureHome(home: Home): void {
-  try {
-    for (const folder of [home.root, home.run, home.logs, home.nats]) {
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
+  for (const folder of [home.root, home.run, home.logs, home.nats]) {
+    try {
+      makeFolder(folder);
       accessSync(folder, constants.W_OK);
+    } catch (cause) {
+      throw folderUnusable(folder, cause);
     }
-  } catch (cause) {
-    throw new RepriseError('UNAVAILABLE', `cannot write in ${home.root}: ${(cause as Error).message}`, {
-      cause,
-      hint: 'set REPRISE_HOME to a folder that you may write',
-    });
   }
 }

@@ -9,9 +9,10 @@
  * 5. Only the holder of a generation deletes lower ones; a release marks the file, it does not delete it.
  * By 3 and 4 two processes never both hold the lock, even if both found the same dead holder.
  */
-import { linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { RepriseError } from '../../bus/errors.ts';
+import { folderUnusable, makeFolder } from './home.ts';
 import { identifySelf, isRunning, type ProcessRecord } from './process-identity.ts';
 
 export interface Lock {
@@ -30,13 +31,10 @@ export function tryLock(dir: string, name: string): { lock: Lock } | { holder: P
   const fileOf = (generation: number) => path.join(dir, `${name}.${generation}`);
   const draft = path.join(dir, `${name}.draft-${process.pid}-${draftCount++}`);
   try {
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    makeFolder(dir);
     writeFileSync(draft, JSON.stringify(identifySelf()), { mode: 0o600 });
   } catch (cause) {
-    throw new RepriseError('UNAVAILABLE', `cannot write in ${dir}: ${(cause as Error).message}`, {
-      cause,
-      hint: 'set REPRISE_HOME to a folder that you may write',
-    });
+    throw folderUnusable(dir, cause);
   }
   try {
     for (;;) {

@@ -7,14 +7,15 @@ import type { IProcessManager } from '../../bus/types.ts';
 import { openLog } from './append-log.ts';
 import { askControl } from './control.ts';
 import { readCredentials } from './credentials.ts';
-import { ensureHome, findHome, type Home } from './home.ts';
+import { tryExternalServer, withPlainServer } from './external-server.ts';
+import { ensureHome, findHome, folderUnusable, type Home } from './home.ts';
 import { tryLock } from './lock.ts';
 import type { Durability } from './nats-server/config.ts';
 import { isRunning, signal, terminate, waitForExit } from './process-identity.ts';
 import { roleCommand } from './roles.ts';
-import type { StartNews } from './run.ts';
+import type { FinalNews, StartNews } from './run.ts';
 import { type SystemStatus, systemStatus } from './status.ts';
-import { readState, readySystem, removeState, type SystemState } from './system-state.ts';
+import { readState, readySystem, removeState, type SystemState, serverConflict } from './system-state.ts';
 
 export interface ProcessManagerOptions {
   env: NodeJS.ProcessEnv;
@@ -29,6 +30,8 @@ export interface UpOptions {
   durability?: Durability;
   /** Ctrl-C: what this call started is ended again. */
   signal?: AbortSignal;
+  /** Hears what takes long: downloads. */
+  onProgress?: (line: string) => void;
 }
 
 /** Where clients connect. */
@@ -46,11 +49,12 @@ const WORKERS_MAX = 1_000;
 
 export class ProcessManager implements IProcessManager {
   readonly home: Home;
-  readonly #env: NodeJS.ProcessEnv;
+  /** The environment; the user's server without secrets in its URL. */
+  readonly env: NodeJS.ProcessEnv;
   readonly #command: { file: string; args: string[] } | undefined;
 
   constructor(options: ProcessManagerOptions) {
-    this.#env = options.env;
+    this.env = withPlainServer(options.env);
     this.home = options.home ?? findHome(options.env);
     this.#command = options.command;
   }
@@ -62,7 +66,7 @@ export class ProcessManager implements IProcessManager {
    * (given up by `signal`)
    */
   async up(options: UpOptions = {}): Promise<SystemState> {
-    const { workers, durability = durabilityOf(this.#env), signal: abort } = options;
+    const { workers, durability = durabilityOf(this.env), signal: abort, onProgress } = options;
     if (workers !== undefined && !(Number.isInteger(workers) && workers >= 1 && workers <= WORKERS_MAX)) {
       throw new RepriseError('BAD_REQUEST', `number of workers must be 1 to ${WORKERS_MAX}`);
     }
@@ -71,7 +75,8 @@ export class ProcessManager implements IProcessManager {
       if (abort?.aborted) throw givenUp();
       const state = readState(this.home);
       if (state && isRunning(state.supervisor)) {
-        const url = this.#env.REPRISE_NATS_URL;
+        const url = this.env.REPRISE_NATS_URL;
+        signal(state.supervisor, 'SIGCONT'); // a frozen one hears nothing
         try {
           await askControl(state.supervisor, { op: 'ensure', workers, durability, url }, UP_MS);
           return readState(this.home) ?? state;
@@ -79,7 +84,7 @@ export class ProcessManager implements IProcessManager {
           // It is starting, stopping, or just ended: look again.
           if (!hasCode(error, 'DRAINING', 'DISCONNECTED')) throw error;
         }
-      } else if (await this.#startSupervisor({ workers, durability }, abort)) {
+      } else if (await this.#startSupervisor({ workers, durability }, abort, onProgress)) {
         const started = readySystem(this.home);
         if (started) return started;
       }
@@ -103,6 +108,7 @@ export class ProcessManager implements IProcessManager {
       if (state && isRunning(state.supervisor)) {
         ran = true;
         const { supervisor } = state;
+        signal(supervisor, 'SIGCONT'); // a frozen one hears nothing
         const answered = await askControl(supervisor, { op: 'down' }, DOWN_MS).then(
           () => true,
           (error) => hasCode(error, 'DISCONNECTED'),
@@ -134,15 +140,25 @@ export class ProcessManager implements IProcessManager {
 
   /** What runs, from the record and from everybody's answers on the bus. Never fails. */
   status(): Promise<SystemStatus> {
-    return systemStatus(readState(this.home), this.#connectionOf(readState(this.home)));
+    const state = readState(this.home);
+    return systemStatus(state, this.#connectionOf(state));
+  }
+
+  /** True when no local system is up or coming back: somebody stopped it. */
+  get isStopped(): boolean {
+    return !this.env.REPRISE_NATS_URL && readState(this.home) === null;
   }
 
   /**
    * Where to connect: the server that the user configured, or the local one.
-   * @throws RepriseError UNAVAILABLE when nothing runs
+   * @throws RepriseError UNAVAILABLE when nothing runs, BAD_REQUEST when what runs uses another server
    */
   connection(): Connection {
-    const connection = this.#connectionOf(readState(this.home));
+    const state = readState(this.home);
+    const conflict =
+      state && isRunning(state.supervisor) && serverConflict(state, this.env.REPRISE_NATS_URL || null);
+    if (conflict) throw conflict;
+    const connection = this.#connectionOf(state);
     if (connection) return connection;
     throw new RepriseError('UNAVAILABLE', 'nothing is running', { hint: 'start it with `reprise up`' });
   }
@@ -166,12 +182,14 @@ export class ProcessManager implements IProcessManager {
     return state && isRunning(state.supervisor) ? state.supervisor.pid : null;
   }
 
+  /** Where the system that runs is; when none does, where it would be. */
   #connectionOf(state: SystemState | null): Connection | null {
-    const env = this.#env;
+    const { env } = this;
     const prefix = env.REPRISE_PREFIX || state?.prefix || 'reprise';
-    if (env.REPRISE_NATS_URL) {
-      const { REPRISE_NATS_URL: url, REPRISE_NATS_USER: user, REPRISE_NATS_PASSWORD: password } = env;
-      return { url, user, password, prefix };
+    const running = state && isRunning(state.supervisor) ? state : null;
+    const url = running ? !running.nats.local && running.nats.url : env.REPRISE_NATS_URL;
+    if (url) {
+      return { url, user: env.REPRISE_NATS_USER, password: env.REPRISE_NATS_PASSWORD, prefix };
     }
     if (!state?.nats.local || state.nats.url === '') return null;
     const app = readCredentials(this.home)?.app;
@@ -179,13 +197,18 @@ export class ProcessManager implements IProcessManager {
   }
 
   /** Starts a supervisor process. True: it has everything up; false: another one was there first. */
-  async #startSupervisor(options: object, abort: AbortSignal | undefined): Promise<boolean> {
+  async #startSupervisor(
+    options: object,
+    abort: AbortSignal | undefined,
+    onProgress: UpOptions['onProgress'],
+  ): Promise<boolean> {
     ensureHome(this.home);
+    if (this.env.REPRISE_NATS_URL) await tryExternalServer(this.env);
     const { file, args } = this.#command ?? roleCommand('supervisor');
-    const log = openLog(path.join(this.home.logs, 'supervisor.log'));
+    const log = this.#openLog('supervisor.log');
     const child = spawn(file, [...args, JSON.stringify(options)], {
       cwd: this.home.root,
-      env: { ...this.#env, REPRISE_HOME: this.home.root },
+      env: { ...this.env, REPRISE_HOME: this.home.root },
       detached: true,
       windowsHide: true,
       stdio: ['ignore', log, log, 'ipc'],
@@ -194,7 +217,7 @@ export class ProcessManager implements IProcessManager {
     const giveUp = () => void child.kill('SIGTERM');
     abort?.addEventListener('abort', giveUp);
     try {
-      const news = await newsOf(child);
+      const news = await newsOf(child, onProgress);
       if ('failed' in news) {
         // It has ended all it had started; when this throws, its own process is gone, too.
         if (child.pid && child.exitCode === null) await waitForExit({ pid: child.pid, start: '' }, 5_000);
@@ -207,13 +230,26 @@ export class ProcessManager implements IProcessManager {
       child.unref();
     }
   }
+
+  #openLog(name: string): number {
+    const file = path.join(this.home.logs, name);
+    try {
+      return openLog(file);
+    } catch (cause) {
+      throw folderUnusable(file, cause);
+    }
+  }
 }
 
-function newsOf(child: ChildProcess): Promise<StartNews> {
+function newsOf(child: ChildProcess, onProgress: UpOptions['onProgress']): Promise<FinalNews> {
   return new Promise((resolve, reject) => {
     const fail = (why: string) =>
       reject(new RepriseError('UNAVAILABLE', `the supervisor ${why}`, { hint: 'see logs/supervisor.log' }));
-    child.once('message', (news) => resolve(news as StartNews));
+    child.on('message', (message) => {
+      const news = message as StartNews;
+      if ('progress' in news) onProgress?.(news.progress);
+      else resolve(news);
+    });
     child.once('error', (error) => fail(`cannot be started: ${error.message}`));
     child.once('exit', (code, by) => fail(`ended at once (${by ?? `exit code ${code}`})`));
   });

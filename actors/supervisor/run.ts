@@ -4,15 +4,21 @@ import type { WireError } from '../../bus/errors.ts';
 import { RepriseError } from '../../bus/errors.ts';
 import { Supervisor, type SupervisorOptions } from './supervisor.ts';
 
-/** What the process that started a supervisor hears, once. */
-export type StartNews = { started: true } | { held: true } | { failed: WireError };
+/** How a start ended. */
+export type FinalNews = { started: true } | { held: true } | { failed: WireError };
+/** What the process that started a supervisor hears: what takes long, and at last how it ended. */
+export type StartNews = FinalNews | { progress: string };
 
 /**
  * Starts the supervisor and lets the process live as long as it does.
  * @throws RepriseError what the start failed with (already told to the starter)
  */
 export async function runSupervisor(options: Omit<SupervisorOptions, 'log'>): Promise<void> {
-  const log = (line: string) => console.error(`${new Date().toISOString()} ${line}`);
+  const note = (line: string) => console.error(`${new Date().toISOString()} ${line}`);
+  const log = (line: string) => {
+    note(line);
+    if (process.connected) process.send?.({ progress: line } satisfies StartNews);
+  };
   const supervisor = new Supervisor({ ...options, log });
   for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     process.on(name, () => {
@@ -21,7 +27,7 @@ export async function runSupervisor(options: Omit<SupervisorOptions, 'log'>): Pr
   }
   try {
     const started = await supervisor.start();
-    log(started ? `up, process ${process.pid}` : 'another supervisor holds this home');
+    note(started ? `up, process ${process.pid}` : 'another supervisor holds this home');
     tell(started ? { started: true } : { held: true });
   } catch (error) {
     const failure = RepriseError.from(error);
@@ -30,7 +36,7 @@ export async function runSupervisor(options: Omit<SupervisorOptions, 'log'>): Pr
   }
 }
 
-function tell(news: StartNews): void {
+function tell(news: FinalNews): void {
   if (!process.connected) return;
   process.send?.(news, () => {
     if (process.connected) process.disconnect();

@@ -29,17 +29,17 @@ const CONNECT_MS = 1_500;
 const ANSWER_MS = 400;
 
 /** Record and bus together. Never fails: what cannot be asked is said in `problem`. */
-export async function systemStatus(
-  state: SystemState | null,
-  address: Address | null,
-): Promise<SystemStatus> {
+export async function systemStatus(state: SystemState | null, known: Address | null): Promise<SystemStatus> {
   const recorded = (state?.children ?? []).filter(isRunning);
   const watched = isRunning(state?.supervisor);
   const server = state?.nats.process && isRunning(state.nats.process) ? state.nats.process : null;
   const pids = (role: string) => recorded.filter((child) => child.role === role).map(({ pid }) => ({ pid }));
+  const phase = watched ? state!.phase : recorded.length > 0 || server ? 'unwatched' : 'stopped';
+  // The record of a local server that is gone, with all the rest, tells nothing about now.
+  const address = phase === 'stopped' && state?.nats.local && known?.url === state.nats.url ? null : known;
   const status: SystemStatus = {
     running: watched && state!.phase === 'ready',
-    phase: watched ? state!.phase : recorded.length > 0 || server ? 'unwatched' : 'stopped',
+    phase,
     durability: state?.durability ?? null,
     nats: address && { url: address.url, version: state?.nats.version ?? '', pid: server?.pid ?? null },
     supervisor: watched ? { pid: state!.supervisor.pid } : null,

@@ -18,7 +18,14 @@ import { announce, askWho } from './presence.ts';
 import { identifySelf, isRunning, terminate } from './process-identity.ts';
 import { type Connections, roleCommand } from './roles.ts';
 import { makeSweep } from './sweep.ts';
-import { type Role, readState, removeState, type SystemState, writeState } from './system-state.ts';
+import {
+  type Role,
+  readState,
+  removeState,
+  type SystemState,
+  serverConflict,
+  writeState,
+} from './system-state.ts';
 
 export interface SupervisorOptions {
   home: Home;
@@ -156,7 +163,9 @@ export class Supervisor {
     await this.#until(() => {
       if (this.#server!.ready) return true;
       if (this.#server!.failures < 3) return false;
-      throw new RepriseError('UNAVAILABLE', `nats-server does not start: ${this.#server!.problem}`);
+      throw new RepriseError('UNAVAILABLE', `nats-server does not start: ${this.#server!.problem}`, {
+        hint: `see ${path.join(home.logs, 'nats-server.log')}; ${provided.binary} is what was started`,
+      });
     }, 'nats-server');
   }
 
@@ -338,16 +347,10 @@ function conflictOf(
   state: SystemState,
   asked: { durability?: Durability; url: string | null },
 ): RepriseError | null {
-  const hint = 'stop the running system first: reprise down';
   if (asked.durability && asked.durability !== state.durability) {
     return new RepriseError('BAD_REQUEST', `the running system has durability "${state.durability}"`, {
-      hint,
+      hint: 'stop the running system first: reprise down',
     });
   }
-  const own = state.nats.local ? null : state.nats.url;
-  if (own !== asked.url) {
-    const where = own ?? 'a nats-server of its own';
-    return new RepriseError('BAD_REQUEST', `the running system uses ${where}`, { hint });
-  }
-  return null;
+  return serverConflict(state, asked.url);
 }

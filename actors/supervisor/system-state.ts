@@ -1,6 +1,7 @@
 /** What runs in a home: written by its supervisor at every change, read by everybody else. Light to import. */
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { RepriseError } from '../../bus/errors.ts';
 import type { Home } from './home.ts';
 import type { Durability } from './nats-server/config.ts';
 import { isRunning, type ProcessRecord } from './process-identity.ts';
@@ -45,7 +46,8 @@ const file = (home: Home) => path.join(home.run, 'state.json');
 export function readState(home: Home): SystemState | null {
   try {
     const state = JSON.parse(readFileSync(file(home), 'utf8')) as SystemState;
-    return state.version === 1 && Array.isArray(state.children) && state.supervisor ? state : null;
+    const whole = typeof state.supervisor?.pid === 'number' && typeof state.nats?.url === 'string';
+    return state.version === 1 && Array.isArray(state.children) && whole ? state : null;
   } catch {
     return null;
   }
@@ -66,4 +68,17 @@ export function removeState(home: Home): void {
 export function readySystem(home: Home): SystemState | null {
   const state = readState(home);
   return state?.phase === 'ready' && isRunning(state.supervisor) ? state : null;
+}
+
+/** Why a system that runs cannot serve who asks for the server at `url` (null: a local one); null when it can. */
+export function serverConflict(state: SystemState, url: string | null): RepriseError | null {
+  const own = state.nats.local ? null : state.nats.url;
+  if (own === url) return null;
+  return new RepriseError(
+    'BAD_REQUEST',
+    `the system that runs here uses ${own ?? 'a nats-server of its own'}, not ${url ?? 'a local one'}`,
+    {
+      hint: `stop it first (reprise down), or ${own ? `set REPRISE_NATS_URL=${own}` : 'unset REPRISE_NATS_URL'}, or use another REPRISE_HOME`,
+    },
+  );
 }

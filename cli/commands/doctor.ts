@@ -18,7 +18,7 @@ async function doctor(context: Context, options: { json?: boolean }): Promise<vo
     import('../../actors/supervisor/doctor.ts'),
     import('../render/checks.ts'),
   ]);
-  const { env } = terminal;
+  const { env } = system;
   const found = await diagnose({ home: system.home, env, status: await system.status() });
   const checks = [{ name: 'reprise', ok: true, detail: version, hint: '' }, ...found].map((check) => ({
     ...check,

@@ -2,8 +2,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { RepriseError } from '../../bus/errors.ts';
-import type { ExecuteReply } from '../../bus/protocol.ts';
-import type { SessionClient } from '../client.ts';
 import { readCode } from '../code.ts';
 import { whileAttended } from '../connection.ts';
 import { addExamples, type Context, EXIT, sessionName } from '../context.ts';
@@ -71,8 +69,14 @@ async function exec(
       .catch((thrown) => terminal.err(renderFailure(RepriseError.from(thrown), terminal.errPalette)));
   });
   try {
-    const reply = await answerTo(sessions, session, code, { commandId, timeoutMs: options.timeout });
-    if (reply.error !== null) context.exitCode = EXIT.threw;
+    const { timeout: timeoutMs } = options;
+    // With a budget the wait has an end, too; without one it lasts as long as there is a worker.
+    const waitMs = timeoutMs === undefined ? Number.POSITIVE_INFINITY : timeoutMs + MARGIN_MS;
+    const reply = await whileAttended(sessions, context.system, (signal) =>
+      sessions.execute(session, code, { commandId, timeoutMs, waitMs, signal }),
+    );
+    const interrupted = strikes > 0 && reply.error?.name === 'InterruptedError';
+    if (reply.error !== null) context.exitCode = interrupted ? EXIT.interrupted : EXIT.threw;
     if (options.json) return terminal.out(answerJson(reply));
     const answer = renderAnswer(reply, terminal.errPalette);
     terminal.out(answer.stdout);
@@ -82,19 +86,4 @@ async function exec(
   } finally {
     stop();
   }
-}
-
-/** With a budget the wait has an end, too; without one it lasts as long as there is a worker. */
-function answerTo(
-  sessions: SessionClient,
-  session: string,
-  code: string,
-  { commandId, timeoutMs }: { commandId: string; timeoutMs: number | undefined },
-): Promise<ExecuteReply> {
-  if (timeoutMs !== undefined) {
-    return sessions.execute(session, code, { commandId, timeoutMs, waitMs: timeoutMs + MARGIN_MS });
-  }
-  return whileAttended(sessions, (signal) =>
-    sessions.execute(session, code, { commandId, waitMs: Number.POSITIVE_INFINITY, signal }),
-  );
 }

@@ -11,16 +11,14 @@ interface LogOptions {
   json?: boolean;
 }
 
-const seqNumber = wholeNumber(0, Number.MAX_SAFE_INTEGER);
-
 /** Declares `log`. */
 export function addLog(program: Command, context: Context): void {
   const command = program
     .command('log')
     .description('print the events of a session')
     .argument('<session>', 'name of the session', sessionName)
-    .option('--from <seq>', 'first event', seqNumber)
-    .option('--to <seq>', 'last event', seqNumber)
+    .option('--from <seq>', 'first event', wholeNumber('--from', 0))
+    .option('--to <seq>', 'last event', wholeNumber('--to', 0))
     .option('--follow', 'go on with events as they are committed, until Ctrl-C')
     .option('--json', 'one event a line, exactly as stored')
     .action((session: string, options: LogOptions) => log(context, session, options));

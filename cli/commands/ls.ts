@@ -15,7 +15,7 @@ export function addLs(program: Command, context: Context): void {
       terminal.out(
         options.json
           ? `${JSON.stringify(found.map(metadataJson))}\n`
-          : renderSessions(found, terminal.palette),
+          : renderSessions(found, terminal.palette, terminal.columns),
       );
     });
   addExamples(command, [

@@ -1,6 +1,7 @@
 /** `reprise replay`: re-execute a session's log in a fresh kernel and compare everything. */
 import type { Command } from 'commander';
 import { addExamples, type Context, EXIT, sessionName } from '../context.ts';
+import { withProgress } from '../progress.ts';
 import { renderVerification } from '../render/verification.ts';
 
 /** Declares `replay`. */
@@ -12,7 +13,8 @@ export function addReplay(program: Command, context: Context): void {
     .option('--json', 'print one line of JSON: {verified, events, checkpoints, divergence?}')
     .action(async (session: string, options: { json?: boolean }) => {
       const { terminal } = context;
-      const reply = await (await context.sessions()).replay(session);
+      const sessions = await context.sessions();
+      const reply = await withProgress(terminal, 're-executing the log …', () => sessions.replay(session));
       if (!reply.verified) context.exitCode = EXIT.divergence;
       const { verified, events, checkpoints, divergence, durationMs } = reply;
       terminal.out(

@@ -1,9 +1,14 @@
 /** `reprise rm`: delete a session and its history. */
 import type { Command } from 'commander';
 import { RepriseError } from '../../bus/errors.ts';
+import type { SessionClient } from '../client.ts';
 import { addExamples, type Context, sessionMissing, sessionName } from '../context.ts';
 import { count, formatBytes } from '../render/text.ts';
 import type { Terminal } from '../terminal.ts';
+
+/** How long a running cell may take to end before its session is deleted. */
+const END_MS = 3_000;
+const LOOK_MS = 50;
 
 /** Declares `rm`. */
 export function addRm(program: Command, context: Context): void {
@@ -34,6 +39,7 @@ export function addRm(program: Command, context: Context): void {
       ) {
         return terminal.err('kept\n');
       }
+      await endCell(sessions, session);
       if (!(await sessions.deleteSession(session))) throw sessionMissing(session);
       terminal.out(
         options.json ? `${JSON.stringify({ session, deleted: true })}\n` : `deleted '${session}' (${what})\n`,
@@ -43,6 +49,25 @@ export function addRm(program: Command, context: Context): void {
     ['reprise rm demo', 'asks'],
     ['reprise rm demo --yes', 'does not'],
   ]);
+}
+
+/**
+ * Strikes the cell that runs, and waits until it has ended: whoever asked for it would otherwise ask again, and
+ * so begin a new session of the same name. A session that cannot be asked is deleted all the same.
+ */
+async function endCell(sessions: SessionClient, session: string): Promise<void> {
+  const deadline = performance.now() + END_MS;
+  const timeout = new Promise<void>((resolve) => setTimeout(resolve, END_MS));
+  const end = async () => {
+    let { status } = (await sessions.inspect(session)).state;
+    if (status !== 'running' && status !== 'awaitingEffects') return;
+    await sessions.interrupt(session);
+    while (status !== 'ready' && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      status = (await sessions.inspect(session)).state.status;
+    }
+  };
+  await Promise.race([end().catch(() => {}), timeout]);
 }
 
 async function agrees(terminal: Terminal, question: string): Promise<boolean> {

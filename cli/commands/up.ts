@@ -11,7 +11,7 @@ export function addUp(program: Command, context: Context): void {
   const command = program
     .command('up')
     .description('start what is missing, in the background; returns when all of it is ready')
-    .option('--workers <number>', 'how many workers shall run', wholeNumber(1, WORKERS_MAX))
+    .option('--workers <number>', 'how many workers shall run', wholeNumber('--workers', 1, WORKERS_MAX))
     .option('--json', 'print what runs as one line of JSON')
     .action((options: { workers?: number; json?: boolean }) => up(context, options));
   addExamples(command, [
@@ -31,8 +31,9 @@ async function up(context: Context, options: { workers?: number; json?: boolean 
     abort.abort();
   });
   try {
+    const onProgress = (line: string) => terminal.err(`${terminal.errPalette.dim(`${line} …`)}\n`);
     await withProgress(terminal, 'starting …', () =>
-      system.up({ workers: options.workers, signal: abort.signal }),
+      system.up({ workers: options.workers, signal: abort.signal, onProgress }),
     );
   } catch (thrown) {
     if (!abort.signal.aborted) throw thrown;

@@ -7,7 +7,7 @@ import { count } from './text.ts';
 export type Grade = 'good' | 'advice' | 'wrong';
 
 /** Findings that keep nothing from working. (Without a configured server, `up` fetches a missing one.) */
-const ADVICE = ['server features', 'disk', 'write protection'];
+const ADVICE = ['passed over', 'server features', 'disk', 'write protection'];
 
 export function gradeOf(check: Check, foreignServer: boolean): Grade {
   if (check.ok) return 'good';

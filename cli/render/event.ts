@@ -63,7 +63,7 @@ export function renderEvent(event: SessionEvent, palette: Palette, width: number
   const seq = String(event.seq ?? 0).padStart(6);
   const written = event.type === 'session' ? event.created : event.timestamp;
   const time = (written === undefined ? '' : formatTime(written)).padEnd(19);
-  const name = label(event).padEnd(11);
+  const name = label(event).padEnd(14);
   const cell = 'cell' in event && event.cell !== undefined ? `[${event.cell}] ` : '';
   const room = Math.max(20, width - seq.length - time.length - name.length - cell.length - 6);
   const { line, more } = firstLine(eventContent(event), room);

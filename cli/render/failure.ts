@@ -1,6 +1,7 @@
 /** Errors as the CLI prints them: what happened, whether a retry is safe, what to do next. Pure. */
 import type { ErrorCode, RepriseError } from '../../bus/errors.ts';
 import type { Palette } from './palette.ts';
+import { printable, shellWord } from './text.ts';
 
 /** What to do next, for errors that do not say so themselves. */
 const NEXT: Partial<Record<ErrorCode, string>> = {
@@ -11,7 +12,7 @@ const NEXT: Partial<Record<ErrorCode, string>> = {
   FENCED: 'retry with the same --id',
   DRAINING: 'retry with the same --id',
   NOT_FOUND: '`reprise ls` lists the sessions',
-  BAD_REQUEST: 'see `reprise --help`',
+  BAD_REQUEST: 'see `reprise help <command>`',
   BAD_NAME: 'a name has 1 to 512 characters without control characters',
   BAD_FORMAT: '`reprise doctor` compares the versions of the parts',
   TOO_LARGE: 'make the cell smaller, or bring the data in by parts',
@@ -30,12 +31,13 @@ export function hintOf(error: RepriseError): string | undefined {
   return error.hint ?? NEXT[error.code];
 }
 
-/** Three lines for a person. */
-export function renderFailure(error: RepriseError, palette: Palette): string {
-  const lines = [`${palette.red('error:')} ${error.message} ${palette.dim(`(${error.code})`)}`];
+/** A few lines for a person; `commandId`: of the command that failed, so that it can be asked again. */
+export function renderFailure(error: RepriseError, palette: Palette, commandId?: string): string {
+  const lines = [`${palette.red('error:')} ${printable(error.message)} ${palette.dim(`(${error.code})`)}`];
   lines.push(error.retryable ? '  Safe to retry.' : '  A retry alone will not help.');
   const hint = hintOf(error);
   if (hint !== undefined) lines.push(`  Next: ${hint}`);
+  if (error.retryable && commandId !== undefined) lines.push(`  Id:   --id ${shellWord(commandId)}`);
   return `${lines.join('\n')}\n`;
 }
 

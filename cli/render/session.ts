@@ -3,7 +3,7 @@ import type { InspectReply, MetadataJson } from '../../bus/protocol.ts';
 import type { ReplState, SessionMetadata, VariableSummary } from '../../bus/types.ts';
 import type { Palette } from './palette.ts';
 import { renderTable } from './table.ts';
-import { count, formatBytes, formatTime, printable } from './text.ts';
+import { count, cut, formatBytes, formatTime, printable } from './text.ts';
 
 /** Metadata with its dates as ISO strings. */
 export function metadataJson(metadata: SessionMetadata): MetadataJson {
@@ -11,14 +11,23 @@ export function metadataJson(metadata: SessionMetadata): MetadataJson {
   return { ...rest, created: created.toISOString(), lastAccessed: lastAccessed.toISOString() };
 }
 
-/** Table of sessions, last used first; a hint when there are none. */
-export function renderSessions(sessions: SessionMetadata[], palette: Palette): string {
+/** Room that the other columns of the table of sessions need beside the names. */
+const SESSIONS_REST = 80;
+const NAME_MIN = 20;
+
+/** Table of sessions, last used first, with names that fit into `columns`; a hint when there are none. */
+export function renderSessions(
+  sessions: SessionMetadata[],
+  palette: Palette,
+  columns = Number.POSITIVE_INFINITY,
+): string {
+  const room = Math.max(NAME_MIN, columns - SESSIONS_REST);
   if (sessions.length === 0)
     return `No sessions yet. ${palette.dim('Start one: reprise exec <session> <code>')}\n`;
   const rows = [...sessions]
     .sort((a, b) => b.lastAccessed.getTime() - a.lastAccessed.getTime() || (a.name < b.name ? -1 : 1))
     .map((session) => [
-      palette.bold(printable(session.name)),
+      palette.bold(cut(printable(session.name), room)),
       String(session.eventCount),
       String(session.checkpointCount),
       formatBytes(session.size),
@@ -77,7 +86,7 @@ export function renderSession({ state, metadata }: InspectReply, palette: Palett
     ['stored', `${formatBytes(metadata.size)}, ${count(metadata.checkpointCount, 'checkpoint')}`],
     ['status', `${state.status}, ${count(state.cells, 'cell')}`],
     ['heap', formatBytes(state.heapBytes)],
-    ['state', state.stateId],
+    ['state', state.stateId || palette.dim('known when the cell has ended')],
     ['kernel', state.kernel],
   ];
   const head = facts.map(([name, value]) => `${palette.dim(name.padEnd(10))}${value}\n`).join('');

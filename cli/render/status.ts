@@ -29,7 +29,8 @@ export function renderStatus(status: SystemStatus, palette: Palette): string {
   const lines = [['system', paint(phase)]];
   if (durability !== null && phase !== 'stopped') lines.push(['durability', durability]);
   if (nats !== null) {
-    const where = nats.pid === null ? 'not started by us' : `pid ${nats.pid}`;
+    const absent = problem === undefined ? 'not started by us' : 'does not answer';
+    const where = nats.pid === null ? absent : `pid ${nats.pid}`;
     lines.push(['nats', `${nats.url}  ${nats.version || 'version unknown'}  ${palette.dim(where)}`]);
   }
   if (storage.length > 0) lines.push(['storage', palette.dim(pids(storage))]);
@@ -43,10 +44,16 @@ export function renderStatus(status: SystemStatus, palette: Palette): string {
   return `${text}${palette.dim('Nothing runs. Start it with `reprise up`, or just use a session.')}\n`;
 }
 
-/** What `reprise up` did: the processes that are there now and were not before. */
+/** What `reprise up` did: the processes that are there now and were not before, and the other way round. */
 export function renderStarted(before: SystemStatus, after: SystemStatus, palette: Palette): string {
-  const known = new Set(processesOf(before).map(({ pid }) => pid));
-  const started = processesOf(after).filter(({ pid }) => !known.has(pid));
-  if (started.length === 0) return `already up: ${count(after.workers.length, 'worker')}\n`;
-  return started.map(({ name, pid }) => `started ${name} ${palette.dim(`(pid ${pid})`)}\n`).join('');
+  const beyond = (these: SystemStatus, those: SystemStatus) => {
+    const pids = new Set(processesOf(those).map(({ pid }) => pid));
+    return processesOf(these).filter(({ pid }) => !pids.has(pid));
+  };
+  const lines = [
+    ...beyond(before, after).map((process) => ['stopped', process] as const),
+    ...beyond(after, before).map((process) => ['started', process] as const),
+  ];
+  if (lines.length === 0) return `already up: ${count(after.workers.length, 'worker')}\n`;
+  return lines.map(([did, { name, pid }]) => `${did} ${name} ${palette.dim(`(pid ${pid})`)}\n`).join('');
 }

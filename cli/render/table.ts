@@ -1,5 +1,5 @@
 /** Tables without borders, aligned for wide characters too. Pure. */
-import Table from 'cli-table3';
+import stringWidth from 'string-width';
 import type { Palette } from './palette.ts';
 
 export interface Column {
@@ -7,21 +7,21 @@ export interface Column {
   right?: boolean;
 }
 
-const BARE = Object.fromEntries(
-  'top top-mid top-left top-right bottom bottom-mid bottom-left bottom-right left left-mid mid mid-mid right right-mid'
-    .split(' ')
-    .map((part) => [part, '']),
-);
+const PLAIN = /^[\x20-\x7e]*$/;
+
+/** Columns of a terminal that a text takes. */
+const widthOf = (text: string) => (PLAIN.test(text) ? text.length : stringWidth(text));
 
 /** Rows under a dim header line; columns are two spaces apart; ends with a newline. */
 export function renderTable(columns: Column[], rows: string[][], palette: Palette): string {
-  const table = new Table({
-    chars: { ...BARE, middle: '  ' },
-    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [], compact: true },
-    colAligns: columns.map((column) => (column.right ? 'right' : 'left')),
-  });
-  table.push(columns.map((column) => palette.dim(column.title)));
-  table.push(...rows);
-  const lines = table.toString().split('\n');
-  return `${lines.map((line) => line.trimEnd()).join('\n')}\n`;
+  const lines = [columns.map(({ title }) => palette.dim(title)), ...rows];
+  const measured = lines.map((cells) => cells.map((text) => ({ text, width: widthOf(text) })));
+  const widths = columns.map((_, at) =>
+    measured.reduce((most, cells) => Math.max(most, cells[at]!.width), 0),
+  );
+  const pad = ({ text, width }: { text: string; width: number }, at: number) => {
+    const space = ' '.repeat(widths[at]! - width);
+    return columns[at]!.right ? space + text : text + space;
+  };
+  return measured.map((cells) => `${cells.map(pad).join('  ').trimEnd()}\n`).join('');
 }

@@ -18,13 +18,29 @@ export function formatTime(time: string | Date): string {
   return /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/.test(iso) ? iso.slice(0, 19).replace('T', ' ') : iso;
 }
 
-/** Text without characters that would move the cursor, ring or recolour the terminal. Newlines and tabs stay. */
+/** Control and format characters, but for newlines, tabs, and what joins the parts of a letter or an emoji. */
+const UNSEEN = /(?![\n\t\u{e0020}-\u{e007f}]|\u200c|\u200d)[\p{Cc}\p{Cf}\u2028\u2029]/gu;
+
+/**
+ * Text without characters that would move the cursor, ring or recolour the terminal, or that would not be seen
+ * (direction marks, spaces without width), so that two names that differ look different. Newlines and tabs stay.
+ */
 export function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: making control characters visible is the point
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, (character) => {
-    const code = character.charCodeAt(0).toString(16).padStart(2, '0');
-    return `\\x${code}`;
+  return text.replace(UNSEEN, (character) => {
+    const code = character.codePointAt(0)!.toString(16);
+    return code.length > 2 ? `\\u${code}` : `\\x${code.padStart(2, '0')}`;
   });
+}
+
+/** A word that a POSIX shell reads as this text. */
+export function shellWord(text: string): string {
+  return /^[\w.:@/-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/** Text of at most `width` characters; the end of a longer one becomes `…`. */
+export function cut(text: string, width: number): string {
+  const characters = text.length > width ? [...text] : [];
+  return characters.length > width ? `${characters.slice(0, Math.max(0, width - 1)).join('')}…` : text;
 }
 
 /** The first line of a text, at most `width` characters, and how many lines were left out. */
@@ -33,9 +49,7 @@ export function firstLine(text: string, width: number): { line: string; more: nu
   const end = trimmed.indexOf('\n');
   const line = printable(end < 0 ? trimmed : trimmed.slice(0, end));
   const more = end < 0 ? 0 : trimmed.slice(end + 1).split('\n').length;
-  const characters = line.length > width ? [...line] : [];
-  const cut = characters.length > width ? `${characters.slice(0, Math.max(0, width - 1)).join('')}…` : line;
-  return { line: cut, more };
+  return { line: cut(line, width), more };
 }
 
 /** `1 event`, `2 events`. */

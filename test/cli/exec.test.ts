@@ -171,7 +171,7 @@ test('Ctrl-C interrupts the cell, waits for its answer, and leaves the session u
   await until(async () => (await shell.run(['log', 'struck', '--json'])).stdout.includes('llm_resp'));
   child.kill('SIGINT');
   const { code, stderr } = await outcome;
-  assert.equal(code, 1, stderr);
+  assert.equal(code, 130, stderr);
   assert.match(stderr, /interrupting/);
   assert.match(stderr, /interrupt/i);
   assert.equal((await shell.run(['exec', 'struck', '2 + 2'])).stdout, '4\n');

@@ -72,7 +72,9 @@ test('sizes and times read shortly', () => {
 
 test('control characters become visible, text does not change', () => {
   assert.equal(printable('a\u001b[2Jb\u0007\u009bc'), 'a\\x1b[2Jb\\x07\\x9bc');
-  assert.equal(printable('päivää\n\t日本 😀'), 'päivää\n\t日本 😀');
+  const letters = 'päivää\n\t日本 😀 👩\u200d🚀 می\u200cخواهم 🏴\u{e0067}\u{e0062}\u{e007f}';
+  assert.equal(printable(letters), letters);
+  assert.equal(printable('a\u202eb\u200bc\u2028\ufeff\u00ad'), 'a\\u202eb\\u200bc\\u2028\\ufeff\\xad');
 });
 
 test('a first line is cut at characters, never inside one', () => {
@@ -144,6 +146,21 @@ test('no sessions: a hint; several: the last used first', () => {
   assert.ok(!renderSessions([newer], plain).includes('\u001b'));
 });
 
+test('a long name is cut where the table would not fit the terminal, and nowhere else', () => {
+  const long = metadata('n'.repeat(300));
+  assert.match(renderSessions([long], plain), /n{300}/);
+  const lines = renderSessions([long], plain, 120).trimEnd().split('\n');
+  assert.match(lines[1]!, /^n{39}… /);
+  assert.ok(lines.every((line) => line.length <= 120));
+});
+
+test('a failure that may be retried names the id of its command, as a shell takes it', () => {
+  const error = new RepriseError('TIMEOUT', 'nothing');
+  assert.match(renderFailure(error, plain, "it's 7"), /^ {2}Id: {3}--id 'it'\\''s 7'$/m);
+  assert.doesNotMatch(renderFailure(new RepriseError('CLOSED', 'over'), plain, 'x'), /--id/);
+  assert.ok(!renderFailure(new RepriseError('NOT_FOUND', 'no \u001b[31m'), plain).includes('\u001b'));
+});
+
 test('metadata as JSON has ISO dates', () => {
   assert.equal(metadataJson(metadata('a')).created, '2026-01-02T03:04:05.678Z');
 });
@@ -191,8 +208,11 @@ test('every event is one line: seq, time, type, the first line of its content', 
     assert.ok(line.startsWith(String(event.seq ?? 0).padStart(6)));
     assert.deepEqual(JSON.parse(eventJson(event)), event);
   }
-  assert.equal(renderEvent(events[1]!, plain, 100), '     1  2026-01-02 03:04:05  input      [1] f( … +1\n');
-  assert.match(renderEvent(events[2]!, plain, 100), /stdout {5}printed/);
+  assert.equal(
+    renderEvent(events[1]!, plain, 100),
+    '     1  2026-01-02 03:04:05  input         [1] f( … +1\n',
+  );
+  assert.match(renderEvent(events[2]!, plain, 100), /stdout {8}printed/);
   assert.match(renderEvent(events[7]!, plain, 100), /✗ ApiError: down/);
 });
 

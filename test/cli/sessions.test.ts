@@ -139,6 +139,26 @@ test('interrupt stops a running cell; without one it says so', async () => {
   assert.equal((await shell.run(['exec', 'looping', '1 + 1'])).stdout, '2\n');
 });
 
+test('interrupt of a session in which nothing runs says so', async () => {
+  await exec('idle', '1');
+  assert.equal((await shell.run(['interrupt', 'idle'])).stdout, "no cell runs in 'idle'\n");
+});
+
+test('rm of a session whose cell runs ends the cell, and the session does not come back', async () => {
+  for (const [name, cell] of [
+    ['looping away', "await llm('x'); for (;;);"],
+    ['waiting away', "await llm('x'); await new Promise((done) => setTimeout(done, 3_600_000))"],
+  ] as const) {
+    const running = shell.run(['exec', name, cell]);
+    await until(async () => (await shell.run(['log', name, '--json'])).stdout.includes('llm_resp'));
+    assert.equal((await shell.run(['rm', name, '--yes'])).code, 0);
+    const { code, stderr } = await running;
+    assert.equal(code, 1);
+    assert.match(stderr, /InterruptedError/);
+    assert.equal((await shell.run(['show', name])).code, 4);
+  }
+});
+
 test('rm deletes for good, and a session of the same name starts anew', async () => {
   await exec('doomed', 'let x = 1');
   assert.equal((await shell.run(['rm', 'doomed'])).code, 2);

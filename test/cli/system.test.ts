@@ -80,6 +80,53 @@ test('Ctrl-C while the system starts ends what was started', async () => {
   await until(async () => (await shell.json(['status'])).phase === 'stopped');
 });
 
+test('up says which workers it stopped', async () => {
+  await shell.run(['up', '--workers', '2']);
+  assert.match(
+    (await shell.run(['up', '--workers', '1'])).stdout,
+    /^stopped worker worker-2-\w+ \(pid \d+\)\n$/,
+  );
+});
+
+test('an exec whose system is stopped says so, with the id to ask again with', async () => {
+  await shell.run(['up', '--workers', '1']);
+  const waiting = shell.run([
+    'exec',
+    'left',
+    'await new Promise((done) => setTimeout(done, 3_600_000))',
+    '--id',
+    'my id',
+  ]);
+  await until(async () => (await shell.run(['log', 'left', '--json'])).stdout.includes('effect_req'));
+  await shell.run(['down']);
+  const { code, stderr } = await waiting;
+  assert.equal(code, 5);
+  assert.match(stderr, /the system was stopped before the answer came/);
+  assert.match(stderr, /^ {2}Id: +--id 'my id'$/m);
+  assert.equal((await shell.json(['interrupt', 'left'])).session, 'left');
+});
+
+test('a system that uses another server is told apart from one that is gone', async () => {
+  await shell.run(['up', '--workers', '1']);
+  const env = { REPRISE_NATS_URL: 'nats://127.0.0.1:9' };
+  for (const command of [['exec', 's', '1'], ['ls'], ['up']]) {
+    const failure = await shell.json(command, 2, { env });
+    assert.match(failure.error, /uses a nats-server of its own, not nats:\/\/127\.0\.0\.1:9/);
+    assert.match(failure.hint, /reprise down/);
+  }
+  const status = await shell.json(['status'], 0, { env });
+  assert.deepEqual([status.phase, status.problem], ['ready', undefined]);
+  assert.notEqual(status.nats.url, env.REPRISE_NATS_URL);
+});
+
+test('a supervisor that is frozen is woken to be asked', async () => {
+  const { supervisor } = await shell.json(['up', '--workers', '1']);
+  process.kill(supervisor.pid, 'SIGSTOP');
+  assert.equal((await shell.json(['up', '--workers', '2'])).workers.length, 2);
+  process.kill(supervisor.pid, 'SIGSTOP');
+  assert.equal((await shell.json(['down'])).stopped.length, 6);
+});
+
 test('a server that does not answer exits with 5, safe to retry', async () => {
   const env = { REPRISE_NATS_URL: 'nats://127.0.0.1:9' };
   const failure = await shell.json(['exec', 'far', '1'], 5, { env });

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { ROOT, Shell } from './shell.ts';
+
+const noFull = existsSync('/dev/full') ? false : 'there is no /dev/full';
 
 let shell: Shell;
 before(async () => {
@@ -51,7 +54,11 @@ test('usage errors exit with 2, say what is wrong on stderr, and write nothing',
     [['show', ''], /session name is empty/],
     [['log', 's', '--from', '-1'], /whole number/],
     [['log', 's', '--from', '3', '--to', '2'], /comes after/],
-    [['up', '--workers', '0'], /whole number from 1/],
+    [['log', 's', '--to', '1.5'], /--to: '1.5' is not a whole number/],
+    [['up', '--workers', '0'], /--workers: '0' is not a whole number from 1/],
+    [['exec', '-dash', '1'], /goes after --/],
+    [['exec', 's', '-f', ROOT], /is a folder, not a file/],
+    [['exec', 's', '-f', '/dev/zero'], /too large for a cell, which has 4 MiB/],
     [['rm', 's'], /add --yes/],
     [['repl', 'a', 'b'], /too many arguments/],
   ];
@@ -89,13 +96,32 @@ test('--json after -- is a name, not an option', async () => {
   assert.match(stderr, /add --yes/);
 });
 
+test('a usage error names the help of its command', async () => {
+  assert.match((await shell.run(['exec'])).stderr, /`reprise exec --help`/);
+  assert.match((await shell.run(['dance'])).stderr, /`reprise --help`/);
+});
+
+test('standard input that is too large for a cell is refused as such', async () => {
+  const { code, stderr } = await shell.run(['exec', 's'], { stdin: 'x'.repeat(5_000_000) });
+  assert.equal(code, 2);
+  assert.match(stderr, /standard input is too large for a cell/);
+});
+
+test('output that cannot be written is an error without a stack', { skip: noFull }, async () => {
+  const { code, stderr } = await shell.script('reprise status > /dev/full');
+  assert.equal(code, 5);
+  assert.match(stderr, /^error: the output cannot be written: ENOSPC.*\n$/);
+});
+
 test('a file that is not there exits with 4, one that is no text with 2', async () => {
   const missing = await shell.run(['exec', 's', '-f', '/nowhere/at/all.js']);
   assert.equal(missing.code, 4);
   assert.match(missing.stderr, /does not exist/);
-  const { code, stderr } = await shell.run(['exec', 's', '-f', process.execPath]);
+  const binary = path.join(shell.home, 'binary');
+  await writeFile(binary, Buffer.from([0x7f, 0x45, 0x4c, 0x46, 0xff, 0xfe]));
+  const { code, stderr } = await shell.run(['exec', 's', '-f', binary]);
   assert.equal(code, 2);
-  assert.match(stderr, /exceeds|not UTF-8/);
+  assert.match(stderr, /not UTF-8/);
 });
 
 test('status and doctor of an empty folder start nothing and exit with 0', async () => {
@@ -111,6 +137,30 @@ test('status and doctor of an empty folder start nothing and exit with 0', async
   assert.equal((await shell.json(['status'])).phase, 'stopped');
 });
 
+test('doctor tells of servers on PATH that cannot be used', async () => {
+  const folder = path.join(shell.home, 'old');
+  await mkdir(folder);
+  await writeFile(path.join(folder, 'nats-server'), '#!/bin/sh\necho nats-server: v2.8.4\n');
+  await chmod(path.join(folder, 'nats-server'), 0o755);
+  const { stdout } = await shell.run(['doctor'], { env: { PATH: `${folder}:${process.env.PATH}` } });
+  assert.match(stdout, /^• passed over +\S+old\/nats-server is version 2\.8\.4, older than 2\.9\.0$/m);
+});
+
+test('a record that is damaged counts as none', async () => {
+  const run = path.join(shell.home, 'run');
+  await mkdir(run, { recursive: true });
+  for (const text of [
+    '',
+    'null',
+    '{"version":1,"children":[],"supervisor":{}}',
+    '{"version":1,"children":[]}',
+  ]) {
+    await writeFile(path.join(run, 'state.json'), text);
+    assert.equal((await shell.json(['status'])).phase, 'stopped');
+  }
+  assert.deepEqual(await shell.json(['down']), { stopped: [] });
+});
+
 test('down says so when nothing runs', async () => {
   assert.deepEqual(await shell.run(['down']), { code: 0, stdout: 'nothing was running\n', stderr: '' });
   assert.deepEqual(await shell.json(['down']), { stopped: [] });
@@ -120,7 +170,7 @@ test('doctor exits with 5 when the data folder cannot be written', async () => {
   for (const file of [path.join(ROOT, 'package.json'), path.join(ROOT, 'package.json', 'below')]) {
     const { code, stdout } = await shell.run(['doctor'], { env: { REPRISE_HOME: file } });
     assert.equal(code, 5);
-    assert.match(stdout, /✗ home .*cannot write/);
+    assert.match(stdout, /✗ home .*cannot write in .*: it is a file, or lies below one/);
     assert.match(stdout, /REPRISE_HOME/);
     assert.match(stdout, /\n1 problem\.\n$/);
   }

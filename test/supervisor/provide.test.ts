@@ -42,7 +42,40 @@ describe('provisioning of nats-server', () => {
     const good = await program(path.join(dir, 'good'), 'nats-server: v2.11.0');
     const found = await provide({ env: { PATH: [old, broken, good].join(':') } });
     const binary = path.join(good, 'nats-server');
-    assert.deepEqual(found, { binary, version: '2.11.0', source: 'path', tried: [] });
+    assert.deepEqual([found.binary, found.version, found.source], [binary, '2.11.0', 'path']);
+  });
+
+  it('remembers every server that it passed over, and why', async () => {
+    const old = await program(path.join(dir, 'old'), 'nats-server: v2.8.4');
+    const broken = await program(path.join(dir, 'broken'), 'Segmentation fault');
+    const plain = await program(path.join(dir, 'plain'), 'nats-server: v2.11.0');
+    await chmod(path.join(plain, 'nats-server'), 0o644);
+    const cacheDir = path.join(dir, 'damaged');
+    await program(path.join(cacheDir, 'nats-server', '2.12.0'), 'Bus error');
+    await program(path.join(cacheDir, 'nats-server', '2.10.27'), 'nats-server: v2.10.27');
+    const found = await provide({ env: { PATH: [old, broken, plain].join(':') }, cacheDir });
+    assert.equal(found.source, 'cache');
+    assert.deepEqual(
+      found.tried.map(({ source }) => source),
+      ['path', 'path', 'path', 'cache'],
+    );
+    const [tooOld, doesNotRun, notExecutable, damaged] = found.tried.map(({ result }) => result);
+    assert.match(tooOld!, /2\.8\.4, older/);
+    assert.match(doesNotRun!, /broken\/nats-server does not run: Segmentation fault/);
+    assert.match(notExecutable!, /plain\/nats-server is not executable/);
+    assert.match(damaged!, /2\.12\.0\/nats-server does not run: Bus error/);
+  });
+
+  it('says once that there is no apt', async () => {
+    const without: typeof execProgram = (file, args, options) =>
+      file === 'apt-get'
+        ? Promise.resolve({ code: -1, stdout: '', stderr: 'spawn apt-get ENOENT' })
+        : execProgram(file, args, options);
+    await assert.rejects(provide({ cacheDir: path.join(dir, 'no apt'), exec: without }), (error) => {
+      assert.ok(hasCode(error, 'UNAVAILABLE'));
+      assert.equal(error.message.match(/apt: /g)!.length, 1);
+      return true;
+    });
   });
 
   it('takes the newest server of the cache that runs, and says why not one on PATH', async () => {

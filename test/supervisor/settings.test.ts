@@ -1,5 +1,6 @@
 /** The pure parts: versions, server configuration, apt sources, homes, back-off, environments. */
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -8,7 +9,7 @@ import fc from 'fast-check';
 import { backoffMs } from '../../actors/supervisor/child-machine.ts';
 import { provideCredentials } from '../../actors/supervisor/credentials.ts';
 import { runDoctor } from '../../actors/supervisor/doctor.ts';
-import { findHome, homeAt } from '../../actors/supervisor/home.ts';
+import { ensureHome, findHome, homeAt } from '../../actors/supervisor/home.ts';
 import { findMirror, osRelease } from '../../actors/supervisor/nats-server/apt-sources.ts';
 import { type ServerSettings, serverConfig } from '../../actors/supervisor/nats-server/config.ts';
 import { execProgram } from '../../actors/supervisor/nats-server/exec.ts';
@@ -31,6 +32,8 @@ const settings: ServerSettings = {
   },
   durability: 'process',
 };
+
+const noProc = existsSync('/proc/self') ? false : 'there is no /proc';
 
 describe('versions of nats-server', () => {
   it('are read from what the server prints', () => {
@@ -116,9 +119,19 @@ describe('homes and environments', () => {
     assert.equal(root({ HOME: '/h', XDG_DATA_HOME: '/d' }, 'linux'), '/d/reprise');
     assert.equal(root({ HOME: '/h' }, 'darwin'), '/h/Library/Application Support/reprise');
     assert.equal(root({ HOME: '/h', REPRISE_HOME: '/r' }, 'linux'), '/r');
+    assert.equal(findHome({}, 'linux', () => '/known').root, '/known/.local/share/reprise');
+    const nobody = () => {
+      throw new Error('no entry for this user');
+    };
     assert.throws(
-      () => root({}, 'linux'),
+      () => findHome({}, 'linux', nobody),
       (error) => hasCode(error, 'BAD_REQUEST'),
+    );
+  });
+  it('cannot be made where the system takes no folders, and that is said at once', { skip: noProc }, () => {
+    assert.throws(
+      () => ensureHome(homeAt('/proc/nowhere/at/all')),
+      (error) => hasCode(error, 'UNAVAILABLE') && !error.retryable && /cannot write in/.test(error.message),
     );
   });
   it('let nothing pass that looks like a secret', () => {

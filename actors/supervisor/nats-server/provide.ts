@@ -40,6 +40,9 @@ export interface ProvideOptions {
   download?: boolean;
 }
 
+/** A server says its version in 20 ms; one that hangs must not hold up everything for long. */
+const VERSION_MS = 5_000;
+
 const INSTALL = [
   'Debian, Ubuntu:  sudo apt-get install nats-server',
   'macOS:           brew install nats-server',
@@ -66,23 +69,24 @@ export async function provideNatsServer(options: ProvideOptions): Promise<Provid
     try {
       const found = await find();
       if (found) return { ...found, source, tried };
-      tried.push({ source, result: 'not found' });
+      if (!tried.some((other) => other.source === source)) tried.push({ source, result: 'not found' });
     } catch (error) {
       tried.push({ source, result: RepriseError.from(error).message });
     }
     return null;
   };
+  const note = (source: NatsSource) => (result: string) => void tried.push({ source, result });
 
   const present =
-    (await attempt('path', () => onPath(options.env, program, platform, tools.exec))) ??
-    (await attempt('cache', () => inCache(cache, program, tools.exec)));
+    (await attempt('path', () => onPath(options.env, program, platform, tools.exec, note('path')))) ??
+    (await attempt('cache', () => inCache(cache, program, tools.exec, note('cache'))));
   if (present) return present;
   if (options.download === false) throw unavailable(tried);
 
   // One process downloads; others wait for it and find its result in the cache.
   const lock = await lockWithin(options.cacheDir, 'download', 180_000);
   try {
-    const meanwhile = await inCache(cache, program, tools.exec).catch(() => null);
+    const meanwhile = await inCache(cache, program, tools.exec, () => {});
     if (meanwhile) return { ...meanwhile, source: 'cache', tried };
     const fetched =
       (await attempt('release', async () => {
@@ -109,31 +113,39 @@ async function onPath(
   program: string,
   platform: string,
   exec: Exec,
+  note: (problem: string) => void,
 ): Promise<Found | null> {
   const search = (env.PATH ?? env.Path ?? '').split(platform === 'win32' ? ';' : ':');
-  let old: unknown;
-  for (const folder of search.filter((name) => path.isAbsolute(name))) {
+  for (const folder of new Set(search.filter((name) => path.isAbsolute(name)))) {
     const file = path.join(folder, program);
-    if (!(await isExecutable(file))) continue;
+    if (!(await may(file, constants.F_OK))) continue;
     try {
-      return { binary: file, version: await versionOf(file, exec) };
+      if (await may(file, constants.X_OK)) return { binary: file, version: await versionOf(file, exec) };
+      note(`${file} is not executable`);
     } catch (error) {
-      old = error;
+      note(RepriseError.from(error).message);
     }
   }
-  if (old) throw old;
   return null;
 }
 
 /** The newest server in the cache that runs. */
-async function inCache(cache: string, program: string, exec: Exec): Promise<Found | null> {
+async function inCache(
+  cache: string,
+  program: string,
+  exec: Exec,
+  note: (problem: string) => void,
+): Promise<Found | null> {
   const versions = (await readdir(cache).catch(() => []))
     .filter((name) => parseVersion(name)?.text === name)
     .sort((a, b) => (isAtLeast(a, b) ? -1 : 1));
   for (const name of versions) {
     const binary = path.join(cache, name, program);
-    const version = await versionOf(binary, exec).catch(() => null);
-    if (version) return { binary, version };
+    try {
+      return { binary, version: await versionOf(binary, exec) };
+    } catch (error) {
+      note(RepriseError.from(error).message);
+    }
   }
   return null;
 }
@@ -148,6 +160,10 @@ async function fromApt(
   let suites: (() => Promise<Found>)[] = [];
   try {
     const plan = await planApt();
+    for (const tool of ['apt-get', 'dpkg-deb']) {
+      const { code, stderr } = await exec(tool, ['--version'], { timeoutMs: VERSION_MS });
+      if (code === -1) throw new RepriseError('UNAVAILABLE', `${tool} cannot be run: ${stderr}`);
+    }
     suites = plan.suites.map((suite) => async () => {
       log(`downloading nats-server (package of ${suite})`);
       // Not in the cache: apt's configuration cannot name every path (quotes, say).
@@ -197,7 +213,7 @@ async function install(
 }
 
 async function versionOf(binary: string, exec: Exec): Promise<string> {
-  const { code, stdout, stderr } = await exec(binary, ['--version'], { timeoutMs: 10_000 });
+  const { code, stdout, stderr } = await exec(binary, ['--version'], { timeoutMs: VERSION_MS });
   const version = parseVersion(stdout)?.text;
   if (code !== 0 || !version) {
     const said = (stderr || stdout).trim().split('\n')[0] || `exit code ${code}`;
@@ -209,8 +225,8 @@ async function versionOf(binary: string, exec: Exec): Promise<string> {
   return version;
 }
 
-async function isExecutable(file: string): Promise<boolean> {
-  return access(file, constants.X_OK).then(
+async function may(file: string, mode: number): Promise<boolean> {
+  return access(file, mode).then(
     () => true,
     () => false,
   );
@@ -218,7 +234,7 @@ async function isExecutable(file: string): Promise<boolean> {
 
 function unavailable(tried: Attempt[]): RepriseError {
   const lines = tried.map(({ source, result }) => `  ${source}: ${result}`).join('\n');
-  return new RepriseError('UNAVAILABLE', `no nats-server to be had. Tried:\n${lines}`, {
+  return new RepriseError('UNAVAILABLE', `there is no nats-server to run. Tried:\n${lines}`, {
     hint: `install one:\n${INSTALL.map((line) => `  ${line}`).join('\n')}`,
   });
 }
