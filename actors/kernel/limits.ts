@@ -30,7 +30,7 @@ export const DEFAULT_LIMITS: KernelLimits = {
 export const THREAD_STACK_MB = 128;
 
 /** Space for young objects of a kernel thread, MB: it makes few, and what it is given it keeps. */
-export const THREAD_YOUNG_MB = 6;
+export const THREAD_YOUNG_MB = 16;
 
 /** Wall-clock budget of a turn that names none, ms. */
 export const DEFAULT_TIMEOUT_MS = 30_000;
