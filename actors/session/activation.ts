@@ -117,10 +117,16 @@ export async function replaySession(
     }
   }
   const events = tail.flatMap((stored) => stored.commit.events);
-  const result = await replayEvents(replayKernel(kernel, key), fold, events, { states: false });
+  const stacks = wroteAll(kernel.version, tail);
+  const result = await replayEvents(replayKernel(kernel, key), fold, events, { states: false, stacks });
   // Replay folds events; the place in the log comes from the stored commits.
   const placed = tail.reduce(applyCommit, fold);
   return { ...result, fold: result.divergence ? result.fold : placed };
+}
+
+/** Whether this version of the kernel has written all of the commits. */
+export function wroteAll(kernelVersion: string, commits: readonly StoredCommit[]): boolean {
+  return commits.every(({ commit }) => commit.kernel === kernelVersion);
 }
 
 /** A divergence as an error, with both sides. */

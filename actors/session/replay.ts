@@ -23,6 +23,11 @@ export interface ReplayKernel {
 export interface ReplayOptions {
   /** Compare the stateId of every checkpoint (verification); an activation trusts the log's hash chain. */
   states: boolean;
+  /**
+   * The log was written by this version of the kernel, so stacks must be the same to the column. Another version
+   * may know better where an error came from; all else must still come out the same.
+   */
+  stacks: boolean;
 }
 
 export interface ReplayResult {
@@ -66,7 +71,7 @@ export async function replayEvents(
     const event = events[index]!;
     if (isDerived(event)) {
       if (!skipDerived) {
-        const difference = compareEvents(event, expected.shift());
+        const difference = compareEvents(event, expected.shift(), options);
         if (difference) return result(difference);
       }
       state = applyEvent(state, event);

@@ -151,10 +151,14 @@ const NOT_COMPARED = new Set(['timestamp', 'durationMs', 'seq']);
 
 /**
  * Compares what re-execution derived with what the log says. Fields that the log's event lacks (it was written
- * by an older version, or imported) are not compared.
+ * by an older version, or imported) are not compared, and stacks only when `stacks` says so.
  * @returns null when they agree, else the first difference.
  */
-export function compareEvents(logged: SessionEvent, derived: SessionEvent | undefined): Divergence | null {
+export function compareEvents(
+  logged: SessionEvent,
+  derived: SessionEvent | undefined,
+  { stacks } = { stacks: true },
+): Divergence | null {
   const seq = logged.type === 'session' ? 0 : logged.seq;
   if (derived === undefined) {
     return { seq, kind: 'extra', expected: describe(logged), actual: 'nothing' };
@@ -165,7 +169,7 @@ export function compareEvents(logged: SessionEvent, derived: SessionEvent | unde
   const a = logged as Record<string, unknown>;
   const b = derived as Record<string, unknown>;
   for (const key of Object.keys(a)) {
-    if (NOT_COMPARED.has(key) || a[key] === undefined) continue;
+    if (NOT_COMPARED.has(key) || a[key] === undefined || (key === 'stack' && !stacks)) continue;
     if (!same(a[key], b[key])) return difference;
   }
   return null;

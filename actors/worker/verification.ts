@@ -2,7 +2,7 @@
 import { hasCode, RepriseError } from '../../bus/errors.ts';
 import type { ReplayReply } from '../../bus/protocol.ts';
 import type { KernelHost } from '../kernel/port.ts';
-import { loadSession, NO_KERNEL, replayKernel } from '../session/activation.ts';
+import { loadSession, NO_KERNEL, replayKernel, wroteAll } from '../session/activation.ts';
 import { emptyFold } from '../session/fold.ts';
 import type { Log, SessionStore } from '../session/ports.ts';
 import { replayEvents } from '../session/replay.ts';
@@ -31,8 +31,11 @@ export async function verifySession(name: string, ports: VerificationPorts): Pro
     if (tail.length === 0) throw notFound(name);
     const events = tail.flatMap((stored) => stored.commit.events);
     // Images of another kernel version differ by design; its events must still come out the same.
-    const states = tail.every((stored) => stored.commit.kernel === kernel.version);
-    const result = await replayEvents(replayKernel(kernel, key), emptyFold(name), events, { states });
+    const same = wroteAll(kernel.version, tail);
+    const result = await replayEvents(replayKernel(kernel, key), emptyFold(name), events, {
+      states: same,
+      stacks: same,
+    });
     const { checkpoints } = result;
     if (!result.divergence) return reply({ verified: true, events: events.length, checkpoints });
     return reply({ verified: false, events: events.length, checkpoints, divergence: result.divergence });

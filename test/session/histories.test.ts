@@ -33,7 +33,10 @@ describe('golden histories', () => {
       const [first] = events;
       // Heap bytes are comparable within one kernel version only.
       const states = first?.type === 'session' && first.kernel === kernel.version;
-      const result = await replayEvents(replayKernel(kernel, file), emptyFold('golden'), events, { states });
+      const result = await replayEvents(replayKernel(kernel, file), emptyFold('golden'), events, {
+        states,
+        stacks: states,
+      });
       assert.deepEqual([result.divergence, result.leftover], [null, []]);
       assert.equal(result.fold.seq, events.length - 1);
     });
@@ -44,6 +47,7 @@ describe('golden histories', () => {
       const changed = events.with(index, { ...events[index]!, value: 'something else' } as SessionEvent);
       const result = await replayEvents(replayKernel(kernel, `${file}?`), emptyFold('golden'), changed, {
         states: false,
+        stacks: false,
       });
       assert.deepEqual([result.divergence?.seq, result.divergence?.kind], [index, 'output']);
     });

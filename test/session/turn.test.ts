@@ -166,6 +166,17 @@ describe('comparing a derived event with the log', () => {
     );
   });
 
+  it('compares stacks with those of the same kernel version only', () => {
+    const thrown = (stack: string, message = 'm') =>
+      ({ type: 'error', seq: 2, name: 'E', message, stack, timestamp: at(1) }) as SessionEvent;
+    assert.equal(compareEvents(thrown('at 1:1'), thrown('at 1:6'))?.kind, 'output');
+    assert.equal(compareEvents(thrown('at 1:1'), thrown('at 1:6'), { stacks: false }), null);
+    assert.equal(
+      compareEvents(thrown('at 1:1'), thrown('at 1:6', 'other'), { stacks: false })?.kind,
+      'output',
+    );
+  });
+
   it('tells both sides of a difference', () => {
     const difference = compareEvents(result(2, 'x'), result(2, 'y'));
     assert.equal(difference?.seq, 2);

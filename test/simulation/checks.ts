@@ -110,7 +110,7 @@ async function countsOf(
       return turn;
     },
   };
-  await replayEvents(recording, emptyFold(session), events, { states: true });
+  await replayEvents(recording, emptyFold(session), events, { states: true, stacks: true });
   return counts;
 }
 
