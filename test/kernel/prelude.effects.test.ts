@@ -48,6 +48,17 @@ describe('llm', () => {
     assert.equal(guest.answer(2, { value: 'second' }).result?.text, "[ 'third', 'first', 'second' ]");
   });
 
+  it('takes options beside a prompt, and can be mapped over prompts', () => {
+    const asked = guest.run('await llm("q", { model: "m", temperature: 0 })');
+    assert.deepEqual(asked.requests[0]?.payload, { model: 'm', temperature: 0, prompt: 'q' });
+    guest.answer(1, { value: 'a' });
+    const mapped = guest.run('await Promise.all(["x", "y"].map(llm))');
+    assert.deepEqual(
+      mapped.requests.map(({ payload }) => payload),
+      [{ prompt: 'x' }, { prompt: 'y' }],
+    );
+  });
+
   it('refuses wrong requests and says where they are wrong', () => {
     const message = (code: string) => {
       const { error, requests } = guest.run(`await llm(${code})`);
@@ -69,6 +80,9 @@ describe('llm', () => {
       message('{ prompt: "x", tools: [{ run: () => 1 }] }')!,
       /request\.tools\[0\]\.run is a function/,
     );
+    assert.match(message('"x", "m"')!, /options must be an object, not string/);
+    assert.match(message('"x", { prompt: "y" }')!, /cannot hold another prompt/);
+    assert.match(message('{ prompt: "x" }, { model: "m" }')!, /options go into the request/);
     assert.match(message('{ prompt: "x", n: 1n }')!, /request\.n is a bigint/);
     assert.match(message('{ prompt: "x", n: NaN }')!, /request\.n is NaN/);
     assert.match(message('{ prompt: "x", when: new Date() }')!, /request\.when is an instance of a class/);

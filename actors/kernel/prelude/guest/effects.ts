@@ -82,8 +82,23 @@ export function abandonEffects(cell: number | undefined, quietly?: number): void
 
 // ── llm ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-function requestOf(input: unknown): unknown {
-  if (typeof input === 'string') return bare({ prompt: input });
+/** `options` go with a prompt. A number there is the index of an array's `map`. */
+function requestOf(input: unknown, options: unknown): unknown {
+  if (typeof input === 'string') {
+    if (options === undefined || typeof options === 'number') return bare({ prompt: input });
+    const more = jsonOf(options, 'llm: options') as { prompt?: unknown; messages?: unknown } | null;
+    if (typeof more !== 'object' || more === null || 'length' in more) {
+      throw new IntrinsicTypeError(`llm: options must be an object, not ${kindOf(options)}`);
+    }
+    if (more.prompt !== undefined || more.messages !== undefined) {
+      throw new IntrinsicTypeError('llm: options cannot hold another prompt or messages');
+    }
+    put(more, 'prompt', input);
+    return more;
+  }
+  if (options !== undefined && typeof options !== 'number') {
+    throw new IntrinsicTypeError('llm: options go into the request: llm({prompt | messages, model, …})');
+  }
   const request = jsonOf(input, 'llm: request') as { prompt?: unknown; messages?: unknown } | null;
   if (typeof request !== 'object' || request === null || 'length' in request) {
     throw new IntrinsicTypeError('llm: pass a prompt, {prompt: string} or {messages: [{role, content}]}');
@@ -134,9 +149,9 @@ function errorOf(refusal: Refusal): Error {
 const REQUEST_CHARS_MAX = 600_000;
 
 /** Asks a model; resolves to its text. */
-function llm(input: unknown): Promise<unknown> {
+function llm(input: unknown, options?: unknown): Promise<unknown> {
   return new IntrinsicPromise((resolve, reject) => {
-    const payload = requestOf(input);
+    const payload = requestOf(input, options);
     const { length } = jsonText(payload);
     if (length > REQUEST_CHARS_MAX) {
       throw new IntrinsicTypeError(`llm: the request has ${length} characters; at most ${REQUEST_CHARS_MAX}`);
