@@ -174,7 +174,7 @@ class Call {
   }
 
   #hear(message: BusMessage): void {
-    const accepted = asAccepted(message.data);
+    const accepted = parseAccepted(message.data);
     if (accepted === null) {
       this.#settle();
       this.#resolve(message.data);
@@ -278,7 +278,7 @@ const ACCEPTED_BYTES_MAX = 512;
 const ACCEPTED = Buffer.from('accepted');
 
 /** The message as an `Accepted`, or null. Final answers are not decoded here: that is the caller's work. */
-function asAccepted(data: Uint8Array): Accepted | null {
+export function parseAccepted(data: Uint8Array): Accepted | null {
   if (data.byteLength > ACCEPTED_BYTES_MAX) return null;
   if (!Buffer.from(data.buffer, data.byteOffset, data.byteLength).includes(ACCEPTED)) return null;
   try {

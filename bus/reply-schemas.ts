@@ -111,6 +111,8 @@ export const inspectReplySchema = shaped<InspectReply>({
 });
 
 export const completeReplySchema = shaped<CompleteReply>({ completions: v.array(text), from: natural });
+/** Of an activation without a request: that it was done is all. */
+export const activateReplySchema = shaped<object>({});
 export const simpleReplySchema = shaped<SimpleReply>({ seq: number });
 
 const divergence = shaped<Divergence>({

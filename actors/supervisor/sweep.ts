@@ -2,14 +2,18 @@
  * Finds sessions with unfinished work and no owner, and has a worker take them on: after a crash their cells go on
  * and their timers fire without anybody asking for the session.
  */
-import { decode, encode } from '../../bus/codec.ts';
+import { encode } from '../../bus/codec.ts';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
+import { parseAccepted } from '../../bus/long-call.ts';
 import type { Bus } from '../../bus/port.ts';
-import type { ActivateRequest, InspectRequest, ListReply, ListRequest, Reply } from '../../bus/protocol.ts';
+import type { ActivateRequest, InspectRequest, ListRequest } from '../../bus/protocol.ts';
+import { activateReplySchema, listReplySchema, parseReply } from '../../bus/reply-schemas.ts';
 import { type Subjects, sessionToken } from '../../bus/subjects.ts';
 
 const TIMEOUT_MS = 1_000;
 const PAGE = 500;
+/** A session that no worker can take on (its log diverges, say) is left alone for this long. */
+const REFUSED_MS = 300_000;
 
 export interface SweepOptions {
   bus: Bus;
@@ -22,12 +26,8 @@ export interface SweepOptions {
 /** A sweeper remembers which owners did not answer the last time. */
 export function makeSweep({ bus, subjects, now, log }: SweepOptions): () => Promise<number> {
   let silent = new Set<string>();
-
-  async function ask<T>(subject: string, request: unknown): Promise<T> {
-    const reply = decode(await bus.request(subject, encode(request), { timeoutMs: TIMEOUT_MS })) as Reply<T>;
-    if (!reply.ok) throw RepriseError.fromWire(reply);
-    return reply;
-  }
+  /** Sessions that were refused, and until when. */
+  const refused = new Map<string, number>();
 
   /** Whether nobody owns the session: nobody is subscribed, or its owner was silent twice in a row. */
   async function isAbandoned(session: string, nowSilent: Set<string>): Promise<boolean> {
@@ -51,16 +51,22 @@ export function makeSweep({ bus, subjects, now, log }: SweepOptions): () => Prom
     let after: string | undefined;
     do {
       const list: ListRequest = { unfinishedAt: now(), limit: PAGE, after };
-      const page = await ask<ListReply>(subjects.store('list'), list);
+      const answer = await bus.request(subjects.store('list'), encode(list), { timeoutMs: TIMEOUT_MS });
+      const page = parseReply(listReplySchema, answer);
       for (const { name } of page.sessions) {
+        if ((refused.get(name) ?? 0) > now()) continue;
+        refused.delete(name);
         if (!(await isAbandoned(name, nowSilent))) continue;
         const request: ActivateRequest = { session: name };
         try {
-          await ask(subjects.activate, request);
+          const answer = await bus.request(subjects.activate, encode(request), { timeoutMs: TIMEOUT_MS });
+          if (!parseAccepted(answer)) parseReply(activateReplySchema, answer);
           handed += 1;
-        } catch (error) {
-          // The next round tries again.
-          log(`cannot activate session ${name}: ${RepriseError.from(error).message}`);
+        } catch (thrown) {
+          const error = RepriseError.from(thrown);
+          // Of what may pass, the next round tries again.
+          if (!error.retryable) refused.set(name, now() + REFUSED_MS);
+          log(`cannot activate session ${name}: ${error.message}`);
         }
       }
       after = page.next ?? undefined;

@@ -47,7 +47,16 @@ if (storage) {
     const sessions = existsSync(file('unfinished.json'))
       ? JSON.parse(readFileSync(file('unfinished.json'), 'utf8'))
       : [];
-    return { ok: true, sessions: sessions.map((name) => ({ name })), next: null };
+    const metadata = (name) => ({
+      id: name,
+      name,
+      created: new Date(0),
+      lastAccessed: new Date(0),
+      eventCount: 2,
+      checkpointCount: 0,
+      size: 100,
+    });
+    return { ok: true, sessions: sessions.map(metadata), next: null };
   });
 }
 if (role === 'worker') {
