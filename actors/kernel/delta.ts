@@ -8,6 +8,7 @@ import { PAGE, type Pages } from './pages.ts';
 import { ownBytes, Scratch } from './scratch.ts';
 
 const LINE_WORDS = 16;
+const LINE_BYTES = LINE_WORDS * 4;
 const PAGE_WORDS = PAGE / 4;
 const BITMAP_WORDS = PAGE_WORDS / LINE_WORDS / 32;
 /** What a page may take beyond its own size. */
@@ -70,6 +71,27 @@ export function decodeDelta(indices: number[], delta: Uint8Array, pristine: Pris
     }
   }
   return next === from.length ? { indices, bytes } : null;
+}
+
+/** The part of each page, by its number. @returns null when `delta` is not one of these pages */
+export function deltaByPage(indices: readonly number[], delta: Uint8Array): Map<number, Uint8Array> | null {
+  const parts = new Map<number, Uint8Array>();
+  let next = 0;
+  for (const index of indices) {
+    const begin = next;
+    next += BITMAP_BYTES;
+    if (next > delta.length) return null;
+    for (const byte of delta.subarray(begin, next)) next += LINE_BYTES * bitsOf(byte);
+    if (next > delta.length) return null;
+    parts.set(index, delta.subarray(begin, next));
+  }
+  return next === delta.length ? parts : null;
+}
+
+function bitsOf(byte: number): number {
+  let count = 0;
+  for (let left = byte; left !== 0; left &= left - 1) count++;
+  return count;
 }
 
 function words(bytes: Uint8Array): Int32Array {

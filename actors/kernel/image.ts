@@ -78,23 +78,31 @@ export function packImage(
  * @throws RepriseError CORRUPT when it does not, BAD_REQUEST when another kernel made it.
  */
 export function unpackImage(image: Uint8Array, kernel: string, pristine: Pristine): Unpacked {
-  const { header, body } = readHeader(image);
+  const { header, indices, delta } = readContent(image);
   if (header.kernel !== kernel) {
     throw new RepriseError('BAD_REQUEST', `the image is of kernel ${header.kernel}, this is ${kernel}`, {
       hint: 'rebuild the session from its log',
     });
   }
-  let index = 0;
-  const indices = header.pages.map((step) => {
-    index += step;
-    return index;
-  });
-  const delta = inflate(body, indices.length * (PAGE + BITMAP_BYTES));
   const stateId = hashContent(kernel, indices, delta, header.state);
   if (stateId !== header.stateId) throw corrupt('its content does not match its stateId');
   const pages = decodeDelta(indices, delta, pristine);
   if (pages === null) throw corrupt('it has not the pages that it says');
   return { pages, state: header.state, stateId };
+}
+
+/**
+ * The parts of an image: its header, the numbers of its pages, and their differences to the pristine heap.
+ * @throws RepriseError CORRUPT
+ */
+export function readContent(image: Uint8Array): { header: Header; indices: number[]; delta: Buffer } {
+  const { header, body } = readHeader(image);
+  let index = 0;
+  const indices = header.pages.map((step) => {
+    index += step;
+    return index;
+  });
+  return { header, indices, delta: inflate(body, indices.length * (PAGE + BITMAP_BYTES)) };
 }
 
 function readHeader(image: Uint8Array): { header: Header; body: Buffer } {

@@ -1,11 +1,15 @@
 /** Verification: re-execute a session's whole log in a fresh kernel and compare everything. */
 import { hasCode, RepriseError } from '../../bus/errors.ts';
-import type { ReplayReply } from '../../bus/protocol.ts';
+import type { Divergence, ReplayReply } from '../../bus/protocol.ts';
+import { diffImages } from '../kernel/image-diff.ts';
 import type { KernelHost } from '../kernel/port.ts';
 import { loadSession, NO_KERNEL, replayKernel, wroteAll } from '../session/activation.ts';
 import { emptyFold } from '../session/fold.ts';
 import type { Log, SessionStore } from '../session/ports.ts';
 import { replayEvents } from '../session/replay.ts';
+
+/** Page numbers that a divergence names at most. */
+const PAGES_SHOWN = 8;
 
 export interface VerificationPorts {
   store: SessionStore;
@@ -38,7 +42,8 @@ export async function verifySession(name: string, ports: VerificationPorts): Pro
     });
     const { checkpoints } = result;
     if (!result.divergence) return reply({ verified: true, events: events.length, checkpoints });
-    return reply({ verified: false, events: events.length, checkpoints, divergence: result.divergence });
+    const divergence = await withPages(result.divergence, key, ports);
+    return reply({ verified: false, events: events.length, checkpoints, divergence });
   } catch (error) {
     if (!hasCode(error, 'CHAIN_BROKEN')) throw error;
     const divergence = {
@@ -50,6 +55,27 @@ export async function verifySession(name: string, ports: VerificationPorts): Pro
     return reply({ verified: false, events: 0, checkpoints: 0, divergence });
   } finally {
     kernel.drop(key);
+  }
+}
+
+/** Of heaps that differ, says in which pages: the kernel still stands where the replay ended. */
+async function withPages(
+  divergence: Divergence,
+  key: string,
+  { kernel, store, log }: VerificationPorts,
+): Promise<Divergence> {
+  if (divergence.kind !== 'stateId') return divergence;
+  try {
+    const recorded = await store.image(divergence.expected);
+    if (!recorded) return divergence;
+    const { pages, state } = diffImages(recorded, (await kernel.capture(key)).bytes);
+    const shown = pages.slice(0, PAGES_SHOWN).join(', ') + (pages.length > PAGES_SHOWN ? ', …' : '');
+    const where = `${pages.length} heap pages differ${pages.length > 0 ? `: ${shown}` : ''}`;
+    const also = state ? '; so does the state beside the heap' : '';
+    return { ...divergence, actual: `${divergence.actual} (${where}${also})` };
+  } catch (error) {
+    log.debug({ error: String(error) }, 'heaps could not be compared');
+    return divergence;
   }
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { decodeDelta, encodeDelta } from '../../actors/kernel/delta.ts';
+import { decodeDelta, deltaByPage, encodeDelta } from '../../actors/kernel/delta.ts';
 import type { Pristine } from '../../actors/kernel/guest.ts';
 import { PAGE } from '../../actors/kernel/pages.ts';
 
@@ -43,6 +43,18 @@ test('a difference that is cut off or too long is none', () => {
       const delta = encodeDelta(pages, pristine);
       assert.equal(decodeDelta(pages.indices, delta.slice(0, where % delta.length), pristine), null);
       assert.equal(decodeDelta(pages.indices, new Uint8Array([...delta, 0, 0, 0, 0]), pristine), null);
+      assert.equal(deltaByPage(pages.indices, delta.slice(0, where % delta.length)), null);
+    }),
+  );
+});
+
+test('a difference falls into the parts of its pages', () => {
+  fc.assert(
+    fc.property(changed, (pages) => {
+      const delta = encodeDelta(pages, pristine);
+      const parts = deltaByPage(pages.indices, delta)!;
+      assert.deepEqual([...parts.keys()], pages.indices);
+      assert.deepEqual(Buffer.concat([...parts.values()]), Buffer.from(delta));
     }),
   );
 });
