@@ -102,6 +102,10 @@ class ThreadedHost implements KernelHost {
     return this.#call({ op: 'apply', session, step }) as Promise<Turn>;
   }
 
+  applyAll(session: string, steps: readonly KernelStep[]): Promise<Turn[]> {
+    return this.#call({ op: 'applyAll', session, steps }) as Promise<Turn[]>;
+  }
+
   capture(session: string): Promise<HeapImage> {
     return this.#call({ op: 'capture', session }) as Promise<HeapImage>;
   }

@@ -126,6 +126,12 @@ export interface KernelHost {
    * was ended by the outer watchdog: the step is then to be applied with `failed`.
    */
   apply(session: string, step: KernelStep): Promise<Turn>;
+  /**
+   * Applies steps one after the other in one call; a poisoned turn is the last. For replays: each step has happened
+   * before, so none of them is expected to hang.
+   * @throws as `apply`
+   */
+  applyAll(session: string, steps: readonly KernelStep[]): Promise<Turn[]>;
   /** The heap as it is now; does not change it. */
   capture(session: string): Promise<HeapImage>;
   /** Variables, previews, stateId, on a throwaway copy. */

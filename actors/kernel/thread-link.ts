@@ -2,6 +2,7 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { RepriseError } from '../../bus/errors.ts';
 import { DEFAULT_TIMEOUT_MS, THREAD_STACK_MB, THREAD_YOUNG_MB } from './limits.ts';
+import type { KernelStep } from './port.ts';
 import {
   FLAG,
   FLAG_WORDS,
@@ -172,9 +173,15 @@ export class ThreadLink {
 
 /** Wall-clock budget of a call, ms. */
 function budgetOf(call: Call | undefined): number {
+  const request = call?.request;
+  if (request?.op === 'apply') return budgetOfStep(request.step);
+  if (request?.op === 'applyAll') return Math.max(DEFAULT_TIMEOUT_MS, ...request.steps.map(budgetOfStep));
   // Anything else is our own work; on a full heap under load it takes seconds.
-  if (call?.request.op !== 'apply' || call.request.step.type === 'abandon') return DEFAULT_TIMEOUT_MS;
-  return call.request.step.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  return DEFAULT_TIMEOUT_MS;
+}
+
+function budgetOfStep(step: KernelStep): number {
+  return (step.type === 'abandon' ? undefined : step.timeoutMs) ?? DEFAULT_TIMEOUT_MS;
 }
 
 /** From the sources through tsx, from a build as it is. */

@@ -26,6 +26,7 @@ export interface SharedPristine {
 export type ThreadRequest = { id: number; session: string; luggage?: Luggage } & (
   | { op: 'open'; from: { boot: BootParameters } | { image: Uint8Array } }
   | { op: 'apply'; step: KernelStep }
+  | { op: 'applyAll'; steps: readonly KernelStep[] }
   | { op: 'capture' }
   | { op: 'inspect' }
   | { op: 'complete'; code: string; cursor: number }

@@ -91,6 +91,8 @@ function perform(request: ThreadRequest): unknown {
       return warmSoon();
     case 'apply':
       return apply(request.id, session, request.step);
+    case 'applyAll':
+      return applyAll(request.id, session, request.steps);
     case 'capture':
       return residency.capture(session);
     case 'inspect':
@@ -126,6 +128,17 @@ function apply(id: number, session: string, step: KernelStep): Turn {
   } finally {
     if (slow) post({ type: 'slow', slow: false });
   }
+}
+
+function applyAll(id: number, session: string, steps: readonly KernelStep[]): Turn[] {
+  const turns: Turn[] = [];
+  for (const step of steps) {
+    const turn = apply(id, session, step);
+    turns.push(turn);
+    if (turn.poisoned) break;
+    tick();
+  }
+  return turns;
 }
 
 /** Sends waiting requests for other sessions back, each with its session. */

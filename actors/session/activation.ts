@@ -22,6 +22,7 @@ export function replayKernel(kernel: KernelHost, key: string): ReplayKernel {
         boot: { sessionId: event.id, createdMs: Date.parse(event.created), seed: event.seed ?? event.id },
       }),
     apply: (step) => kernel.apply(key, step),
+    applyAll: (steps) => kernel.applyAll(key, steps),
     stateId: async () => (await kernel.capture(key)).stateId,
   };
 }

@@ -11,12 +11,14 @@ import type { SessionEvent } from '../../bus/types.ts';
 import type { KernelStep, Strike, Turn } from '../kernel/port.ts';
 import { applyEvent, seqOf } from './fold.ts';
 import type { SessionFold } from './fold-shape.ts';
+import { StepFeed } from './step-feed.ts';
 import { compareEvents, eventsOfTurn, hungTurn, isDerived } from './turn.ts';
 
 /** The kernel of one session, as replay needs it. */
 export interface ReplayKernel {
   boot(event: Extract<SessionEvent, { type: 'session' }>): Promise<void>;
   apply(step: KernelStep): Promise<Turn>;
+  applyAll(steps: readonly KernelStep[]): Promise<Turn[]>;
   stateId(): Promise<string>;
 }
 
@@ -53,6 +55,9 @@ export async function replayEvents(
   events: readonly SessionEvent[],
   options: ReplayOptions,
 ): Promise<ReplayResult> {
+  const plan = planSteps(fold, events);
+  // A stateId is compared before anything that comes after its checkpoint.
+  const feed = new StepFeed(kernel, plan, (index) => options.states && events[index]!.type === 'checkpoint');
   let state = fold;
   let expected: SessionEvent[] = [];
   let skipDerived = false;
@@ -102,22 +107,13 @@ export async function replayEvents(
       }
       continue;
     }
-    const failure = rolledBackError(events, index);
-    const step = stepOf(event, {
-      strike: strikeOn(events, index),
-      failure,
-      timeMs: state.timeMs,
-      fold: state,
-    });
-    // What is recorded happened within its budget, however slow this machine is.
-    if (step && step.type !== 'abandon' && index + 1 < events.length) step.timeoutMs = UNLIMITED_MS;
-    if (!step) continue;
+    if (plan[index] === null) continue;
     if (event.type === 'input') computedMs = 0;
-    const turn = await applyTo(kernel, step, index + 1 === events.length);
+    const turn = await turnOf(feed, index, index + 1 === events.length);
     computedMs += turn.durationMs;
     lastTurn = turn;
     // An undone turn is not run again: what it printed was recorded, and cannot be compared.
-    skipDerived = failure !== undefined;
+    skipDerived = plan[index]!.failed !== undefined;
     expected = skipDerived
       ? []
       : eventsOfTurn(turn, {
@@ -132,14 +128,29 @@ export async function replayEvents(
 }
 
 /** A last turn without an outcome in the log may hang as it did for the owner that died over it: then it is undone. */
-async function applyTo(kernel: ReplayKernel, step: KernelStep, isLast: boolean): Promise<Turn> {
+async function turnOf(feed: StepFeed, index: number, isLast: boolean): Promise<Turn> {
   try {
-    return await kernel.apply(step);
+    return await feed.turnOf(index);
   } catch (error) {
     const hung = isLast ? hungTurn(error) : null;
     if (!hung) throw error;
     return hung;
   }
+}
+
+/** The step of each event, null where it has none: all that follows from the log alone. */
+function planSteps(fold: SessionFold, events: readonly SessionEvent[]): (KernelStep | null)[] {
+  let state = fold;
+  return events.map((event, index) => {
+    state = applyEvent(state, event);
+    if (isDerived(event)) return null;
+    const strike = strikeOn(events, index);
+    const failure = rolledBackError(events, index);
+    const step = stepOf(event, { strike, failure, timeMs: state.timeMs, fold: state });
+    // What is recorded happened within its budget, however slow this machine is.
+    if (step && step.type !== 'abandon' && index + 1 < events.length) step.timeoutMs = UNLIMITED_MS;
+    return step;
+  });
 }
 
 interface StepFacts {

@@ -78,6 +78,7 @@ function offstage(kernel: KernelHost): KernelHost {
     version: kernel.version,
     open: (session, from) => kernel.open(key(session), from),
     apply: (session, step) => kernel.apply(key(session), step),
+    applyAll: (session, steps) => kernel.applyAll(key(session), steps),
     capture: (session) => kernel.capture(key(session)),
     inspect: (session) => kernel.inspect(key(session)),
     complete: (session, code, cursor) => kernel.complete(key(session), code, cursor),

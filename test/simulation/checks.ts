@@ -1,5 +1,6 @@
 /** What must hold of a simulated system once its faults are over. */
 import assert from 'node:assert/strict';
+import type { Turn } from '../../actors/kernel/port.ts';
 import { checkChain, replayKernel } from '../../actors/session/activation.ts';
 import { emptyFold } from '../../actors/session/fold.ts';
 import { type ReplayKernel, replayEvents } from '../../actors/session/replay.ts';
@@ -108,6 +109,11 @@ async function countsOf(
         counts.push({ at: step.seq, n });
       }
       return turn;
+    },
+    async applyAll(steps) {
+      const turns: Turn[] = [];
+      for (const step of steps) turns.push(await recording.apply(step));
+      return turns;
     },
   };
   await replayEvents(recording, emptyFold(session), events, { states: true, stacks: true });

@@ -138,6 +138,15 @@ export class ToyKernel implements KernelHost {
     );
   }
 
+  async applyAll(session: string, steps: readonly KernelStep[]): Promise<Turn[]> {
+    const turns: Turn[] = [];
+    for (const step of steps) {
+      turns.push(await this.apply(session, step));
+      if (turns.at(-1)!.poisoned) break;
+    }
+    return turns;
+  }
+
   capture(session: string): Promise<HeapImage> {
     return this.#call(session, async ({ heap }) => {
       const bytes = encode(heap);
