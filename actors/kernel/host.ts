@@ -235,10 +235,13 @@ class ThreadedHost implements KernelHost {
 
   // ── Threads ───────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Instances of one thread: its share, and half as much again because sessions do not spread evenly. */
+  /**
+   * Instances of one thread. Sessions do not spread evenly, and one that has to be swapped at every turn costs twice:
+   * so two threads may hold all of them. Instances that are not needed are let go.
+   */
   get #capacity(): number {
     const instances = this.#options.instances ?? DEFAULT_INSTANCES;
-    return Math.ceil((instances / this.#baseThreads) * (this.#baseThreads > 1 ? 1.5 : 1));
+    return Math.ceil((instances / this.#baseThreads) * Math.min(this.#baseThreads, 2));
   }
 
   #spawn(): ThreadLink {
