@@ -31,7 +31,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   bus: [],
   storage: ['bus', 'actors/lifecycle.ts', 'actors/role-process.ts'],
   'actors/kernel': ['bus'],
-  'actors/session': ['bus', 'actors/kernel/port.ts'],
+  'actors/session': ['bus', 'actors/kernel/port.ts', 'actors/kernel/behaviours.ts'],
   'actors/worker': [
     'bus',
     'actors/session',

@@ -12,6 +12,8 @@ export interface BootParameters {
   sessionId: string;
   createdMs: number;
   seed: string;
+  /** Version of the behaviours it was born with (`behaviours.ts`). */
+  version: number;
 }
 
 /** A strike that replay must repeat: at the `fuel`-th interrupt callback of the turn. */

@@ -11,9 +11,11 @@ export interface SessionState {
   pending: number[];
   /** Time of the last step, ms since the epoch. */
   timeMs: number;
+  /** Version of its behaviours (`behaviours.ts`). */
+  version: number;
 }
 
 /** Fields always in the same order, as they are hashed as JSON. */
-export function initialState(createdMs: number): SessionState {
-  return { compiler: initialCompilerState, cells: 0, running: null, pending: [], timeMs: createdMs };
+export function initialState(createdMs: number, version: number): SessionState {
+  return { compiler: initialCompilerState, cells: 0, running: null, pending: [], timeMs: createdMs, version };
 }

@@ -40,7 +40,7 @@ export function bootSession(guest: Guest, boot: BootParameters): SessionState {
   guest.discard(guest.call('boot', boot));
   guest.resetCountdown();
   wipeStack(guest);
-  return initialState(boot.createdMs);
+  return initialState(boot.createdMs, boot.version);
 }
 
 /**

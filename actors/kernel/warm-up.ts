@@ -3,6 +3,7 @@
  * idle thread runs some cells of no session, a few milliseconds at a time, before somebody's session needs it in a
  * hurry (after a crash of the worker that had it).
  */
+import { BEHAVIOUR_VERSION } from './behaviours.ts';
 import type { Residency } from './residency.ts';
 
 /** No session is called so: names have no control characters. */
@@ -51,7 +52,9 @@ function* steps(residency: Residency): Generator<void> {
   const control = { now: () => performance.now(), poll: () => false, breathe: () => undefined };
   try {
     for (let round = 0; round < ROUNDS; round++) {
-      residency.open(NOBODY, { boot: { sessionId: NOBODY, createdMs: 0, seed: String(round) } });
+      residency.open(NOBODY, {
+        boot: { sessionId: NOBODY, createdMs: 0, seed: String(round), version: BEHAVIOUR_VERSION },
+      });
       for (const [at, code] of CELLS.entries()) {
         // Another comment: code that was compiled before is not compiled again.
         const step = {

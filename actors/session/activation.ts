@@ -6,21 +6,31 @@
 import { commitHash } from '../../bus/codec.ts';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
 import type { Divergence } from '../../bus/protocol.ts';
-import type { StoredCommit } from '../../bus/types.ts';
-import type { KernelHost } from '../kernel/port.ts';
+import type { EventOf, StoredCommit } from '../../bus/types.ts';
+import { BEHAVIOUR_VERSION } from '../kernel/behaviours.ts';
+import type { BootParameters, KernelHost } from '../kernel/port.ts';
 import { applyCommit, emptyFold, placeAt, seqOf } from './fold.ts';
 import { decodeFold } from './fold-codec.ts';
 import type { SessionFold } from './fold-shape.ts';
 import type { SessionPorts } from './ports.ts';
 import { type ReplayKernel, type ReplayResult, replayEvents } from './replay.ts';
 
+/** @throws RepriseError BAD_FORMAT when a newer Reprise began the session */
+function bootParameters({ id, created, seed, version }: EventOf<'session'>): BootParameters {
+  if (version > BEHAVIOUR_VERSION) {
+    throw new RepriseError(
+      'BAD_FORMAT',
+      `the session was begun by a newer Reprise (its version is ${version}, this one knows ${BEHAVIOUR_VERSION})`,
+      { hint: 'nothing was changed; upgrade, then try again' },
+    );
+  }
+  return { sessionId: id, createdMs: Date.parse(created), seed: seed ?? id, version };
+}
+
 /** The kernel of one session under `key`, as replay sees it. */
 export function replayKernel(kernel: KernelHost, key: string): ReplayKernel {
   return {
-    boot: (event) =>
-      kernel.open(key, {
-        boot: { sessionId: event.id, createdMs: Date.parse(event.created), seed: event.seed ?? event.id },
-      }),
+    boot: (event) => kernel.open(key, { boot: bootParameters(event) }),
     apply: (step) => kernel.apply(key, step),
     applyAll: (steps) => kernel.applyAll(key, steps),
     stateId: async () => (await kernel.capture(key)).stateId,

@@ -1,5 +1,6 @@
 /** Lets one thing at a time into the kernel and collects the events that follow, ready to be committed. */
 import type { SessionEvent } from '../../bus/types.ts';
+import { BEHAVIOUR_VERSION } from '../kernel/behaviours.ts';
 import type { Turn } from '../kernel/port.ts';
 import { Batch } from './batch.ts';
 import { entryEvent, outcomeEvents } from './entry.ts';
@@ -88,8 +89,9 @@ export class Stepper {
     const created = batch.timestamp(clock);
     const [id, seed] = [newId(), newId()];
     const { name } = batch.fold;
-    batch.push({ type: 'session', version: 1, seq: 0, id, created, name, seed, kernel: kernel.version });
-    await kernel.open(name, { boot: { sessionId: id, createdMs: batch.fold.timeMs, seed } });
+    const version = BEHAVIOUR_VERSION;
+    batch.push({ type: 'session', version, seq: 0, id, created, name, seed, kernel: kernel.version });
+    await kernel.open(name, { boot: { sessionId: id, createdMs: batch.fold.timeMs, seed, version } });
   }
 
   /** What is left to commit of the last turn that a replay took: an owner before this one died over it. */

@@ -238,7 +238,7 @@ test('neither a closed host nor an idle one keeps a process alive', async () => 
     const code = `
       import { makeKernelHost } from ${JSON.stringify(module)};
       const host = await makeKernelHost();
-      await host.open('s', { boot: { sessionId: 's', createdMs: 1, seed: '' } });
+      await host.open('s', { boot: { sessionId: 's', createdMs: 1, seed: '', version: 1 } });
       ${end}
     `;
     const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', code], {

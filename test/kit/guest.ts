@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import load from '@jitl/quickjs-ng-wasmfile-release-sync/emscripten-module';
 import { QuickJSFFI } from '@jitl/quickjs-ng-wasmfile-release-sync/ffi';
+import { BEHAVIOUR_VERSION } from '../../actors/kernel/behaviours.ts';
 import {
   type CompilerState,
   compileCell,
@@ -81,7 +82,12 @@ export class Guest {
     // biome-ignore lint/suspicious/noExplicitAny: emscripten's options are wider than their types
     const module = await (load as any)(fixed);
     const guest = new Guest(module, clock, options.promiseProbe ?? true);
-    guest.call('boot', { sessionId: 's', createdMs: guest.nowMs, seed: options.seed ?? 'seed' });
+    guest.call('boot', {
+      sessionId: 's',
+      createdMs: guest.nowMs,
+      seed: options.seed ?? 'seed',
+      version: BEHAVIOUR_VERSION,
+    });
     return guest;
   }
 

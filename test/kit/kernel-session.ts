@@ -1,4 +1,5 @@
 /** A session in a kernel host, driven step by step: numbers, times and cells count up by themselves. */
+import { BEHAVIOUR_VERSION } from '../../actors/kernel/behaviours.ts';
 import type { KernelHost, KernelStep, Turn } from '../../actors/kernel/port.ts';
 import type { Json } from '../../bus/types.ts';
 
@@ -21,7 +22,9 @@ export class KernelSession {
 
   /** Opens a new session; `seed` is all that distinguishes one from another. */
   static async open(host: KernelHost, name: string, seed = 'seed'): Promise<KernelSession> {
-    await host.open(name, { boot: { sessionId: 'same', createdMs: CREATED_MS, seed } });
+    await host.open(name, {
+      boot: { sessionId: 'same', createdMs: CREATED_MS, seed, version: BEHAVIOUR_VERSION },
+    });
     return new KernelSession(host, name);
   }
 

@@ -29,6 +29,7 @@ import {
 import { installStacks, stackOf } from './stacks.ts';
 import { tableOf } from './table.ts';
 import { installUrl } from './url.ts';
+import { setVersion } from './version.ts';
 import { bare } from './wall.ts';
 
 export { libraryModules, mapItems, ownList, setItems, stackOf };
@@ -105,9 +106,10 @@ export function start(load: (module: number) => unknown): object {
   installStacks();
   warmUp();
   return {
-    boot: taking((session: { sessionId: string; createdMs: number; seed: string }) => {
+    boot: taking((session: { sessionId: string; createdMs: number; seed: string; version: number }) => {
       seed(`${session.sessionId}/${session.seed}`);
       setOrigin(session.createdMs);
+      setVersion(session.version);
     }),
     begin: taking(begin),
     cellDone,

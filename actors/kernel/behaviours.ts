@@ -1,0 +1,28 @@
+/**
+ * Everything that a newer kernel does otherwise than an older one, so that the same log leads to other outputs, other
+ * requests or another heap. A session keeps the behaviours it was born with: its `session` event names a version, and
+ * a replay of it, on whatever kernel, does as that version did. Pure.
+ *
+ * The rule: no such change without a row here, a version of its own, and a log in `test/histories/` that was written
+ * before it. (Source of the idea: the flags of Temporal's workflow SDK.)
+ */
+export interface Behaviour {
+  /** First version of sessions that behave so. */
+  since: number;
+  /** What changed, and why. */
+  why: string;
+  /** What a replay of an older session does: the old way, or what makes the difference harmless. */
+  before: string;
+}
+
+export const BEHAVIOURS = {} as const satisfies Record<string, Behaviour>;
+
+export type BehaviourId = keyof typeof BEHAVIOURS;
+
+/** The version that new sessions are born with: raised with each row. */
+export const BEHAVIOUR_VERSION = 2;
+
+/** Whether a session of `version` behaves so. */
+export function behaves(version: number, id: BehaviourId): boolean {
+  return version >= (BEHAVIOURS[id] as Behaviour).since;
+}
