@@ -84,6 +84,8 @@ export async function replayEvents(
     }
     // A strike's event stands between its step and the step's derived events; others begin something new.
     const strikeEvent = event.type === 'interrupt' && event.fuel >= 0;
+    // Older versions ended a session that called exit() in a callback without ending the cell that waited.
+    if (event.type === 'closed' && lastTurn?.exit && lastTurn.status === 'waiting') expected = [];
     if (!strikeEvent && expected.length > 0) {
       return result({
         seq: seqOf(event),
@@ -144,8 +146,9 @@ function planSteps(fold: SessionFold, events: readonly SessionEvent[]): (KernelS
   return events.map((event, index) => {
     state = applyEvent(state, event);
     if (isDerived(event)) return null;
-    const strike = strikeOn(events, index);
     const failure = rolledBackError(events, index);
+    // An undone turn is not run, so there is nothing to strike.
+    const strike = failure ? undefined : strikeOn(events, index);
     const step = stepOf(event, { strike, failure, timeMs: state.timeMs, fold: state });
     // What is recorded happened within its budget, however slow this machine is.
     if (step && step.type !== 'abandon' && index + 1 < events.length) step.timeoutMs = UNLIMITED_MS;
@@ -217,7 +220,9 @@ function strikeOn(events: readonly SessionEvent[], index: number): Strike | unde
 
 /** The failure recorded for the turn that the event at `index` begins, when that turn was undone. */
 function rolledBackError(events: readonly SessionEvent[], index: number) {
-  for (let i = index + 1; i < events.length; i++) {
+  // A turn may have been struck before it was undone: the strike stands between what began it and its end.
+  const from = strikeOn(events, index) ? index + 2 : index + 1;
+  for (let i = from; i < events.length; i++) {
     const event = events[i]!;
     if (event.type === 'error') {
       if (!event.rolledBack) return undefined;

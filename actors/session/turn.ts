@@ -63,7 +63,9 @@ export function eventsOfTurn(turn: Turn, facts: TurnFacts): SessionEvent[] {
   for (const effect of turn.cancelled) {
     if (!unmade.has(effect)) events.push({ type: 'effect_cancel', seq: seq(), effect, timestamp, cell });
   }
-  if (turn.status === 'done') events.push(endEvent(turn, seq(), facts));
+  // exit() in a callback ends the cell that waits, too: whoever asked for it is answered.
+  const exits = turn.exit && facts.running !== null;
+  if (turn.status === 'done' || exits) events.push(endEvent(turn, seq(), facts));
   return wired(events);
 }
 
