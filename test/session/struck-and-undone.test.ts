@@ -64,7 +64,7 @@ describe('a turn that was struck and then undone', () => {
     for (const [index, code] of cells.entries()) {
       const fold = applyEvents(emptyFold('sample'), events);
       const entry = input(fold.seq + 1, code, undefined, index + 1) as EventOf<'input'>;
-      events.push({ ...entry, timeoutMs: index === 1 ? 300 : 60_000 });
+      events.push({ ...entry, timeoutMs: index === 1 ? 1_500 : 60_000 });
       const entered = applyEvents(emptyFold('sample'), events);
       const step = stepOf(events.at(-1)!, { timeMs: entered.timeMs, fold: entered })!;
       const outcome = await host.apply('live', step);
