@@ -89,6 +89,14 @@ export class RepriseError extends Error {
   }
 }
 
+/** Failures of the way or of the one asked, not of what was asked. */
+const PASSING = ['NO_RESPONDERS', 'TIMEOUT', 'DISCONNECTED', 'UNAVAILABLE', 'FENCED', 'DRAINING'] as const;
+
+/** True when asking again may help: it failed on its way, and whoever answered did not say that it is no use. */
+export function mayPass(thrown: unknown): thrown is RepriseError {
+  return hasCode(thrown, ...PASSING) && thrown.retryable;
+}
+
 /** True when `thrown` is a RepriseError with one of the codes. */
 export function hasCode(thrown: unknown, ...codes: ErrorCode[]): thrown is RepriseError {
   return thrown instanceof RepriseError && codes.includes(thrown.code);

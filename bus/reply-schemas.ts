@@ -27,6 +27,7 @@ import type {
   GetReply,
   InspectReply,
   ListReply,
+  LivePrinted,
   LlmAnswer,
   LoadReply,
   PresenceReply,
@@ -137,6 +138,13 @@ export const presenceReplySchema = shaped<PresenceReply>({
   state: text,
   version: text,
   counters: optional(v.record(text, number) as Schema<Record<string, number>>),
+});
+
+/** A preview that came on `live.<token>`. */
+export const livePrintedSchema = shaped<LivePrinted>({
+  turn: natural,
+  at: natural,
+  parts: v.array(shaped<LivePrinted['parts'][number]>({ stream: v.picklist(['stdout', 'stderr']), text })),
 });
 
 // ── Storage ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -188,6 +188,22 @@ const requests = {
   checkpoint: shaped<CheckpointRequest>({ op: v.literal('checkpoint'), session: text }),
 } satisfies { [Op in SessionRequest['op']]: Schema<Extract<SessionRequest, { op: Op }>> };
 
+/**
+ * Code that is completed, UTF-16 units: more than anybody types, and read in milliseconds. It is not in the schema
+ * because it is no matter of form: whoever sends more is told what to do.
+ */
+export const COMPLETED_UNITS_MAX = 64 * 1024;
+
+/** @throws RepriseError TOO_LARGE when the code is too long to be completed while others wait */
+export function assertCompletable({ code }: Pick<CompleteRequest, 'code'>): void {
+  if (code.length <= COMPLETED_UNITS_MAX) return;
+  throw new RepriseError(
+    'TOO_LARGE',
+    `code of ${code.length} characters is too long to be completed: ${COMPLETED_UNITS_MAX} at most`,
+    { hint: 'send the statement before the cursor alone' },
+  );
+}
+
 const unknownOp = shaped<{ op: never }>({
   op: v.picklist(Object.keys(requests)) as unknown as Schema<never>,
 });

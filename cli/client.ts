@@ -24,11 +24,14 @@ import {
   replayReplySchema,
   simpleReplySchema,
 } from '../bus/reply-schemas.ts';
+import { assertCompletable } from '../bus/schemas.ts';
 import { makeSubjects, normalName, type Subjects, sessionToken } from '../bus/subjects.ts';
 import type { ExecuteResult, ISessionClient, SessionEvent, SessionMetadata } from '../bus/types.ts';
+import { Following } from './following.ts';
 import { gatherPresence } from './presence.ts';
 import { Patience } from './retry.ts';
 import { SessionCalls } from './session-calls.ts';
+import type { Shown } from './shown.ts';
 import { type EventRange, StorageCalls } from './storage-calls.ts';
 
 export interface ExecuteOptions {
@@ -37,6 +40,12 @@ export interface ExecuteOptions {
   /** Wall-clock budget of the cell's computing, ms; default: the worker's. */
   timeoutMs?: number;
   /** How long to wait for the answer, ms; Infinity: as long as somebody is at work. Default `timeoutMs` (30 s) + 5 s. */
+  waitMs?: number;
+  signal?: AbortSignal;
+}
+
+export interface LookOptions {
+  /** How long to wait for the answer, ms; default 30 s. */
   waitMs?: number;
   signal?: AbortSignal;
 }
@@ -133,13 +142,20 @@ export class SessionClient implements ISessionClient {
   }
 
   /** State and metadata, without touching the session. @throws RepriseError NOT_FOUND */
-  async inspect(session: string): Promise<InspectReply> {
-    return this.#ask({ op: 'inspect', session: normalName(session) }, inspectReplySchema);
+  async inspect(session: string, options: LookOptions = {}): Promise<InspectReply> {
+    return this.#ask({ op: 'inspect', session: normalName(session) }, inspectReplySchema, options);
   }
 
-  /** Completions at `cursor` (UTF-16 units into `code`). @throws RepriseError NOT_FOUND */
-  async complete(session: string, code: string, cursor: number): Promise<CompleteReply> {
-    return this.#ask({ op: 'complete', session: normalName(session), code, cursor }, completeReplySchema);
+  /** Completions at `cursor` (UTF-16 units into `code`). @throws RepriseError NOT_FOUND, TOO_LARGE above 64 Ki units */
+  async complete(
+    session: string,
+    code: string,
+    cursor: number,
+    options: LookOptions = {},
+  ): Promise<CompleteReply> {
+    const request = { op: 'complete', session: normalName(session), code, cursor } as const;
+    assertCompletable(request);
+    return this.#ask(request, completeReplySchema, options);
   }
 
   /** Ends a session for good: its log stays readable. @throws RepriseError NOT_FOUND */
@@ -187,6 +203,15 @@ export class SessionClient implements ISessionClient {
     };
   }
 
+  /**
+   * Shows what happens in a session from event `from` on, until it is stopped: console output while it is printed, and
+   * what is committed, each place once, whoever dies meanwhile.
+   */
+  follow(session: string, from: number | Promise<number>, show: (shown: Shown) => void): Following {
+    const ports = { bus: this.#bus, subjects: this.#subjects, clock: this.#clock, storage: this.#storage };
+    return new Following(ports, normalName(session), from, show);
+  }
+
   /** Has a worker re-execute the whole log and compare; goes on as long as one is at work. @throws RepriseError NOT_FOUND */
   async replay(
     session: string,
@@ -222,8 +247,8 @@ export class SessionClient implements ISessionClient {
     return this.#bus.close();
   }
 
-  #ask<T extends object>(request: SessionRequest, schema: Schema<T>): Promise<T> {
-    return this.#calls.ask(request, schema, { waitMs: WAIT_MS });
+  #ask<T extends object>(request: SessionRequest, schema: Schema<T>, options: LookOptions = {}): Promise<T> {
+    return this.#calls.ask(request, schema, { waitMs: WAIT_MS, ...options });
   }
 }
 

@@ -19,7 +19,7 @@ import { count, firstLine } from './render/text.ts';
 export async function runRepl(context: Context, session: string, historyPath: string): Promise<void> {
   const { terminal } = context;
   const sessions = await context.sessions();
-  const cells = await cellsSoFar(sessions, session);
+  const { cells, next } = await stateOf(sessions, session);
   const interactive = terminal.stdin.isTTY === true && terminal.stdout.isTTY === true;
   if (interactive) {
     const { bold, dim } = terminal.palette;
@@ -28,18 +28,19 @@ export async function runRepl(context: Context, session: string, historyPath: st
       `${bold(firstLine(session, 60).line)}: ${known}. ${dim('.help for help, Ctrl-D to leave')}\n`,
     );
   }
-  const conversation = new Conversation({ context, sessions, session, cells, interactive });
+  const conversation = new Conversation({ context, sessions, session, cells, next, interactive });
   if (interactive) await keepHistory(conversation, historyPath);
   await conversation.ended;
 }
 
-async function cellsSoFar(sessions: SessionClient, session: string): Promise<number> {
+/** Cells that the session has had, and the seq of its next event. */
+async function stateOf(sessions: SessionClient, session: string): Promise<{ cells: number; next: number }> {
   try {
     const { state } = await sessions.inspect(session);
     if (state.status === 'closed') throw new RepriseError('CLOSED', `the session '${session}' has ended`);
-    return state.cells;
+    return { cells: state.cells, next: state.seq + 1 };
   } catch (thrown) {
-    if (hasCode(thrown, 'NOT_FOUND')) return 0;
+    if (hasCode(thrown, 'NOT_FOUND')) return { cells: 0, next: 0 };
     throw thrown;
   }
 }

@@ -1,9 +1,6 @@
 /** Patience of one request: how long to go on, when to pause, when to give up. */
-import { hasCode, RepriseError } from '../bus/errors.ts';
+import { hasCode, mayPass, RepriseError } from '../bus/errors.ts';
 import type { Bus, Clock } from '../bus/port.ts';
-
-/** Failures of the way or of the one asked, not of what was asked: trying again may help. */
-const PASSING = ['NO_RESPONDERS', 'TIMEOUT', 'DISCONNECTED', 'UNAVAILABLE', 'FENCED', 'DRAINING'] as const;
 
 const PAUSE_FIRST_MS = 5;
 const PAUSE_MAX_MS = 250;
@@ -35,7 +32,7 @@ export class Patience {
    */
   assertWorthwhile(thrown: unknown, what: string): void {
     this.signal?.throwIfAborted();
-    if (!hasCode(thrown, ...PASSING)) throw thrown;
+    if (!mayPass(thrown)) throw thrown;
     if (this.leftMs > 0) return;
     const why = thrown.code === 'TIMEOUT' ? '' : `: ${thrown.message}`;
     throw new RepriseError('TIMEOUT', `${what} gave no answer in ${this.#waitMs / 1000} s${why}`, {

@@ -10,7 +10,15 @@ import { createHash } from 'node:crypto';
 import { RepriseError } from '../../bus/errors.ts';
 import { compilerVersion } from './compiler/compile.ts';
 import { DEFAULT_LIMITS, type KernelLimits } from './limits.ts';
-import type { BootParameters, HeapImage, InspectReport, KernelHost, KernelStep, Turn } from './port.ts';
+import type {
+  BootParameters,
+  HeapImage,
+  InspectReport,
+  KernelHost,
+  KernelStep,
+  Printed,
+  Turn,
+} from './port.ts';
 import { preludeSource } from './prelude/source.ts';
 import { type Call, ThreadLink } from './thread-link.ts';
 import type { SharedPristine, ThreadRequest } from './thread-port.ts';
@@ -98,8 +106,9 @@ class ThreadedHost implements KernelHost {
     await this.#call({ op: 'open', session, from }, link);
   }
 
-  apply(session: string, step: KernelStep): Promise<Turn> {
-    return this.#call({ op: 'apply', session, step }) as Promise<Turn>;
+  apply(session: string, step: KernelStep, hear?: (printed: Printed) => void): Promise<Turn> {
+    const request = { op: 'apply', session, step, heard: hear !== undefined } as const;
+    return this.#call(request, this.#sessions.get(session), hear) as Promise<Turn>;
   }
 
   applyAll(session: string, steps: readonly KernelStep[]): Promise<Turn[]> {
@@ -173,7 +182,11 @@ class ThreadedHost implements KernelHost {
 
   // ── Calls ─────────────────────────────────────────────────────────────────────────────────────────────
 
-  #call(unsent: Unsent, link = this.#sessions.get(unsent.session)): Promise<unknown> {
+  #call(
+    unsent: Unsent,
+    link = this.#sessions.get(unsent.session),
+    hear?: (printed: Printed) => void,
+  ): Promise<unknown> {
     if (this.#closed) return Promise.reject(new RepriseError('CLOSED', 'the kernel host is closed'));
     if (link === undefined && unsent.op !== 'open') {
       return Promise.reject(
@@ -185,7 +198,7 @@ class ThreadedHost implements KernelHost {
     this.#lastId = (this.#lastId + 1) & 0x7fff_ffff || 1;
     const request = { ...unsent, id: this.#lastId } as ThreadRequest;
     return new Promise((resolve, reject) => {
-      const call = { request, resolve, reject, interrupted: false };
+      const call = { request, resolve, reject, hear, interrupted: false };
       if (link === undefined) this.#waiting.push(call);
       else link.send(call);
       this.#startWatch();

@@ -57,6 +57,13 @@ export interface KernelOutput {
   truncated?: boolean;
 }
 
+/** A piece of what a turn prints, sent while it runs. The turn's outputs say the same, and alone are lasting. */
+export interface Printed {
+  /** UTF-16 units of the turn's console text (its outputs in order, each with its newline) before this piece. */
+  at: number;
+  parts: { stream: 'stdout' | 'stderr'; text: string }[];
+}
+
 /** An effect the guest asked for. `effect` is a counter of the session, never reused. */
 export interface KernelRequest {
   effect: number;
@@ -126,8 +133,9 @@ export interface KernelHost {
    * @throws RepriseError UNAVAILABLE when the session is not in the host, or its thread died or is stuck: the session
    * must be opened again from log and checkpoint. Not retryable when this very turn hung in a built-in function and
    * was ended by the outer watchdog: the step is then to be applied with `failed`.
+   * @param hear is told what the turn prints while it runs, when it runs long: in order, without gaps, and not all of it
    */
-  apply(session: string, step: KernelStep): Promise<Turn>;
+  apply(session: string, step: KernelStep, hear?: (printed: Printed) => void): Promise<Turn>;
   /**
    * Applies steps one after the other in one call; a poisoned turn is the last. For replays: each step has happened
    * before, so none of them is expected to hang.

@@ -2,7 +2,7 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { RepriseError } from '../../bus/errors.ts';
 import { DEFAULT_TIMEOUT_MS, THREAD_STACK_MB, THREAD_YOUNG_MB } from './limits.ts';
-import type { KernelStep } from './port.ts';
+import type { KernelStep, Printed } from './port.ts';
 import {
   FLAG,
   FLAG_WORDS,
@@ -18,6 +18,8 @@ export interface Call {
   request: ThreadRequest;
   resolve(value: unknown): void;
   reject(error: RepriseError): void;
+  /** Told what the turn prints while it runs. */
+  hear?: (printed: Printed) => void;
   /** A user wants the turn to stop. */
   interrupted: boolean;
 }
@@ -146,6 +148,10 @@ export class ThreadLink {
     if (message.type === 'slow') {
       this.slow = message.slow;
       this.#events.paced();
+      return;
+    }
+    if (message.type === 'printed') {
+      this.calls.get(message.id)?.hear?.(message.printed);
       return;
     }
     const call = this.calls.get(message.type === 'done' ? message.id : message.request.id);

@@ -2,7 +2,7 @@
 import type { WireError } from '../../bus/errors.ts';
 import type { Layout } from './guest.ts';
 import type { KernelLimits } from './limits.ts';
-import type { BootParameters, KernelStep } from './port.ts';
+import type { BootParameters, KernelStep, Printed } from './port.ts';
 import type { Luggage } from './residency.ts';
 import type { KernelWasm } from './wasm.ts';
 
@@ -25,7 +25,8 @@ export interface SharedPristine {
 /** A request; `luggage` brings the session along from another thread. */
 export type ThreadRequest = { id: number; session: string; luggage?: Luggage } & (
   | { op: 'open'; from: { boot: BootParameters } | { image: Uint8Array } }
-  | { op: 'apply'; step: KernelStep }
+  /** `heard`: what it prints while it runs is sent. */
+  | { op: 'apply'; step: KernelStep; heard?: boolean }
   | { op: 'applyAll'; steps: readonly KernelStep[] }
   | { op: 'capture' }
   | { op: 'inspect' }
@@ -38,6 +39,8 @@ export type ThreadMessage =
   | { type: 'ready'; pristine: SharedPristine }
   /** `value` is the result; `gone`: the session has left the thread with this answer. */
   | { type: 'done'; id: number; value?: unknown; error?: WireError; gone?: boolean }
+  /** The turn that request `id` applies has printed this so far. */
+  | { type: 'printed'; id: number; printed: Printed }
   /** The thread runs a long turn (or no longer does). */
   | { type: 'slow'; slow: boolean }
   /** A request that cannot be served now, with its session, to be served by another thread. */

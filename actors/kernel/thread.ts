@@ -8,7 +8,8 @@ import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_
 import { RepriseError } from '../../bus/errors.ts';
 import { bootPristine } from './boot.ts';
 import { completeIn, inspectSession } from './looking.ts';
-import type { KernelStep, Turn } from './port.ts';
+import type { KernelOutput, KernelStep, Turn } from './port.ts';
+import { PREVIEW_AFTER_MS, PREVIEW_EVERY_MS, Preview } from './preview.ts';
 import { makeReclaim } from './reclaim.ts';
 import { Residency } from './residency.ts';
 import {
@@ -90,7 +91,7 @@ function perform(request: ThreadRequest): unknown {
       residency.open(session, request.from);
       return warmSoon();
     case 'apply':
-      return apply(request.id, session, request.step);
+      return apply(request.id, session, request.step, request.heard);
     case 'applyAll':
       return applyAll(request.id, session, request.steps);
     case 'capture':
@@ -108,15 +109,17 @@ function perform(request: ThreadRequest): unknown {
   }
 }
 
-function apply(id: number, session: string, step: KernelStep): Turn {
+function apply(id: number, session: string, step: KernelStep, heard = false): Turn {
   const started = now();
   let slow = false;
+  const teller = heard ? makeTeller(id, started) : undefined;
   const strikeWord = FLAG.strikes + (id % STRIKE_SLOTS);
   const breathe = (): void => {
     tick();
     if (now() - started < SLOW_MS) return;
     if (!slow) post({ type: 'slow', slow: true });
     slow = true;
+    teller?.tell();
     giveAway(session);
   };
   const poll = (): boolean => {
@@ -124,10 +127,32 @@ function apply(id: number, session: string, step: KernelStep): Turn {
     return Atomics.load(flags, strikeWord) === id;
   };
   try {
-    return residency.apply(session, step, { now, poll, breathe });
+    return residency.apply(session, step, { now, poll, breathe, printed: teller?.printed });
   } finally {
     if (slow) post({ type: 'slow', slow: false });
   }
+}
+
+/** Sends what a turn prints on, once it has run for a while, and no faster than somebody can read. */
+function makeTeller(id: number, started: number) {
+  const preview = new Preview();
+  let outputs: readonly KernelOutput[] = [];
+  let grown = false;
+  let due = started + PREVIEW_AFTER_MS;
+  const tell = (): void => {
+    if (!grown || now() < due) return;
+    const printed = preview.take(outputs);
+    grown = printed !== null;
+    if (printed === null) return;
+    due = now() + PREVIEW_EVERY_MS;
+    post({ type: 'printed', id, printed });
+  };
+  const printed = (all: readonly KernelOutput[]): void => {
+    outputs = all;
+    grown = true;
+    tell();
+  };
+  return { tell, printed };
 }
 
 function applyAll(id: number, session: string, steps: readonly KernelStep[]): Turn[] {

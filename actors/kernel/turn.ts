@@ -16,7 +16,7 @@ import { type CellFailure, FAILURES } from './failures.ts';
 import { type Entry, EVAL_ASYNC, EVAL_SCRIPT, type Guest, type Outcome } from './guest.ts';
 import { type InstanceHooks, KernelTrap } from './instance.ts';
 import { BOOKKEEPING_FUEL, DEFAULT_TIMEOUT_MS, type KernelLimits, KILLED_JOBS } from './limits.ts';
-import type { BootParameters, KernelStep, Strike, Turn } from './port.ts';
+import type { BootParameters, KernelOutput, KernelStep, Strike, Turn } from './port.ts';
 import { initialState, type SessionState } from './session-state.ts';
 
 /** The outside world, as far as a turn may ask. */
@@ -27,6 +27,8 @@ export interface TurnControl {
   poll(): boolean;
   /** Called now and then between jobs. */
   breathe(): void;
+  /** Called when the turn has printed; `outputs` are all of it so far, and grow on. */
+  printed?(outputs: readonly KernelOutput[]): void;
 }
 
 const JOBS_AT_ONCE = 1_000;
@@ -173,6 +175,7 @@ class RunningTurn implements InstanceHooks {
 
   emit(kind: string, payload: string): void {
     this.#collected.add(kind, payload);
+    if (kind === 'out') this.#control.printed?.(this.#collected.outputs);
   }
 
   #strikeNow(reason: Strike['reason']): boolean {

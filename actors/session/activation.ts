@@ -5,7 +5,7 @@
  */
 import { commitHash } from '../../bus/codec.ts';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
-import type { Divergence } from '../../bus/protocol.ts';
+import type { Divergence, LivePrinted } from '../../bus/protocol.ts';
 import type { EventOf, StoredCommit } from '../../bus/types.ts';
 import { BEHAVIOUR_VERSION } from '../kernel/behaviours.ts';
 import type { BootParameters, KernelHost } from '../kernel/port.ts';
@@ -28,10 +28,14 @@ function bootParameters({ id, created, seed, version }: EventOf<'session'>): Boo
 }
 
 /** The kernel of one session under `key`, as replay sees it. */
-export function replayKernel(kernel: KernelHost, key: string): ReplayKernel {
+export function replayKernel(
+  kernel: KernelHost,
+  key: string,
+  show?: (printed: LivePrinted) => void,
+): ReplayKernel {
   return {
     boot: (event) => kernel.open(key, { boot: bootParameters(event) }),
-    apply: (step) => kernel.apply(key, step),
+    apply: (step) => kernel.apply(key, step, show && ((printed) => show({ turn: step.seq, ...printed }))),
     applyAll: (steps) => kernel.applyAll(key, steps),
     stateId: async () => (await kernel.capture(key)).stateId,
   };
@@ -45,7 +49,7 @@ export interface Loaded {
   tail: StoredCommit[];
 }
 
-type LoadPorts = Pick<SessionPorts, 'store' | 'kernel' | 'log'>;
+type LoadPorts = Pick<SessionPorts, 'store' | 'kernel' | 'log' | 'show'>;
 
 /** A kernel version that no checkpoint has: asks for the whole log. */
 export const NO_KERNEL = '';
@@ -112,7 +116,7 @@ export async function replaySession(
   key: string,
   ports: LoadPorts,
 ): Promise<ReplayResult & { fold: SessionFold }> {
-  const { kernel, log } = ports;
+  const { kernel, log, show } = ports;
   let { fold, tail } = loaded;
   if (loaded.image) {
     try {
@@ -129,7 +133,10 @@ export async function replaySession(
   }
   const events = tail.flatMap((stored) => stored.commit.events);
   const stacks = wroteAll(kernel.version, tail);
-  const result = await replayEvents(replayKernel(kernel, key), fold, events, { states: false, stacks });
+  // A turn that had not ended is run here: what it prints is seen again by those who have not seen it.
+  const shown = show && ((printed: LivePrinted) => show(fold.name, printed));
+  const replayed = replayKernel(kernel, key, shown);
+  const result = await replayEvents(replayed, fold, events, { states: false, stacks });
   // Replay folds events; the place in the log comes from the stored commits.
   const placed = tail.reduce(applyCommit, fold);
   return { ...result, fold: result.divergence ? result.fold : placed };

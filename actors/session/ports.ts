@@ -1,6 +1,6 @@
 /** What a session needs from the world around it: narrow facets, owned here, implemented by the worker. */
 import type { Clock } from '../../bus/port.ts';
-import type { AppendReply, LoadReply } from '../../bus/protocol.ts';
+import type { AppendReply, LivePrinted, LoadReply } from '../../bus/protocol.ts';
 import type { Commit, Json, SessionEvent, SessionMetadata, StoredCommit } from '../../bus/types.ts';
 import type { KernelHost } from '../kernel/port.ts';
 import type { OpenEffect } from './fold-shape.ts';
@@ -73,6 +73,11 @@ export interface SessionPorts {
   /** Unique ids: commits, sessions, seeds. */
   newId(): string;
   settings: SessionSettings;
+  /**
+   * Shows what a turn prints while it runs. The event that began the turn is durable then, what it printed is not yet.
+   * Absent: nobody could look.
+   */
+  show?(session: string, printed: LivePrinted): void;
 }
 
 export interface SessionListener {

@@ -1,7 +1,7 @@
 /** Lets one thing at a time into the kernel and collects the events that follow, ready to be committed. */
 import type { SessionEvent } from '../../bus/types.ts';
 import { BEHAVIOUR_VERSION } from '../kernel/behaviours.ts';
-import type { Turn } from '../kernel/port.ts';
+import type { Printed, Turn } from '../kernel/port.ts';
 import { Batch } from './batch.ts';
 import { entryEvent, outcomeEvents } from './entry.ts';
 import type { SessionFold } from './fold-shape.ts';
@@ -49,7 +49,7 @@ export class Stepper {
     writer: LogWriter,
     computedMs: number,
   ): Promise<Turn> {
-    const { clock, kernel, settings } = this.#ports;
+    const { clock, kernel, settings, show } = this.#ports;
     const { name } = batch.fold;
     if (batch.fold.seq < 0) await this.#begin(batch);
     batch.push(entryEvent(mail, batch.fold, batch.timestamp(clock)));
@@ -57,15 +57,26 @@ export class Stepper {
     const step = stepOf(batch.events.at(-1)!, { timeMs: batch.fold.timeMs, fold: batch.fold })!;
 
     let early: Promise<void> | null = null;
-    const timer = clock.setTimer(() => {
+    const commitEarly = (): Promise<void> => {
+      if (early) return early;
       early = writer.write(batch);
       // The turn's outcome could no longer be committed: stop computing it.
       early.catch(() => kernel.interrupt(name));
-    }, settings.earlyCommitMs);
+      return early;
+    };
+    const timer = clock.setTimer(commitEarly, settings.earlyCommitMs);
+    const hear =
+      show &&
+      ((printed: Printed) => {
+        commitEarly().then(
+          () => show(name, { turn: turnAt, ...printed }),
+          () => undefined,
+        );
+      });
     let turn: Turn;
     try {
       turn = await this.exclusive(() => {
-        const applying = kernel.apply(name, step);
+        const applying = kernel.apply(name, step, hear);
         if (this.#isStruck) kernel.interrupt(name);
         return applying;
       });

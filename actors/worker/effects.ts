@@ -117,9 +117,10 @@ async function runLlm(
       if (signal.aborted) return;
       const error = RepriseError.from(thrown);
       const now = clock.now();
-      silentSince = hasCode(error, 'NO_RESPONDERS', 'DISCONNECTED', 'UNAVAILABLE', 'DRAINING', 'TIMEOUT')
-        ? (silentSince ?? now)
-        : null;
+      const isSilent =
+        error.retryable &&
+        hasCode(error, 'NO_RESPONDERS', 'DISCONNECTED', 'UNAVAILABLE', 'DRAINING', 'TIMEOUT');
+      silentSince = isSilent ? (silentSince ?? now) : null;
       const lost = silentSince === null || now - silentSince > llmSilenceMs || now >= deadline;
       if (lost) {
         log.warn(

@@ -1,6 +1,7 @@
 /** Requests to sessions, from bytes to bytes: checked at the door, answered with a reply or a failure. */
 import { encode } from '../../bus/codec.ts';
 import type { SessionRequest } from '../../bus/protocol.ts';
+import { assertCompletable } from '../../bus/schemas.ts';
 import type { SessionInstance } from './session-instance.ts';
 import type { SessionManager } from './session-manager.ts';
 import { notFound } from './verification.ts';
@@ -24,6 +25,7 @@ async function serveExisting(
     case 'inspect':
       return instance.inspect();
     case 'complete':
+      assertCompletable(request);
       return instance.complete(request.code, request.cursor);
     case 'close':
       return instance.closeSession(request.reason ?? 'closed');

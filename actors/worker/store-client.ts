@@ -108,7 +108,7 @@ export class StoreClient implements SessionStore {
       try {
         return parseReply(schema, await this.#bus.request(subject, data, { timeoutMs: TRY_MS }));
       } catch (error) {
-        if (!hasCode(error, ...SILENT)) throw error;
+        if (!hasCode(error, ...SILENT) || !error.retryable) throw error;
         if (this.#closed) throw error;
         if (this.#clock.now() > giveUp) {
           throw new RepriseError('UNAVAILABLE', `storage has not answered for ${SILENCE_MS / 1000} s`, {

@@ -3,7 +3,7 @@ import { decode, encode } from '../../bus/codec.ts';
 import { RepriseError } from '../../bus/errors.ts';
 import { answerLong } from '../../bus/long-call.ts';
 import type { Bus, BusMessage, Clock, Subscription } from '../../bus/port.ts';
-import type { PresenceReply } from '../../bus/protocol.ts';
+import type { LivePrinted, PresenceReply } from '../../bus/protocol.ts';
 import {
   activateRequestSchema,
   parse,
@@ -71,6 +71,7 @@ export class Worker {
       store: this.#store,
       effects: makeEffectRunner({ bus, subjects, clock, log }),
       settings: { ...DEFAULT_SETTINGS, ...ports.settings },
+      show: (name: string, printed: LivePrinted) => this.#show(name, printed),
     };
     this.sessions = new SessionManager(sessionPorts, ports.residency, {
       onResident: (name) => this.#own(name),
@@ -143,6 +144,12 @@ export class Worker {
   #disown(name: string): void {
     this.#owned.get(name)?.unsubscribe();
     this.#owned.delete(name);
+  }
+
+  /** Whoever misses a preview, because the bus is away or slow, sees what is committed. */
+  #show(name: string, printed: LivePrinted): void {
+    const { bus, subjects } = this.#ports;
+    if (bus.connected) bus.publish(subjects.live(sessionToken(name)), encode(printed));
   }
 
   #onCommand(message: BusMessage): Promise<void> {

@@ -2,12 +2,16 @@
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { RepriseError } from '../../bus/errors.ts';
+import type { SessionClient } from '../client.ts';
 import { readCode } from '../code.ts';
 import { whileAttended } from '../connection.ts';
 import { addExamples, type Context, EXIT, sessionName } from '../context.ts';
 import { parseDuration } from '../duration.ts';
-import { answerJson, renderAnswer } from '../render/answer.ts';
+import { LiveAnswer } from '../live-answer.ts';
+import { printedBetweenCells } from '../looking-back.ts';
+import { answerJson, renderAnswer, renderUnread, renderUnrecorded, renderUnseen } from '../render/answer.ts';
 import { renderFailure } from '../render/failure.ts';
+import type { Shown } from '../shown.ts';
 
 /** How much longer than its cell's budget a caller waits: time for a worker to take over. */
 const MARGIN_MS = 2_000;
@@ -68,6 +72,11 @@ async function exec(
       .interrupt(session, commandId)
       .catch((thrown) => terminal.err(renderFailure(RepriseError.from(thrown), terminal.errPalette)));
   });
+  const show = (shown: Shown) => {
+    if (shown.kind === 'printed') (shown.stream === 'stdout' ? terminal.out : terminal.err)(shown.text);
+    else if (shown.kind === 'unrecorded') terminal.err(renderUnrecorded(shown.lines, terminal.errPalette));
+  };
+  const live = options.json ? undefined : new LiveAnswer({ sessions, session, commandId, show });
   try {
     const { timeout: timeoutMs } = options;
     // With a budget the wait has an end, too; without one it lasts as long as there is a worker.
@@ -77,13 +86,31 @@ async function exec(
     );
     const interrupted = strikes > 0 && reply.error?.name === 'InterruptedError';
     if (reply.error !== null) context.exitCode = interrupted ? EXIT.interrupted : EXIT.threw;
-    if (options.json) return terminal.out(answerJson(reply));
+    if (live === undefined) return terminal.out(answerJson(reply));
+    const isShown = await live.finish(reply);
     const answer = renderAnswer(reply, terminal.errPalette);
-    terminal.out(answer.stdout);
-    terminal.err(answer.stderr);
+    if (isShown === false) {
+      terminal.out(answer.stdout);
+      terminal.err(answer.stderr);
+    } else if (isShown === null) {
+      terminal.err(renderUnread(session, reply.seq, terminal.errPalette));
+    }
     terminal.out(answer.result);
     terminal.err(answer.failure);
+    if (!reply.repeated) await tellUnseen(context, sessions, session, reply.seq[0]);
   } finally {
+    live?.stop();
     stop();
   }
+}
+
+/** Says what the session printed since the cell before: nobody was there to see it. */
+async function tellUnseen(
+  { terminal }: Context,
+  sessions: SessionClient,
+  session: string,
+  before: number,
+): Promise<void> {
+  const unseen = await printedBetweenCells(sessions, session, before).catch(() => null);
+  if (unseen) terminal.err(renderUnseen(session, unseen, terminal.errPalette));
 }

@@ -1,6 +1,9 @@
 /** The answer to a cell, for people and for programs. Pure. */
 import type { ExecuteReply } from '../../bus/protocol.ts';
+import type { EventOf } from '../../bus/types.ts';
+import type { Unseen } from '../looking-back.ts';
 import type { Palette } from './palette.ts';
+import { count, firstLine, shellWord } from './text.ts';
 
 /** Text for the two output streams, in the order in which they are written. */
 export interface AnswerText {
@@ -12,6 +15,7 @@ export interface AnswerText {
   failure: string;
 }
 
+const INPUT_WIDTH = 60;
 const terminated = (text: string) => (text === '' || text.endsWith('\n') ? text : `${text}\n`);
 
 /** Console output as it was, then the result or the error with its stack. */
@@ -31,6 +35,49 @@ function errorText(error: NonNullable<ExecuteReply['error']>): string {
   return error.stack.includes(error.message) && error.message !== ''
     ? error.stack
     : `${headline}\n${error.stack}`;
+}
+
+/** Of lines that were shown while they were printed, and are not in the log. */
+export function renderUnrecorded(lines: number, palette: Palette): string {
+  const what = lines === 1 ? 'the line above was' : `the ${lines} lines above were`;
+  return palette.yellow(`(${what} not recorded: the turn that printed so was run again, or undone)\n`);
+}
+
+/** Of a cell that somebody else gave to the session: its number and its beginning. */
+export function renderInput(input: EventOf<'input'>, palette: Palette): string {
+  const { line, more } = firstLine(input.code, INPUT_WIDTH);
+  const rest = more > 0 ? ` … +${more}` : '';
+  return palette.dim(`[${input.cell ?? '?'}] ${line}${rest}\n`);
+}
+
+/** Of the same cell: its result, or what it threw. */
+export function renderEnd(event: EventOf<'output'> | EventOf<'error'>, palette: Palette): string {
+  if (event.type === 'output') return terminated(event.value);
+  const { name = 'Error', message, stack = '' } = event;
+  return terminated(palette.red(errorText({ name, message, stack })));
+}
+
+/** Of output that was not read in time. */
+export function renderUnread(session: string, [from, to]: [number, number], palette: Palette): string {
+  const where = `\`reprise log ${logRange(session, from, to)}\``;
+  return palette.yellow(`(the rest of the output could not be read now: ${where} shows it)\n`);
+}
+
+/** Of what was printed when nobody was there. */
+export function renderUnseen(
+  session: string,
+  { from, to, lines, atLeast }: Unseen,
+  palette: Palette,
+): string {
+  const some = `${atLeast ? 'at least ' : ''}${count(lines, 'line')}`;
+  const where = `\`reprise log ${logRange(session, from, to)}\``;
+  return palette.dim(`(${some} of output since the cell before: ${where})\n`);
+}
+
+function logRange(session: string, from: number, to: number): string {
+  return `${session.startsWith('-') ? `--from ${from} --to ${to} -- ` : ''}${shellWord(session)}${
+    session.startsWith('-') ? '' : ` --from ${from} --to ${to}`
+  }`;
 }
 
 /** One line of JSON; the fields of the contract first. */

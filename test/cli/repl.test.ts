@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { stripVTControlCharacters } from 'node:util';
 import { until } from '../kit/until.ts';
-import { outcomeOf, ROOT, Shell } from './shell.ts';
+import { outcomeOf, Shell } from './shell.ts';
+import { skip, TerminalSession } from './terminal-session.ts';
 
 let shell: Shell;
 before(async () => {
@@ -77,33 +76,8 @@ test('without a name it opens the session main', async () => {
   assert.equal((await shell.run(['exec', 'main', 'here'])).stdout, '1\n');
 });
 
-/** A command in a pseudo-terminal. */
-class TerminalSession {
-  readonly child: ChildProcessWithoutNullStreams;
-  text = '';
-
-  constructor(args: string) {
-    const command = `"${process.execPath}" "${path.join(ROOT, 'cli', 'reprise.mjs')}" ${args}`;
-    const env = shell.environment({ TERM: 'xterm', NO_COLOR: '1' });
-    this.child = spawn('script', ['-qec', command, '/dev/null'], { cwd: ROOT, env });
-    this.child.stdout.setEncoding('utf8').on('data', (chunk) => {
-      this.text += stripVTControlCharacters(chunk);
-    });
-  }
-
-  /** Types, then waits until `expected` is shown after it. */
-  async type(keys: string, expected: RegExp): Promise<void> {
-    const from = this.text.length;
-    this.child.stdin.write(keys);
-    await until(() => expected.test(this.text.slice(from)));
-  }
-}
-
-const hasScript = spawnSync('script', ['--version']).status === 0;
-const skip = hasScript ? false : 'there is no script(1) of util-linux to make a pseudo-terminal with';
-
 test('on a terminal: prompt with the cell number, completion, Ctrl-C, history', { skip }, async () => {
-  const terminal = new TerminalSession('repl tty');
+  const terminal = new TerminalSession(shell, 'repl tty');
   const ended = outcomeOf(terminal.child);
   await until(() => /tty \[1\]> $/.test(terminal.text));
   await terminal.type('const longName = 5\r', /tty \[2\]> $/);
@@ -122,7 +96,7 @@ test('on a terminal: prompt with the cell number, completion, Ctrl-C, history', 
 });
 
 test('on a terminal: Ctrl-D leaves', { skip }, async () => {
-  const terminal = new TerminalSession('repl eof');
+  const terminal = new TerminalSession(shell, 'repl eof');
   const ended = outcomeOf(terminal.child);
   await until(() => /eof \[1\]> $/.test(terminal.text));
   await terminal.type('\u0004', /$/);
@@ -136,7 +110,7 @@ test('on a terminal: rm asks, and takes only yes for yes', { skip }, async () =>
     ['', false],
     ['y', true],
   ] as const) {
-    const terminal = new TerminalSession('rm asked');
+    const terminal = new TerminalSession(shell, 'rm asked');
     const ended = outcomeOf(terminal.child);
     await until(() => /Delete session 'asked' \(.*\) for good\? \[y\/N\] $/.test(terminal.text));
     terminal.child.stdin.write(`${answer}\r`);
@@ -146,7 +120,7 @@ test('on a terminal: rm asks, and takes only yes for yes', { skip }, async () =>
 });
 
 test('on a terminal: exec without code says how to give it', { skip }, async () => {
-  const terminal = new TerminalSession('exec asked');
+  const terminal = new TerminalSession(shell, 'exec asked');
   const { code } = await outcomeOf(terminal.child);
   assert.equal(code, 2);
   assert.match(terminal.text, /no code was given/);
