@@ -15,8 +15,10 @@ export interface FollowingPorts {
   storage: Pick<StorageCalls, 'events'>;
 }
 
-/** After a failure to read, reading is tried again this much later. */
+/** After a failure to read, reading is tried again this much later, ms. */
 const RETRY_MS = 500;
+/** A session that is not there yet begins any moment: its first cell has been sent, perhaps. */
+const ABSENT_MS = 50;
 
 export class Following {
   readonly #ports: FollowingPorts;
@@ -111,6 +113,7 @@ export class Following {
     const { storage, clock } = this.#ports;
     while (!this.#stopped) {
       const { signal } = this.#reading;
+      let pauseMs = RETRY_MS;
       try {
         for await (const event of storage.events(this.#session, { from: this.next, follow: true, signal })) {
           if (signal.aborted) break;
@@ -120,9 +123,11 @@ export class Following {
         // A session that has ended has no more to show, unless another one takes its name.
         if (!signal.aborted) return;
       } catch (thrown) {
-        if (!RepriseError.from(thrown).retryable) return this.stop();
+        const { code, retryable } = RepriseError.from(thrown);
+        if (!retryable && code !== 'NOT_FOUND') return this.stop();
+        if (code === 'NOT_FOUND' && this.next === 0) pauseMs = ABSENT_MS;
       }
-      if (!signal.aborted) await new Promise<void>((resolve) => clock.setTimer(resolve, RETRY_MS));
+      if (!signal.aborted) await new Promise<void>((resolve) => clock.setTimer(resolve, pauseMs));
     }
   }
 

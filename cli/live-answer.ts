@@ -1,4 +1,5 @@
 /** The console output of one command's cell, shown while the cell runs. */
+import { hasCode, mayPass } from '../bus/errors.ts';
 import type { ExecuteReply } from '../bus/protocol.ts';
 import type { SessionEvent } from '../bus/types.ts';
 import type { SessionClient } from './client.ts';
@@ -10,6 +11,8 @@ import type { Shown } from './shown.ts';
 const START_AFTER_MS = 20;
 /** How long the rest of the output may take to be read once the answer is there, ms. */
 const REST_MS = 10_000;
+/** Storage that does not answer is asked again after this, ms. */
+const RETRY_MS = 100;
 
 export interface LiveAnswerOptions {
   sessions: SessionClient;
@@ -24,6 +27,7 @@ export class LiveAnswer {
   readonly #following: Following;
   #timer: NodeJS.Timeout | undefined;
   #isShown = false;
+  #isStopped = false;
 
   /** To be made before the command is sent: a preview that nobody hears is not sent again. */
   constructor(options: LiveAnswerOptions) {
@@ -31,7 +35,7 @@ export class LiveAnswer {
     const { sessions, session, commandId, show } = options;
     const from = new Promise<void>((resolve) => {
       this.#timer = setTimeout(resolve, START_AFTER_MS);
-    }).then(() => this.#beginning());
+    }).then(() => this.#found());
     this.#following = sessions.follow(session, from, (shown) => {
       if (shown.input?.commandId !== commandId || shown.kind === 'input' || shown.kind === 'ended') return;
       this.#isShown = true;
@@ -55,8 +59,23 @@ export class LiveAnswer {
 
   /** Shows nothing more. */
   stop(): void {
+    this.#isStopped = true;
     clearTimeout(this.#timer);
     this.#following.stop();
+  }
+
+  /** Where to begin, however long it takes to find that out. @throws RepriseError what will not pass */
+  async #found(): Promise<number> {
+    for (;;) {
+      try {
+        return await this.#beginning();
+      } catch (thrown) {
+        // It was removed while one looked: whatever comes under its name is new.
+        if (hasCode(thrown, 'NOT_FOUND')) return 0;
+        if (!mayPass(thrown) || this.#isStopped) throw thrown;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
   }
 
   /** seq of the command's input, or of the next event when it has not begun. @throws RepriseError */

@@ -23,6 +23,7 @@ export interface RunOptions {
 
 export class Shell {
   readonly home: string;
+  readonly #started = new Set<ChildProcessWithoutNullStreams>();
 
   private constructor(home: string) {
     this.home = home;
@@ -47,9 +48,12 @@ export class Shell {
     return env;
   }
 
-  /** Starts `reprise <args>`; the caller owns the process. */
+  /** Starts `reprise <args>`; what still runs at `close`, because its test failed, is killed. */
   start(args: string[], env?: Record<string, string | undefined>): ChildProcessWithoutNullStreams {
-    return spawn(process.execPath, [BIN, ...args], { cwd: ROOT, env: this.environment(env) });
+    const child = spawn(process.execPath, [BIN, ...args], { cwd: ROOT, env: this.environment(env) });
+    this.#started.add(child);
+    child.once('close', () => this.#started.delete(child));
+    return child;
   }
 
   /** Runs `reprise <args>` to its end. */
@@ -80,6 +84,7 @@ export class Shell {
 
   /** Ends the system and removes the folder. */
   async close(): Promise<void> {
+    for (const child of this.#started) child.kill('SIGKILL');
     await this.run(['down']);
     await rm(this.home, { recursive: true, force: true });
   }
