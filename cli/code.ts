@@ -1,9 +1,7 @@
 /** Where the code of a cell comes from: an argument, a file, or standard input. */
 import { createReadStream } from 'node:fs';
 import { RepriseError } from '../bus/errors.ts';
-
-/** Longest cell: its event must fit into one commit of 4 MiB, beside what belongs to it. */
-export const CELL_MAX_BYTES = 4 * 1024 * 1024 - 4096;
+import { CELL_BYTES_MAX, mebibytes } from '../bus/limits.ts';
 
 const usage = (message: string) =>
   new RepriseError('BAD_REQUEST', message, {
@@ -22,9 +20,13 @@ function text(bytes: Uint8Array, source: string): string {
 }
 
 const tooLarge = (source: string) =>
-  new RepriseError('TOO_LARGE', `${source} is too large for a cell, which has 4 MiB at most`, {
-    hint: 'bring large data in by parts, over several cells',
-  });
+  new RepriseError(
+    'TOO_LARGE',
+    `${source} is too large for a cell, which has ${mebibytes(CELL_BYTES_MAX)} at most`,
+    {
+      hint: 'bring large data in by parts, over several cells',
+    },
+  );
 
 async function readStream(stream: AsyncIterable<Buffer>, source: string): Promise<string> {
   const chunks: Buffer[] = [];
@@ -32,7 +34,7 @@ async function readStream(stream: AsyncIterable<Buffer>, source: string): Promis
   for await (const chunk of stream) {
     chunks.push(chunk);
     size += chunk.byteLength;
-    if (size > CELL_MAX_BYTES) throw tooLarge(source);
+    if (size > CELL_BYTES_MAX) throw tooLarge(source);
   }
   return text(Buffer.concat(chunks), source);
 }
@@ -61,7 +63,7 @@ async function readFile(file: string): Promise<string> {
 /**
  * The code to run.
  * @throws RepriseError BAD_REQUEST when there is none, when there are two, or when it is not UTF-8; NOT_FOUND
- * or DENIED when the file cannot be read; TOO_LARGE above 4 MiB.
+ * or DENIED when the file cannot be read; TOO_LARGE above `CELL_BYTES_MAX`.
  */
 export async function readCode(
   argument: string | undefined,
@@ -71,7 +73,7 @@ export async function readCode(
   if (file !== undefined && argument !== undefined) throw usage('both code and a file were given');
   if (file === '-' || argument === '-') return readStream(stdin, 'standard input');
   if (argument !== undefined) {
-    if (Buffer.byteLength(argument) > CELL_MAX_BYTES) throw tooLarge('the code');
+    if (Buffer.byteLength(argument) > CELL_BYTES_MAX) throw tooLarge('the code');
     return argument;
   }
   if (file !== undefined) return readFile(file);

@@ -10,6 +10,7 @@
 import { type Lifecycle, makeLifecycle } from '../actors/lifecycle.ts';
 import { decode, encode } from '../bus/codec.ts';
 import { hasCode, RepriseError } from '../bus/errors.ts';
+import { ENVELOPE_BYTES, limitsOf } from '../bus/limits.ts';
 import type { Bus, BusMessage, Subscription } from '../bus/port.ts';
 import type { PresenceReply } from '../bus/protocol.ts';
 import * as schemas from '../bus/schemas.ts';
@@ -37,13 +38,9 @@ export interface StoragePorts {
   durability: Durability;
   /** Looks whether the stores can be used; runs at start and after each reconnect. Default: they always can. */
   verify?: () => Promise<void>;
-  /** Largest commit in bytes; default 4 MB. Never more than fits twice into one message. */
+  /** Largest commit in bytes; default, and at most: what the server's messages allow (`limitsOf`). */
   commitBytesMax?: number;
 }
-
-const COMMIT_BYTES_MAX = 4 * 1024 * 1024;
-/** Room in a message for what surrounds commits. */
-const ENVELOPE_BYTES = 8 * 1024;
 
 /** How long a request waits for `verify`, ms. */
 const GATE_WAIT_MS = 800;
@@ -76,14 +73,14 @@ export class StorageActor {
     this.#operations = this.#makeOperations();
   }
 
-  /** Largest commit taken, bytes: an answer holds two of them (newest and checkpoint), so half a message. */
+  /** Largest commit taken, bytes. */
   get commitBytesMax(): number {
-    const half = Math.floor(this.#answerBytesMax / 2);
-    return Math.min(this.#ports.commitBytesMax ?? COMMIT_BYTES_MAX, half);
+    const { commitBytes } = limitsOf(this.#ports.bus.maxPayload);
+    return Math.min(this.#ports.commitBytesMax ?? commitBytes, commitBytes);
   }
 
   get #answerBytesMax(): number {
-    return this.#ports.bus.maxPayload - ENVELOPE_BYTES;
+    return limitsOf(this.#ports.bus.maxPayload).contentBytes;
   }
 
   /**

@@ -1,5 +1,6 @@
 /** What a turn sends out of the sandbox, gathered and bounded. Pure: the same emissions give the same turn. */
 import type { Json } from '../../bus/types.ts';
+import type { KernelLimits } from './limits.ts';
 import type { KernelOutput, KernelRequest } from './port.ts';
 
 interface EmittedError {
@@ -7,6 +8,8 @@ interface EmittedError {
   message: string;
   stack: string;
 }
+
+type OutputLimits = Pick<KernelLimits, 'outputBytes' | 'outputPieces'>;
 
 export class Collected {
   readonly outputs: KernelOutput[] = [];
@@ -16,12 +19,12 @@ export class Collected {
   error: EmittedError | undefined;
   exit = false;
   settled = false;
-  readonly #limitBytes: number;
+  readonly #limits: OutputLimits;
   #keptBytes = 0;
   #droppedBytes = 0;
 
-  constructor(limitBytes: number) {
-    this.#limitBytes = limitBytes;
+  constructor(limits: OutputLimits) {
+    this.#limits = limits;
   }
 
   /** Takes one emission of the prelude. */
@@ -54,7 +57,9 @@ export class Collected {
   /** Says what was dropped; call once, at the end of the turn. */
   finish(): void {
     if (this.#droppedBytes === 0) return;
-    const text = `[${this.#droppedBytes} bytes of output dropped: a turn may print ${this.#limitBytes} bytes]`;
+    const { outputBytes, outputPieces } = this.#limits;
+    const may = this.outputs.length < outputPieces ? `${outputBytes} bytes` : `${outputPieces} pieces`;
+    const text = `[${this.#droppedBytes} bytes of output dropped: a turn may print ${may}]`;
     this.outputs.push({ stream: 'stderr', level: 'warn', text, truncated: true });
   }
 
@@ -71,7 +76,11 @@ export class Collected {
       this.#droppedBytes += bytes;
       return;
     }
-    const room = this.#limitBytes - this.#keptBytes;
+    if (this.outputs.length >= this.#limits.outputPieces && !this.#joins(output)) {
+      this.#droppedBytes = bytes;
+      return;
+    }
+    const room = this.#limits.outputBytes - this.#keptBytes;
     this.#keptBytes += bytes;
     if (bytes <= room) {
       this.#append(output);
@@ -85,12 +94,17 @@ export class Collected {
   /** Consecutive outputs of one kind become one. */
   #append(output: KernelOutput): void {
     const last = this.outputs.at(-1);
-    if (last !== undefined && last.stream === output.stream && last.level === output.level) {
+    if (last !== undefined && this.#joins(output)) {
       last.text += `\n${output.text}`;
       if (output.truncated) last.truncated = true;
     } else {
       this.outputs.push(output);
     }
+  }
+
+  #joins({ stream, level }: KernelOutput): boolean {
+    const last = this.outputs.at(-1);
+    return last !== undefined && last.stream === stream && last.level === level;
   }
 }
 

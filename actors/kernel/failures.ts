@@ -2,6 +2,7 @@
  * How the kernel ends a cell: the errors of its limits. The texts become part of the guest's heap (`_error`), so
  * they say nothing that a replay could not repeat.
  */
+import { mebibytes } from '../../bus/limits.ts';
 import type { KernelLimits } from './limits.ts';
 
 export interface CellFailure {
@@ -14,8 +15,6 @@ export interface CellFailure {
 export function makeFailure(name: string, message: string): CellFailure {
   return { name, message, stack: `${name}: ${message}` };
 }
-
-const mebibytes = (bytes: number): string => `${Math.round((bytes / 1024 / 1024) * 100) / 100} MiB`;
 
 export const FAILURES = {
   user: makeFailure('InterruptedError', 'The cell was interrupted.'),

@@ -1,3 +1,5 @@
+import { CELL_BYTES_MAX, HEAP_BYTES_MAX, OUTPUT_BYTES_MAX, OUTPUT_PIECES_MAX } from '../../bus/limits.ts';
+
 /**
  * Limits of the sandbox. Those in `KernelLimits` decide what a cell's outcome is, so they are part of the
  * kernel's version: another value is another kernel.
@@ -9,6 +11,8 @@ export interface KernelLimits {
   fuel: number;
   /** UTF-8 bytes of console output a turn may keep. */
   outputBytes: number;
+  /** Pieces of console output a turn may keep: lines of one console method in a row are one. */
+  outputPieces: number;
   /** UTF-8 bytes of a cell's code. */
   cellBytes: number;
   /** Bytes of the interpreter's stack: about 13,000 plain calls. */
@@ -16,10 +20,11 @@ export interface KernelLimits {
 }
 
 export const DEFAULT_LIMITS: KernelLimits = {
-  memoryBytes: 64 * 1024 * 1024,
+  memoryBytes: HEAP_BYTES_MAX,
   fuel: 4_000_000,
-  outputBytes: 1024 * 1024,
-  cellBytes: 1024 * 1024,
+  outputBytes: OUTPUT_BYTES_MAX,
+  outputPieces: OUTPUT_PIECES_MAX,
+  cellBytes: CELL_BYTES_MAX,
   stackBytes: 2 * 1024 * 1024,
 };
 

@@ -100,7 +100,7 @@ class RunningTurn implements InstanceHooks {
     this.#step = step;
     this.#limits = limits;
     this.#control = control;
-    this.#collected = new Collected(limits.outputBytes);
+    this.#collected = new Collected(limits);
     this.#strike = step.type === 'abandon' ? undefined : step.strike;
     const timeoutMs = (step.type === 'abandon' ? undefined : step.timeoutMs) ?? DEFAULT_TIMEOUT_MS;
     this.#deadline = started + timeoutMs;

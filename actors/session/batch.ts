@@ -1,12 +1,10 @@
 /** Events that await their commit, and the fold that holds them already. */
+import { weightOf } from '../../bus/limits.ts';
 import type { Clock } from '../../bus/port.ts';
 import type { SessionEvent } from '../../bus/types.ts';
-import { applyEvent, applyEvents } from './fold.ts';
+import { applyEvent } from './fold.ts';
 import type { SessionFold } from './fold-shape.ts';
 import { isDerived } from './turn.ts';
-
-/** Rough bytes of events in one commit; a larger turn becomes several commits. */
-const COMMIT_BYTES_MAX = 2_000_000;
 
 export class Batch {
   events: SessionEvent[] = [];
@@ -27,47 +25,30 @@ export class Batch {
     return this.fold.seq + 1;
   }
 
-  /** Takes the events for one commit, at least one; those that would make it too large stay. */
-  take(): SessionEvent[] {
+  /** The events for the next commit, at least one; those that would make it larger than `bytesMax` come later. */
+  head(bytesMax: number): SessionEvent[] {
     let bytes = 0;
     let count = 0;
     while (count < this.events.length) {
       bytes += weightOf(this.events[count]!);
-      if (count > 0 && bytes > COMMIT_BYTES_MAX) break;
+      if (count > 0 && bytes > bytesMax) break;
       count++;
     }
-    return this.events.splice(0, count);
+    return this.events.slice(0, count);
   }
 
-  /** The events before these are durable now: they stand on `fold`. */
-  rebase(fold: SessionFold): void {
-    this.fold = applyEvents(fold, this.events);
+  /** The first `count` events are durable now: `fold` is the session after them, the others stand on it. */
+  committed(count: number, fold: SessionFold): void {
+    this.events = this.events.slice(count);
+    // What the others did to the session is known; only its place in the log has changed.
+    const { checkpoint } = this.fold;
+    const placed = checkpoint?.seq === fold.checkpoint?.seq ? fold.checkpoint : checkpoint;
+    this.fold = this.events.length === 0 ? fold : { ...this.fold, checkpoint: placed, log: fold.log };
   }
 
   /** Time for a new event: never before the newest one. */
   timestamp(clock: Clock): string {
     return new Date(Math.max(this.fold.timeMs, clock.now())).toISOString();
-  }
-}
-
-function weightOf(event: SessionEvent): number {
-  switch (event.type) {
-    case 'input':
-      return event.code.length;
-    case 'output':
-      return event.value.length;
-    case 'error':
-      return event.message.length + (event.stack?.length ?? 0);
-    case 'llm_req':
-      return event.prompt.length + JSON.stringify(event.request ?? null).length;
-    case 'llm_resp':
-      return event.response.length;
-    case 'effect_req':
-      return JSON.stringify(event.payload).length;
-    case 'effect_resp':
-      return JSON.stringify(event.value ?? null).length;
-    default:
-      return 100;
   }
 }
 

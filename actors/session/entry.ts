@@ -52,7 +52,8 @@ export function outcomeEvents(turn: Turn, facts: OutcomeFacts): SessionEvent[] {
   // An undone turn asked for nothing; what it printed was seen, so it stays.
   const told: Turn = turn.poisoned ? { ...turn, status: 'done', requests: [], cancelled: [] } : turn;
   const { id: sessionId, running } = fold;
-  events.push(...eventsOfTurn(told, { first: next(), timestamp, sessionId, running, durationMs }));
+  const derived = eventsOfTurn(told, { first: next(), timestamp, sessionId, running, durationMs });
+  for (const event of derived) events.push(event);
   if (turn.exit && !turn.poisoned) events.push({ type: 'closed', seq: next(), reason: 'exit', timestamp });
   return events;
 }

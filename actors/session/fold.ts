@@ -84,8 +84,11 @@ export function placeAt(fold: SessionFold, { commit, position, sizeBytes }: Stor
 
 /** When the earliest pending timer is due, ms since the epoch. */
 export function wakeAt(fold: SessionFold): number | undefined {
-  const due = fold.effects.filter((effect) => effect.kind === 'timer').map((effect) => dueOf(effect));
-  return due.length === 0 ? undefined : Math.min(...due);
+  let earliest: number | undefined;
+  for (const effect of fold.effects) {
+    if (effect.kind === 'timer') earliest = Math.min(earliest ?? Number.POSITIVE_INFINITY, dueOf(effect));
+  }
+  return earliest;
 }
 
 /** Due time of a timer effect, ms since the epoch. */

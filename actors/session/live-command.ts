@@ -22,7 +22,7 @@ export class LiveCommand {
   }
 
   note(events: readonly SessionEvent[]): void {
-    this.#events.push(...events);
+    for (const event of events) this.#events.push(event);
   }
 
   /** Tells whoever waits that the command's end is durable. @returns the reply, where it was a cell's */

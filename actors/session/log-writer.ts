@@ -10,7 +10,7 @@ import type { SessionFold } from './fold-shape.ts';
 import type { SessionStore } from './ports.ts';
 
 export interface WriterPorts {
-  store: Pick<SessionStore, 'append'>;
+  store: Pick<SessionStore, 'append' | 'limits'>;
   clock: Clock;
   kernelVersion: string;
   newId(): string;
@@ -48,20 +48,13 @@ export class LogWriter implements IIncrementalWriter {
   async write(batch: Batch): Promise<void> {
     const { clock, kernelVersion: kernel, newId, store } = this.#ports;
     while (batch.events.length > 0) {
-      const events = batch.take();
+      const events = batch.head(store.limits.batchBytes);
       const base = this.fold;
       const facts = { commit: newId(), epoch: this.#epoch, kernel, atMs: clock.now() };
       const { commit, next } = makeCommit(base, events, facts);
-      let stored: { position: number; sizeBytes: number };
-      try {
-        stored = await store.append(commit, base.log.position);
-      } catch (error) {
-        batch.events.unshift(...events);
-        throw error;
-      }
-      const { position, sizeBytes } = stored;
+      const { position, sizeBytes } = await store.append(commit, base.log.position);
       this.fold = placeAt(next, { commit, position, sizeBytes });
-      batch.rebase(this.fold);
+      batch.committed(events.length, this.fold);
       this.#ports.onCommitted(events);
     }
   }

@@ -1,4 +1,5 @@
 /** What a session needs from the world around it: narrow facets, owned here, implemented by the worker. */
+import type { SizeLimits } from '../../bus/limits.ts';
 import type { Clock } from '../../bus/port.ts';
 import type { AppendReply, LivePrinted, LoadReply } from '../../bus/protocol.ts';
 import type { Commit, Json, SessionEvent, SessionMetadata, StoredCommit } from '../../bus/types.ts';
@@ -7,6 +8,8 @@ import type { OpenEffect } from './fold-shape.ts';
 import type { EndReason } from './machine.ts';
 
 export interface SessionStore {
+  /** What fits into a commit, as the server is now. */
+  readonly limits: SizeLimits;
   /**
    * Appends a commit and comes back only with a definite outcome: an unknown one is asked for again under the
    * same commit id, which is safe.

@@ -59,7 +59,9 @@ export async function replayEvents(
   // A stateId is compared before anything that comes after its checkpoint.
   const feed = new StepFeed(kernel, plan, (index) => options.states && events[index]!.type === 'checkpoint');
   let state = fold;
+  /** What the last turn derives, and how much of it the log has told already. */
   let expected: SessionEvent[] = [];
+  let told = 0;
   let skipDerived = false;
   let lastTurn: Turn | null = null;
   let computedMs = 0;
@@ -76,7 +78,7 @@ export async function replayEvents(
     const event = events[index]!;
     if (isDerived(event)) {
       if (!skipDerived) {
-        const difference = compareEvents(event, expected.shift(), options);
+        const difference = compareEvents(event, expected[told++], options);
         if (difference) return result(difference);
       }
       state = applyEvent(state, event);
@@ -85,13 +87,13 @@ export async function replayEvents(
     // A strike's event stands between its step and the step's derived events; others begin something new.
     const strikeEvent = event.type === 'interrupt' && event.fuel >= 0;
     // Older versions ended a session that called exit() in a callback without ending the cell that waited.
-    if (event.type === 'closed' && lastTurn?.exit && lastTurn.status === 'waiting') expected = [];
-    if (!strikeEvent && expected.length > 0) {
+    if (event.type === 'closed' && lastTurn?.exit && lastTurn.status === 'waiting') told = expected.length;
+    if (!strikeEvent && told < expected.length) {
       return result({
         seq: seqOf(event),
         kind: 'missing',
         expected: `the log goes on with ${event.type}`,
-        actual: JSON.stringify(expected[0]),
+        actual: JSON.stringify(expected[told]),
       });
     }
     state = applyEvent(state, event);
@@ -116,6 +118,7 @@ export async function replayEvents(
     lastTurn = turn;
     // An undone turn is not run again: what it printed was recorded, and cannot be compared.
     skipDerived = plan[index]!.failed !== undefined;
+    told = 0;
     expected = skipDerived
       ? []
       : eventsOfTurn(turn, {
@@ -126,7 +129,7 @@ export async function replayEvents(
           durationMs: computedMs,
         });
   }
-  return result(null, renumber(expected, state.seq + 1));
+  return result(null, renumber(expected.slice(told), state.seq + 1));
 }
 
 /** A last turn without an outcome in the log may hang as it did for the owner that died over it: then it is undone. */

@@ -3,7 +3,9 @@
  * yet. A worker is most needed right after another one died, so it rehearses while it is idle: sessions that nobody
  * sees are executed, written, loaded and replayed, against a store that forgets them.
  */
+
 import { decode, encode } from '../../bus/codec.ts';
+import { limitsOf, PAYLOAD_BYTES_OURS } from '../../bus/limits.ts';
 import type { Clock } from '../../bus/port.ts';
 import type { Commit, StoredCommit } from '../../bus/types.ts';
 import type { KernelHost } from '../kernel/port.ts';
@@ -93,6 +95,7 @@ function offstage(kernel: KernelHost): KernelHost {
 function forgetfulStore(): SessionStore {
   const commits: StoredCommit[] = [];
   return {
+    limits: limitsOf(PAYLOAD_BYTES_OURS),
     async append(commit) {
       const bytes = encode(commit);
       const position = commits.length + 1;

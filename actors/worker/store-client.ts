@@ -2,6 +2,7 @@
 import { encode } from '../../bus/codec.ts';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
 import type { Schema } from '../../bus/event-schemas.ts';
+import { limitsOf, type SizeLimits } from '../../bus/limits.ts';
 import type { Bus, Clock } from '../../bus/port.ts';
 import type { AppendReply, LoadReply, ReadReply } from '../../bus/protocol.ts';
 import {
@@ -43,6 +44,10 @@ export class StoreClient implements SessionStore {
   /** Nothing is asked again from now on: what waits for a silent storage fails. */
   close(): void {
     this.#closed = true;
+  }
+
+  get limits(): SizeLimits {
+    return limitsOf(this.#bus.maxPayload);
   }
 
   async append(commit: Commit, expected: number): Promise<AppendReply> {

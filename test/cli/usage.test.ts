@@ -58,7 +58,7 @@ test('usage errors exit with 2, say what is wrong on stderr, and write nothing',
     [['up', '--workers', '0'], /--workers: '0' is not a whole number from 1/],
     [['exec', '-dash', '1'], /goes after --/],
     [['exec', 's', '-f', ROOT], /is a folder, not a file/],
-    [['exec', 's', '-f', '/dev/zero'], /too large for a cell, which has 4 MiB/],
+    [['exec', 's', '-f', '/dev/zero'], /too large for a cell, which has 1 MiB/],
     [['rm', 's'], /add --yes/],
     [['repl', 'a', 'b'], /too many arguments/],
   ];

@@ -22,7 +22,7 @@ function runTurn(
   cuts: boolean[],
   units: number,
 ): { outputs: KernelOutput[]; pieces: Printed[] } {
-  const collected = new Collected(1_000_000);
+  const collected = new Collected({ outputBytes: 1_000_000, outputPieces: 10_000 });
   const preview = new Preview();
   const pieces: Printed[] = [];
   for (const [index, line] of lines.entries()) {

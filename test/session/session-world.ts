@@ -1,6 +1,8 @@
 /** One session on virtual time: a toy kernel, a store whose appends a test can hold or refuse, effects by hand. */
+
 import { SessionInterpreter } from '../../actors/session/interpreter.ts';
 import { DEFAULT_SETTINGS, type EffectAnswer, type SessionSettings } from '../../actors/session/ports.ts';
+import { limitsOf, PAYLOAD_BYTES_OURS } from '../../bus/limits.ts';
 import type { ExecuteReply } from '../../bus/protocol.ts';
 import { sessionToken } from '../../bus/subjects.ts';
 import type { Commit, SessionEvent } from '../../bus/types.ts';
@@ -42,6 +44,7 @@ export class SessionWorld {
         newId: () => `id-${++this.#ids}`,
         settings: this.settings,
         store: {
+          limits: limitsOf(PAYLOAD_BYTES_OURS),
           append: async (commit, expected) => {
             await this.onAppend(commit);
             return log.append(commit, expected);

@@ -254,12 +254,50 @@ describe('a batch', () => {
     const events = [2, 3, 4, 5, 6].map(big);
     const batch = new Batch(fold, events);
     const commits: SessionEvent[][] = [];
-    while (batch.events.length > 0) commits.push(batch.take());
+    let durable = fold;
+    while (batch.events.length > 0) {
+      const head = batch.head(2_000_000);
+      commits.push(head);
+      durable = applyEvents(durable, head);
+      batch.committed(head.length, durable);
+    }
     assert.deepEqual(
       commits.map((commit) => commit.length),
       [2, 2, 1],
     );
     assert.deepEqual(commits.flat(), events);
+    assert.deepEqual(batch.fold, applyEvents(fold, events));
+  });
+
+  it('weighs encoded bytes, never fewer than a commit takes', () => {
+    const text = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.constantFrom('', '漢'.repeat(50), '\ud83d', '\u{1f600}'),
+    );
+    const event = (value: string, seq: number): SessionEvent => ({
+      type: 'output',
+      seq,
+      value,
+      timestamp: at(seq % 1_000),
+      stream: 'stdout',
+      level: 'log',
+      cell: 1,
+    });
+    fc.assert(
+      fc.property(
+        fc.array(text, { maxLength: 40 }),
+        fc.integer({ min: 1, max: 4_000 }),
+        (texts, bytesMax) => {
+          const events = texts.map((value, index) => event(value, index + 2));
+          const batch = new Batch(fold, events);
+          while (batch.events.length > 0) {
+            const head = batch.head(bytesMax);
+            assert.ok(head.length === 1 || encode(head).byteLength - 5 <= bytesMax);
+            batch.committed(head.length, batch.fold);
+          }
+        },
+      ),
+    );
   });
 });
 

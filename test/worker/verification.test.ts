@@ -6,6 +6,7 @@ import { makeCommit } from '../../actors/session/commit.ts';
 import { emptyFold } from '../../actors/session/fold.ts';
 import type { SessionStore } from '../../actors/session/ports.ts';
 import { verifySession } from '../../actors/worker/verification.ts';
+import { limitsOf, PAYLOAD_BYTES_OURS } from '../../bus/limits.ts';
 import type { SessionEvent } from '../../bus/types.ts';
 import { KernelSession } from '../kit/kernel-session.ts';
 
@@ -25,6 +26,7 @@ function storeOf(kernel: string, stateId: string, image: Uint8Array | null): Ses
   const stored = { commit, position: 1, sizeBytes: 100 };
   const refuse = async () => assert.fail('a verification writes nothing');
   return {
+    limits: limitsOf(PAYLOAD_BYTES_OURS),
     append: refuse,
     putImage: refuse,
     load: async () => ({ last: stored, checkpoint: null, tail: [stored], more: false }),

@@ -13,7 +13,9 @@
  * What an APP user sends to a log subject never reaches the log. Followers inside APP may still see such a
  * message (as the answer to a request whose reply is a log subject), so they treat what they hear as a hint.
  */
+
 import { RepriseError } from '../../../bus/errors.ts';
+import { PAYLOAD_BYTES_OURS } from '../../../bus/limits.ts';
 import { makeSubjects } from '../../../bus/subjects.ts';
 import { isAtLeast, VERSION_FSYNC, VERSION_GOOD } from './version.ts';
 
@@ -43,9 +45,6 @@ export interface ServerSettings {
   credentials: Credentials;
   durability: Durability;
 }
-
-/** Largest message in bytes: a commit or a part of a checkpoint image. */
-export const PAYLOAD_MAX = 8 * 1024 * 1024;
 
 /** Environment of the server: without a limit its memory grows to gigabytes after spread replays. */
 export const SERVER_ENVIRONMENT = { GOMEMLIMIT: '400MiB' } as const;
@@ -80,7 +79,7 @@ export function serverConfig(settings: ServerSettings): string {
     `server_name: ${quote(settings.serverName)}`,
     `host: ${quote(settings.host ?? '127.0.0.1')}`,
     `port: ${settings.port}`,
-    `max_payload: ${PAYLOAD_MAX}`,
+    `max_payload: ${PAYLOAD_BYTES_OURS}`,
     ...livenessLines(version),
     'jetstream {',
     `  store_dir: ${quote(settings.storeDir)}`,

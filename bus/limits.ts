@@ -1,0 +1,104 @@
+/**
+ * Every limit on size, in one place. What depends on the server follows from its `max_payload` alone (the largest
+ * message it takes), so that no part takes what another refuses. All in bytes as they are encoded, never in
+ * characters. Pure.
+ */
+import { RepriseError } from './errors.ts';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** Bytes as people read them: `64 MiB`. */
+export const mebibytes = (bytes: number): string => `${Math.round((bytes / MIB) * 100) / 100} MiB`;
+
+/** Smallest `max_payload` that anything runs with. */
+export const PAYLOAD_BYTES_MIN = 64 * KIB;
+/** `max_payload` of the server that we configure ourselves. */
+export const PAYLOAD_BYTES_OURS = 8 * MIB;
+/** Room in a message for what surrounds its content: names, ids, the frame of a reply. */
+export const ENVELOPE_BYTES = 8 * KIB;
+
+/** A session's heap: everything its cells hold. */
+export const HEAP_BYTES_MAX = 64 * MIB;
+/** Code of one cell. */
+export const CELL_BYTES_MAX = MIB;
+/** Console output that a turn may keep. */
+export const OUTPUT_BYTES_MAX = MIB;
+/**
+ * Pieces of console output that a turn may keep; lines of one console method in a row are one piece. A piece is an
+ * event of 90 bytes at least. While a turn of short lines had to fit into one commit of 4 MiB, that made 46,000 at
+ * most: so no turn that is in a log was ever cut by it.
+ */
+export const OUTPUT_PIECES_MAX = 50_000;
+const COMMIT_BYTES_MAX = 4 * MIB;
+const BATCH_BYTES_MAX = 2 * MIB;
+/** Room in a commit for the event that makes it too full. */
+const SPARE_BYTES_MAX = 256 * KIB;
+/** Head, ids and chain of a commit: a name of 512 characters, 32 positions. */
+const COMMIT_FRAME_BYTES = 5 * KIB;
+
+export interface SizeLimits {
+  /** Content of one message. */
+  contentBytes: number;
+  /** A commit: an answer of storage holds two of them (newest and checkpoint). */
+  commitBytes: number;
+  /** Events that are put into one commit; those that come after them go into the next. */
+  batchBytes: number;
+}
+
+let newest: { maxPayload: number; limits: SizeLimits } | null = null;
+
+/**
+ * The limits on a server that takes messages of `maxPayload` bytes.
+ * @throws RepriseError UNAVAILABLE (not retryable) when that is too little to run with
+ */
+export function limitsOf(maxPayload: number): SizeLimits {
+  if (newest?.maxPayload === maxPayload) return newest.limits;
+  if (!(maxPayload >= PAYLOAD_BYTES_MIN)) {
+    throw new RepriseError(
+      'UNAVAILABLE',
+      `the server's max_payload is ${maxPayload} bytes; Reprise needs ${PAYLOAD_BYTES_MIN} at least`,
+      {
+        retryable: false,
+        hint: `set max_payload: ${PAYLOAD_BYTES_OURS} in the configuration of nats-server`,
+      },
+    );
+  }
+  const contentBytes = maxPayload - ENVELOPE_BYTES;
+  const commitBytes = Math.min(COMMIT_BYTES_MAX, Math.floor(contentBytes / 2));
+  const spareBytes = Math.min(SPARE_BYTES_MAX, Math.floor(commitBytes / 10));
+  const limits = {
+    contentBytes,
+    commitBytes,
+    batchBytes: Math.min(BATCH_BYTES_MAX, commitBytes - spareBytes - COMMIT_FRAME_BYTES),
+  };
+  newest = { maxPayload, limits };
+  return limits;
+}
+
+/** msgpack: what surrounds a text, a list or a map, and a number, at most. */
+const FRAME_BYTES = 5;
+const NUMBER_BYTES = 9;
+
+/** Bytes of a value in msgpack, at most a few more than it really takes: cheap, without encoding it. */
+export function weightOf(value: unknown): number {
+  switch (typeof value) {
+    case 'string':
+      return Buffer.byteLength(value) + FRAME_BYTES;
+    case 'object':
+      break;
+    case 'undefined':
+      return 0;
+    default:
+      return NUMBER_BYTES;
+  }
+  if (value === null) return 1;
+  let bytes = FRAME_BYTES;
+  if (Array.isArray(value)) for (const item of value) bytes += weightOf(item);
+  else if (value instanceof Uint8Array) bytes += value.byteLength;
+  else {
+    const record = value as Record<string, unknown>;
+    for (const key in record) bytes += Buffer.byteLength(key) + FRAME_BYTES + weightOf(record[key]);
+  }
+  return bytes;
+}
