@@ -160,7 +160,14 @@ export class SessionInterpreter {
   async quietly<T>(look: () => Promise<T>): Promise<T | null> {
     await untilLeft(this.#machine, 'committing');
     if (!QUIET.includes(this.state) || this.fold.seq < 0) return null;
-    return this.#stepper.exclusive(look);
+    try {
+      return await this.#stepper.exclusive(look);
+    } catch (error) {
+      // The kernel has let the session go: it is rebuilt now if anything waits in it, else by its next need.
+      const isIdle = !this.busy && this.fold.running === null && this.fold.effects.length === 0;
+      if (hasCode(error, 'UNAVAILABLE')) this.#send({ type: isIdle ? 'RETIRE' : 'LOST' });
+      throw error;
+    }
   }
 
   /** Resolves when the session has been restored, rejects when it cannot be. */

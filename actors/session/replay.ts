@@ -115,7 +115,8 @@ export async function replayEvents(
     if (event.type === 'input') computedMs = 0;
     const turn = await turnOf(feed, index, index + 1 === events.length);
     computedMs += turn.durationMs;
-    lastTurn = turn;
+    // A strike that the log holds already is not written down again by whoever commits what is left over.
+    lastTurn = strikeOn(events, index) ? { ...turn, struck: undefined } : turn;
     // An undone turn is not run again: what it printed was recorded, and cannot be compared.
     skipDerived = plan[index]!.failed !== undefined;
     told = 0;
@@ -224,9 +225,10 @@ function strikeOn(events: readonly SessionEvent[], index: number): Strike | unde
 /** The failure recorded for the turn that the event at `index` begins, when that turn was undone. */
 function rolledBackError(events: readonly SessionEvent[], index: number) {
   // A turn may have been struck before it was undone: the strike stands between what began it and its end.
-  const from = strikeOn(events, index) ? index + 2 : index + 1;
-  for (let i = from; i < events.length; i++) {
+  const began = seqOf(events[index]!);
+  for (let i = index + 1; i < events.length; i++) {
     const event = events[i]!;
+    if (event.type === 'interrupt' && event.fuel >= 0 && event.at === began) continue;
     if (event.type === 'error') {
       if (!event.rolledBack) return undefined;
       return { name: event.name ?? 'Error', message: event.message, stack: event.stack ?? '' };

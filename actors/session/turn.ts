@@ -108,7 +108,8 @@ function endEvent(turn: Turn, seq: number, facts: TurnFacts): SessionEvent {
   if (turn.error) {
     const { name, message, stack } = turn.error;
     const event: SessionEvent = { type: 'error', seq, message, timestamp, name, stack, cell, durationMs };
-    if (turn.exit) event.shouldExit = true;
+    // An undone turn did not call exit() either: the session goes on.
+    if (turn.exit && !turn.poisoned) event.shouldExit = true;
     if (turn.poisoned) event.rolledBack = true;
     return event;
   }

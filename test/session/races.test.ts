@@ -188,3 +188,29 @@ describe('an owner', () => {
     assert.equal((await world.run('c', [['inc']])).output, '2');
   });
 });
+
+describe('a session that its kernel has let go', () => {
+  const look = (world: SessionWorld) => world.session.quietly(() => world.kernel.park('s'));
+
+  it('is handed back when somebody looks and nothing waits for it: its next need rebuilds it', async () => {
+    const world = new SessionWorld();
+    await world.run('a', [['inc']]);
+    await world.clock.advance(1_000);
+    world.kernel.crash();
+    await assert.rejects(world.settled(look(world)), { code: 'UNAVAILABLE', retryable: true });
+    assert.equal(world.ended?.why, 'retired');
+  });
+
+  it('is rebuilt at once when a cell or a timer waits in it', async () => {
+    for (const waits of ['sleep', 'later'] as const) {
+      const world = new SessionWorld();
+      world.submit('a', [[waits, 5_000]]);
+      await world.clock.advance(1_000);
+      world.kernel.crash();
+      await assert.rejects(world.settled(look(world)), { code: 'UNAVAILABLE' });
+      await world.clock.advance(100);
+      assert.equal(world.ended, null);
+      await world.settled(look(world));
+    }
+  });
+});

@@ -8,7 +8,9 @@ import { outcomeEvents } from '../../actors/session/entry.ts';
 import { applyEvents, emptyFold } from '../../actors/session/fold.ts';
 import { type ReplayKernel, replayEvents, stepOf } from '../../actors/session/replay.ts';
 import { replyFromEvents } from '../../actors/session/reply.ts';
+import { Stepper } from '../../actors/session/stepper.ts';
 import type { EventOf, SessionEvent } from '../../bus/types.ts';
+import { makeVirtualClock } from '../kit/virtual-clock.ts';
 import { at, input, result, session, turn } from './samples.ts';
 
 const options = { states: true, stacks: true };
@@ -81,6 +83,82 @@ describe('a turn that was struck and then undone', () => {
     const replay = await replayEvents(replayKernel(host, 'again'), emptyFold('sample'), events, options);
     assert.equal(replay.divergence, null);
     assert.deepEqual(replay.leftover, []);
+  });
+});
+
+describe('a struck turn whose owner died between two of its commits', () => {
+  const failure = { name: 'KernelError', message: 'undone', stack: 'KernelError: undone' };
+  const struck = turn({
+    outputs: [{ stream: 'stdout', level: 'log', text: 'seen' }],
+    error: failure,
+    struck: { reason: 'user', fuel: 7 },
+    poisoned: true,
+  });
+  const running = applyEvents(emptyFold('sample'), [session, input(1, 'struck')]);
+  const facts = { fold: running, turnAt: 1, timestamp: at(2), durationMs: 1 };
+  const whole = [session, input(1, 'struck'), ...outcomeEvents(struck, facts)];
+  const stepper = new Stepper({ clock: makeVirtualClock() } as never);
+
+  it('is finished by its next owner with one strike, and stays undone', async () => {
+    for (let kept = 2; kept < whole.length; kept++) {
+      const log = whole.slice(0, kept);
+      const steps: unknown[] = [];
+      const kernel: ReplayKernel = {
+        boot: async () => {},
+        apply: async (step) => {
+          steps.push(step);
+          return struck;
+        },
+        applyAll: (all) => Promise.all(all.map(kernel.apply)),
+        stateId: async () => '',
+      };
+      const { fold, lastTurn, leftover } = await replayEvents(kernel, emptyFold('sample'), log, options);
+      const finished = [...log, ...stepper.leftover(fold, lastTurn!, leftover).events];
+      assert.deepEqual(
+        finished.map(({ type }) => type),
+        ['session', 'input', 'interrupt', 'output', 'error'],
+        `${kept} events kept`,
+      );
+      steps.length = 0;
+      await replayEvents(kernel, emptyFold('sample'), finished, options);
+      assert.deepEqual((steps as { failed?: unknown }[])[0]?.failed, failure);
+    }
+  });
+
+  it('is undone also in a log that names its strike twice', async () => {
+    const [, , ...outcome] = whole;
+    const twice = [session, input(1, 'struck'), strike(2, 1), ...outcome].map((event, seq) => ({
+      ...event,
+      seq,
+    }));
+    const steps: unknown[] = [];
+    const kernel: ReplayKernel = {
+      boot: async () => {},
+      apply: async () => assert.fail('one step at a time'),
+      applyAll: async (all) => {
+        steps.push(...all);
+        return all.map(() => turn());
+      },
+      stateId: async () => '',
+    };
+    kernel.apply = async (step) => (await kernel.applyAll([step]))[0]!;
+    await replayEvents(kernel, emptyFold('sample'), twice as SessionEvent[], options);
+    assert.deepEqual((steps as { failed?: unknown }[])[0]?.failed, failure);
+  });
+});
+
+describe('an undone turn that had called exit()', () => {
+  it('tells nobody to leave, for its session goes on', () => {
+    const fold = applyEvents(emptyFold('sample'), [session, input(1, 'x')]);
+    const error = { name: 'MemoryLimitError', message: 'm', stack: 's' };
+    const events = outcomeEvents(turn({ exit: true, poisoned: true, error }), {
+      fold,
+      turnAt: 1,
+      timestamp: at(2),
+      durationMs: 1,
+    });
+    const told = events.map(({ type, ...rest }) => [type, 'shouldExit' in rest]);
+    assert.deepEqual(told, [['error', false]]);
   });
 });
 
