@@ -168,6 +168,13 @@ const events: { [T in SessionEventType]: Schema<EventOf<T>> } = {
     at: natural,
     commandId: optional(text),
   }),
+  paused: shaped<EventOf<'paused'>>({
+    type: v.literal('paused'),
+    seq: natural,
+    timestamp: isoTime,
+    turns: natural,
+    limit: natural,
+  }),
   closed: shaped<EventOf<'closed'>>({
     type: v.literal('closed'),
     seq: natural,

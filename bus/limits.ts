@@ -30,6 +30,14 @@ export const OUTPUT_BYTES_MAX = MIB;
  * most: so no turn that is in a log was ever cut by it.
  */
 export const OUTPUT_PIECES_MAX = 50_000;
+/** Timers and model calls that a session may wait for at a time. */
+export const EFFECTS_MAX = 10_000;
+/**
+ * Turns in the background (timers' callbacks, with no cell running) after a command, unless a worker is told otherwise:
+ * half a day of a timer a second, a month of one a minute, and about 25 MB of log for one without a delay.
+ */
+export const BACKGROUND_TURNS_MAX = 50_000;
+
 const COMMIT_BYTES_MAX = 4 * MIB;
 const BATCH_BYTES_MAX = 2 * MIB;
 /** Room in a commit for the event that makes it too full. */

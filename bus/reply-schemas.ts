@@ -107,6 +107,9 @@ export const inspectReplySchema = shaped<InspectReply>({
     kernel: text,
     variables: v.array(variable),
     pending: v.array(pendingEffect),
+    background: optional(
+      shaped<NonNullable<ReplState['background']>>({ turns: natural, limit: natural, paused: v.boolean() }),
+    ),
   }),
   metadata,
 });

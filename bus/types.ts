@@ -69,6 +69,8 @@ export interface ReplState {
   kernel: string;
   variables: VariableSummary[];
   pending: PendingEffect[];
+  /** Turns since the newest command that no cell waited for, of how many; `paused`: the next command goes on. */
+  background?: { turns: number; limit: number; paused: boolean };
 }
 
 // ── Server-side ports ───────────────────────────────────────────────────────────────────────────────────
@@ -263,6 +265,15 @@ export type SessionEvent =
       fuel: number;
       at: number;
       commandId?: string;
+    }
+  | {
+      /** The background has used up its turns: answers wait until the next command. */
+      type: 'paused';
+      seq: number;
+      timestamp: string;
+      /** Turns since the newest input that no cell waited for. */
+      turns: number;
+      limit: number;
     }
   | { type: 'closed'; seq: number; reason: string; timestamp: string };
 

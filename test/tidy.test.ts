@@ -46,7 +46,7 @@ const MAY_IMPORT: Record<string, string[]> = {
 
 /** Files that decide; they never act. */
 const PURE = [
-  /^actors\/session\/(fold|fold-.*|commit|turn|entry|replay|reply|mailbox|batch|command-index|checkpoints)\.ts$/,
+  /^actors\/session\/(fold|fold-.*|effect-table|commit|turn|entry|replay|reply|mailbox|batch|command-index|checkpoints)\.ts$/,
   /^actors\/kernel\/compiler\//,
   /^storage\/validation\.ts$/,
   /^bus\/(types|subjects|codec|errors|schemas|event-schemas|protocol)\.ts$/,

@@ -15,7 +15,13 @@ export interface Behaviour {
   before: string;
 }
 
-export const BEHAVIOURS = {} as const satisfies Record<string, Behaviour>;
+export const BEHAVIOURS = {
+  effectsCapped: {
+    since: 2,
+    why: 'A session waits for a bounded number of timers and model calls: without a bound a loop of setTimeout took minutes of all processes.',
+    before: 'There is no bound.',
+  },
+} as const satisfies Record<string, Behaviour>;
 
 export type BehaviourId = keyof typeof BEHAVIOURS;
 

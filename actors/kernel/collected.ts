@@ -13,7 +13,7 @@ type OutputLimits = Pick<KernelLimits, 'outputBytes' | 'outputPieces'>;
 
 export class Collected {
   readonly outputs: KernelOutput[] = [];
-  readonly requests: KernelRequest[] = [];
+  readonly #requests = new Map<number, KernelRequest>();
   readonly cancelled: number[] = [];
   result: { text: string; truncated?: boolean } | undefined;
   error: EmittedError | undefined;
@@ -27,6 +27,11 @@ export class Collected {
     this.#limits = limits;
   }
 
+  /** In the order in which they were made. */
+  get requests(): KernelRequest[] {
+    return [...this.#requests.values()];
+  }
+
   /** Takes one emission of the prelude. */
   add(kind: string, payload: string): void {
     switch (kind) {
@@ -34,7 +39,7 @@ export class Collected {
         this.#write(JSON.parse(payload) as KernelOutput);
         break;
       case 'req':
-        this.requests.push(JSON.parse(payload) as { effect: number; kind: string; payload: Json });
+        this.#request(JSON.parse(payload) as { effect: number; kind: string; payload: Json });
         break;
       case 'cancel':
         this.#cancel(JSON.parse(payload) as number);
@@ -63,11 +68,13 @@ export class Collected {
     this.outputs.push({ stream: 'stderr', level: 'warn', text, truncated: true });
   }
 
+  #request(request: KernelRequest): void {
+    this.#requests.set(request.effect, request);
+  }
+
   /** An effect that was asked for and given up in one turn never leaves the kernel. */
   #cancel(effect: number): void {
-    const at = this.requests.findIndex((request) => request.effect === effect);
-    if (at >= 0) this.requests.splice(at, 1);
-    else this.cancelled.push(effect);
+    if (!this.#requests.delete(effect)) this.cancelled.push(effect);
   }
 
   #write(output: KernelOutput): void {

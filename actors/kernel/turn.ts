@@ -256,8 +256,10 @@ class RunningTurn implements InstanceHooks {
 
   #pending(): number[] {
     const { requests, cancelled } = this.#collected;
-    const asked = requests.map((request) => request.effect);
-    return [...this.#state.pending, ...asked].filter((effect) => !cancelled.includes(effect));
+    const all = this.#state.pending.concat(requests.map((request) => request.effect));
+    if (cancelled.length === 0) return all;
+    const gone = new Set(cancelled);
+    return all.filter((effect) => !gone.has(effect));
   }
 
   /** Kills what the struck turn left behind, then writes its end down. */

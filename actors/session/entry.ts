@@ -22,7 +22,7 @@ export function entryEvent(
     return { type: 'interrupt', seq, reason: mail.reason, timestamp, fuel: -1, at, commandId };
   }
   const { effect, answer } = mail;
-  const open = fold.effects.find((candidate) => candidate.effect === effect)!;
+  const open = fold.effects.get(effect)!;
   const { error } = answer;
   if (open.kind === 'llm') {
     const response = typeof answer.value === 'string' ? answer.value : '';
@@ -74,4 +74,10 @@ function strikeEvent(strike: Strike, seq: number, { fold, turnAt, timestamp }: O
 /** The cell waits on, and nothing happened that somebody should hear of at once. */
 export function goesOn(turn: Turn): boolean {
   return turn.status !== 'done' && !turn.struck && !turn.poisoned && turn.requests.length === 0 && !turn.exit;
+}
+
+/** The background has used up its turns, and more of them would come: the session pauses until its next command. */
+export function isSpent(fold: SessionFold, turnsMax: number): boolean {
+  const { backgroundTurns, closed, effects, paused, running } = fold;
+  return backgroundTurns >= turnsMax && effects.size > 0 && running === null && !paused && !closed;
 }

@@ -25,6 +25,8 @@ export const cellEvents: Cells = {
         turnAt: event.seq,
         timeoutMs: event.timeoutMs,
       },
+      backgroundTurns: 0,
+      paused: false,
       replayCostMs: fold.replayCostMs + TURN_COST_MS,
     };
   },
@@ -46,5 +48,5 @@ function endCell(fold: SessionFold, durationMs: number): Partial<SessionFold> {
 }
 
 function askedBefore({ effects, running }: SessionFold): SessionFold['effects'] {
-  return running ? effects.filter(({ seq }) => seq < running.turnAt) : effects;
+  return running ? effects.where(({ seq }) => seq < running.turnAt) : effects;
 }

@@ -2,24 +2,29 @@
 import { decode, encode } from '../../bus/codec.ts';
 import { RepriseError } from '../../bus/errors.ts';
 import { packCommands, unpackCommands } from './command-index.ts';
+import type { OpenEffect } from './effect-table.ts';
+import { EffectTable } from './effect-table.ts';
 import { emptyFold } from './fold.ts';
 import type { SessionFold } from './fold-shape.ts';
 
 const VERSION = 1;
 
 export function encodeFold(fold: SessionFold): Uint8Array {
-  const { log: _, token: __, commands, ...rest } = fold;
-  return encode({ v: VERSION, ...rest, commands: packCommands(commands) });
+  const { log: _, token: __, commands, effects, ...rest } = fold;
+  return encode({ v: VERSION, ...rest, effects: [...effects], commands: packCommands(commands) });
 }
 
 /** @throws RepriseError CORRUPT when the bytes are not a fold of a known version. */
 export function decodeFold(bytes: Uint8Array): SessionFold {
-  const value = decode(bytes) as ({ v: number; commands: Uint8Array } & Omit<SessionFold, 'commands'>) | null;
+  const value = decode(bytes) as
+    | ({ v: number; commands: Uint8Array; effects: OpenEffect[] } & Omit<SessionFold, 'commands' | 'effects'>)
+    | null;
   if (value?.v !== VERSION || typeof value.name !== 'string') {
     throw new RepriseError('CORRUPT', 'the checkpoint holds a session state of an unknown version', {
       hint: 'replay from seq 0 does not need it; upgrade this worker if the session was written by a newer one',
     });
   }
-  const { v: _, commands, ...rest } = value;
-  return { ...emptyFold(rest.name), ...rest, commands: unpackCommands(commands) };
+  const { v: _, commands, effects, ...rest } = value;
+  const unpacked = { effects: EffectTable.from(effects), commands: unpackCommands(commands) };
+  return { ...emptyFold(rest.name), ...rest, ...unpacked };
 }

@@ -1,7 +1,8 @@
 /** Event family: effects, from request to answer. */
 
+import type { OpenEffect } from './effect-table.ts';
 import { TURN_COST_MS } from './fold-cells.ts';
-import type { EventHandler, OpenEffect, SessionFold } from './fold-shape.ts';
+import type { EventHandler, SessionFold } from './fold-shape.ts';
 
 type Effects = {
   llm_req: EventHandler<'llm_req'>;
@@ -9,6 +10,7 @@ type Effects = {
   effect_req: EventHandler<'effect_req'>;
   effect_resp: EventHandler<'effect_resp'>;
   effect_cancel: EventHandler<'effect_cancel'>;
+  paused: EventHandler<'paused'>;
 };
 
 export const effectEvents: Effects = {
@@ -22,8 +24,9 @@ export const effectEvents: Effects = {
     }),
 
   llm_resp: (fold, event) => {
-    const byKey = fold.effects.find((open) => open.receiptKey === event.receiptKey);
-    return answered(fold, event.effect ?? byKey?.effect ?? -1, event.seq);
+    if (event.effect !== undefined) return answered(fold, event.effect, event.seq);
+    const byKey = [...fold.effects].find((open) => open.receiptKey === event.receiptKey);
+    return answered(fold, byKey?.effect ?? -1, event.seq);
   },
 
   effect_req: (fold, event) =>
@@ -31,16 +34,19 @@ export const effectEvents: Effects = {
 
   effect_resp: (fold, event) => answered(fold, event.effect, event.seq),
 
-  effect_cancel: (fold, event) => ({ effects: fold.effects.filter((open) => open.effect !== event.effect) }),
+  effect_cancel: (fold, event) => ({ effects: fold.effects.without(event.effect) }),
+
+  paused: () => ({ paused: true }),
 };
 
 function opened(fold: SessionFold, effect: OpenEffect): Partial<SessionFold> {
-  return { effects: [...fold.effects, effect] };
+  return { effects: fold.effects.with(effect) };
 }
 
 function answered(fold: SessionFold, effect: number, seq: number): Partial<SessionFold> {
   return {
-    effects: fold.effects.filter((open) => open.effect !== effect),
+    effects: fold.effects.without(effect),
+    backgroundTurns: fold.backgroundTurns + (fold.running ? 0 : 1),
     running: fold.running && { ...fold.running, turnAt: seq },
     replayCostMs: fold.replayCostMs + TURN_COST_MS,
   };

@@ -1,4 +1,5 @@
 /** Event family: the session's own life. */
+import { EffectTable } from './effect-table.ts';
 import type { EventHandler } from './fold-shape.ts';
 
 type Lifecycle = {
@@ -21,5 +22,5 @@ export const lifecycleEvents: Lifecycle = {
   }),
 
   // A closed session waits for nothing: what was pending is given up.
-  closed: () => ({ closed: true, running: null, effects: [] }),
+  closed: () => ({ closed: true, running: null, effects: EffectTable.empty }),
 };

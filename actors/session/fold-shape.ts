@@ -1,6 +1,7 @@
 /** The shape of a session's fold, and of what applies one event to it. */
-import type { Json, SessionEvent, SessionEventType } from '../../bus/types.ts';
+import type { SessionEvent, SessionEventType } from '../../bus/types.ts';
 import type { CommandIndex } from './command-index.ts';
+import type { EffectTable } from './effect-table.ts';
 
 /** The cell that has begun and not ended. */
 export interface RunningCell {
@@ -11,15 +12,6 @@ export interface RunningCell {
   /** seq of the event that began its latest turn. */
   turnAt: number;
   timeoutMs?: number;
-}
-
-/** An effect without an answer. */
-export interface OpenEffect {
-  effect: number;
-  kind: string;
-  seq: number;
-  payload: Json;
-  receiptKey?: string;
 }
 
 /** Where the session stands in the log: known from stored commits, not from events. */
@@ -48,7 +40,11 @@ export interface SessionFold {
   cells: number;
   closed: boolean;
   running: RunningCell | null;
-  effects: readonly OpenEffect[];
+  effects: EffectTable;
+  /** Turns since the newest input that no cell waited for: timers' callbacks, mostly. */
+  backgroundTurns: number;
+  /** They have used up their budget: answers wait until the next command. */
+  paused: boolean;
   commands: CommandIndex;
   checkpointCount: number;
   checkpoint: { seq: number; stateId: string; position?: number } | null;

@@ -4,10 +4,11 @@
 import { sessionToken } from '../../bus/subjects.ts';
 import { type SessionEvent, type SessionEventType, type StoredCommit, TAIL_LENGTH } from '../../bus/types.ts';
 import { emptyCommandIndex } from './command-index.ts';
+import { EffectTable } from './effect-table.ts';
 import { cellEvents } from './fold-cells.ts';
 import { effectEvents } from './fold-effects.ts';
 import { lifecycleEvents } from './fold-lifecycle.ts';
-import type { EventHandler, LogPlace, OpenEffect, SessionFold } from './fold-shape.ts';
+import type { EventHandler, LogPlace, SessionFold } from './fold-shape.ts';
 
 const HANDLERS: { [T in SessionEventType]: EventHandler<T> } = {
   ...lifecycleEvents,
@@ -30,7 +31,9 @@ export function emptyFold(name: string): SessionFold {
     cells: 0,
     closed: false,
     running: null,
-    effects: [],
+    effects: EffectTable.empty,
+    backgroundTurns: 0,
+    paused: false,
     commands: emptyCommandIndex,
     checkpointCount: 0,
     checkpoint: null,
@@ -82,19 +85,9 @@ export function placeAt(fold: SessionFold, { commit, position, sizeBytes }: Stor
   };
 }
 
-/** When the earliest pending timer is due, ms since the epoch. */
+/** When the earliest pending timer is due, ms since the epoch. A paused session sleeps until its next command. */
 export function wakeAt(fold: SessionFold): number | undefined {
-  let earliest: number | undefined;
-  for (const effect of fold.effects) {
-    if (effect.kind === 'timer') earliest = Math.min(earliest ?? Number.POSITIVE_INFINITY, dueOf(effect));
-  }
-  return earliest;
-}
-
-/** Due time of a timer effect, ms since the epoch. */
-export function dueOf(effect: OpenEffect): number {
-  const payload = effect.payload as { dueMs?: number } | null;
-  return payload?.dueMs ?? 0;
+  return fold.paused ? undefined : fold.effects.wakeAt;
 }
 
 /**
@@ -102,6 +95,7 @@ export function dueOf(effect: OpenEffect): number {
  * other than a timer (timers are told apart: they are no work before they are due).
  */
 export function isUnfinished(fold: SessionFold): boolean {
-  const waitsForTimersOnly = fold.effects.length > 0 && fold.effects.every(({ kind }) => kind === 'timer');
-  return !waitsForTimersOnly && (fold.running !== null || fold.effects.length > 0);
+  if (fold.paused) return false;
+  const waitsForTimersOnly = fold.effects.size > 0 && fold.effects.timersOnly;
+  return !waitsForTimersOnly && (fold.running !== null || fold.effects.size > 0);
 }

@@ -164,8 +164,8 @@ export class SessionInterpreter {
       return await this.#stepper.exclusive(look);
     } catch (error) {
       // The kernel has let the session go: it is rebuilt now if anything waits in it, else by its next need.
-      const isIdle = !this.busy && this.fold.running === null && this.fold.effects.length === 0;
-      if (hasCode(error, 'UNAVAILABLE')) this.#send({ type: isIdle ? 'RETIRE' : 'LOST' });
+      const isIdle = !this.busy && this.fold.running === null && this.fold.effects.size === 0;
+      if (hasCode(error, 'UNAVAILABLE') && error.retryable) this.#send({ type: isIdle ? 'RETIRE' : 'LOST' });
       throw error;
     }
   }

@@ -33,11 +33,12 @@ export class Mailbox {
     else this.#queue.unshift(mail);
   }
 
-  /** Commands run one at a time; giving up and answers go before them. */
+  /** Commands run one at a time; giving up and answers go before them. Answers to a paused session wait for one. */
   peek(fold: SessionFold): Mail | null {
     if (this.#abandon[0]) return this.#abandon[0];
-    this.#answers = this.#answers.filter((mail) => fold.effects.some((open) => open.effect === mail.effect));
-    if (this.#answers[0]) return this.#answers[0];
+    // An answer that nobody waits for any more is dropped.
+    while (this.#answers[0] && !fold.effects.get(this.#answers[0].effect)) this.#answers.shift();
+    if (this.#answers[0] && !fold.paused) return this.#answers[0];
     if (fold.running) return null;
     return this.#queue[0] ?? null;
   }

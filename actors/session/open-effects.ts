@@ -1,9 +1,11 @@
 /** The effects that are under way for a resident session: always those that its durable fold has open. */
-import type { OpenEffect } from './fold-shape.ts';
+import { EffectTable } from './effect-table.ts';
 import type { EffectAnswer, EffectRunner } from './ports.ts';
 
 export class OpenEffects {
   readonly #running = new Map<number, { cancel(): void }>();
+  /** What was open at the last sync: all of it is under way. */
+  #synced = EffectTable.empty;
   readonly #runner: EffectRunner;
   readonly #onAnswer: (effect: number, answer: EffectAnswer) => void;
 
@@ -13,17 +15,16 @@ export class OpenEffects {
   }
 
   /** Starts what is open and not under way, gives up what is under way and no longer open. */
-  sync(session: string, open: readonly OpenEffect[]): void {
-    if (this.#running.size === 0 && open.length === 0) return;
-    const wanted = new Set(open.map(({ effect }) => effect));
-    for (const [effect, running] of this.#running) {
-      if (wanted.has(effect)) continue;
-      running.cancel();
+  sync(session: string, open: EffectTable): void {
+    if (open === this.#synced) return;
+    const { opened, gone } = open.changedSince(this.#synced);
+    this.#synced = open;
+    for (const effect of gone) {
+      this.#running.get(effect)?.cancel();
       this.#running.delete(effect);
     }
-    for (const request of open) {
+    for (const request of opened) {
       const { effect } = request;
-      if (this.#running.has(effect)) continue;
       const answer = (given: EffectAnswer) => this.#onAnswer(effect, given);
       this.#running.set(effect, this.#runner.start(session, request, answer));
     }
@@ -33,5 +34,6 @@ export class OpenEffects {
   clear(): void {
     for (const running of this.#running.values()) running.cancel();
     this.#running.clear();
+    this.#synced = EffectTable.empty;
   }
 }

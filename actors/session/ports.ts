@@ -1,10 +1,10 @@
 /** What a session needs from the world around it: narrow facets, owned here, implemented by the worker. */
-import type { SizeLimits } from '../../bus/limits.ts';
+import { BACKGROUND_TURNS_MAX, type SizeLimits } from '../../bus/limits.ts';
 import type { Clock } from '../../bus/port.ts';
 import type { AppendReply, LivePrinted, LoadReply } from '../../bus/protocol.ts';
 import type { Commit, Json, SessionEvent, SessionMetadata, StoredCommit } from '../../bus/types.ts';
 import type { KernelHost } from '../kernel/port.ts';
-import type { OpenEffect } from './fold-shape.ts';
+import type { OpenEffect } from './effect-table.ts';
 import type { EndReason } from './machine.ts';
 
 export interface SessionStore {
@@ -56,6 +56,8 @@ export interface SessionSettings {
   earlyCommitMs: number;
   /** Quiet time that counts as an idle moment, ms. */
   idleMs: number;
+  /** Turns without a cell (timers' callbacks) that may follow a command; then the session pauses until the next one. */
+  backgroundTurnsMax: number;
 }
 
 export const DEFAULT_SETTINGS: SessionSettings = {
@@ -63,6 +65,7 @@ export const DEFAULT_SETTINGS: SessionSettings = {
   hardReplayMs: 40,
   earlyCommitMs: 50,
   idleMs: 5,
+  backgroundTurnsMax: BACKGROUND_TURNS_MAX,
 };
 
 export interface SessionPorts {

@@ -11,7 +11,7 @@ import type { SessionEvent } from '../../bus/types.ts';
 import type { KernelStep, Strike, Turn } from '../kernel/port.ts';
 import { applyEvent, seqOf } from './fold.ts';
 import type { SessionFold } from './fold-shape.ts';
-import { StepFeed } from './step-feed.ts';
+import { StepFeed, type StepPlan } from './step-feed.ts';
 import { compareEvents, eventsOfTurn, hungTurn, isDerived } from './turn.ts';
 
 /** The kernel of one session, as replay needs it. */
@@ -55,7 +55,7 @@ export async function replayEvents(
   events: readonly SessionEvent[],
   options: ReplayOptions,
 ): Promise<ReplayResult> {
-  const plan = planSteps(fold, events);
+  const plan = new Plan(fold, events);
   // A stateId is compared before anything that comes after its checkpoint.
   const feed = new StepFeed(kernel, plan, (index) => options.states && events[index]!.type === 'checkpoint');
   let state = fold;
@@ -111,14 +111,14 @@ export async function replayEvents(
       }
       continue;
     }
-    if (plan[index] === null) continue;
+    if (plan.at(index) === null) continue;
     if (event.type === 'input') computedMs = 0;
     const turn = await turnOf(feed, index, index + 1 === events.length);
     computedMs += turn.durationMs;
     // A strike that the log holds already is not written down again by whoever commits what is left over.
     lastTurn = strikeOn(events, index) ? { ...turn, struck: undefined } : turn;
     // An undone turn is not run again: what it printed was recorded, and cannot be compared.
-    skipDerived = plan[index]!.failed !== undefined;
+    skipDerived = plan.at(index)!.failed !== undefined;
     told = 0;
     expected = skipDerived
       ? []
@@ -144,20 +144,39 @@ async function turnOf(feed: StepFeed, index: number, isLast: boolean): Promise<T
   }
 }
 
-/** The step of each event, null where it has none: all that follows from the log alone. */
-function planSteps(fold: SessionFold, events: readonly SessionEvent[]): (KernelStep | null)[] {
-  let state = fold;
-  return events.map((event, index) => {
-    state = applyEvent(state, event);
+/** The steps of a log's events: all that follows from the log alone. Made as they are needed, for a log may be long. */
+class Plan implements StepPlan {
+  readonly #events: readonly SessionEvent[];
+  readonly #steps: (KernelStep | null)[] = [];
+  #state: SessionFold;
+
+  constructor(fold: SessionFold, events: readonly SessionEvent[]) {
+    this.#state = fold;
+    this.#events = events;
+  }
+
+  get length(): number {
+    return this.#events.length;
+  }
+
+  at(index: number): KernelStep | null {
+    while (this.#steps.length <= index) this.#steps.push(this.#next(this.#steps.length));
+    return this.#steps[index]!;
+  }
+
+  #next(index: number): KernelStep | null {
+    const events = this.#events;
+    const event = events[index]!;
+    this.#state = applyEvent(this.#state, event);
     if (isDerived(event)) return null;
     const failure = rolledBackError(events, index);
     // An undone turn is not run, so there is nothing to strike.
     const strike = failure ? undefined : strikeOn(events, index);
-    const step = stepOf(event, { strike, failure, timeMs: state.timeMs, fold: state });
+    const step = stepOf(event, { strike, failure, timeMs: this.#state.timeMs, fold: this.#state });
     // What is recorded happened within its budget, however slow this machine is.
     if (step && step.type !== 'abandon' && index + 1 < events.length) step.timeoutMs = UNLIMITED_MS;
     return step;
-  });
+  }
 }
 
 interface StepFacts {

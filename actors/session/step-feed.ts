@@ -14,18 +14,23 @@ export interface StepKernel {
   applyAll(steps: readonly KernelStep[]): Promise<Turn[]>;
 }
 
+/** The step of each event of a log, null where it has none. An array is one. */
+export interface StepPlan {
+  readonly length: number;
+  at(index: number): KernelStep | null | undefined;
+}
+
 export class StepFeed {
   readonly #kernel: StepKernel;
-  readonly #plan: readonly (KernelStep | null)[];
+  readonly #plan: StepPlan;
   readonly #endsRun: (index: number) => boolean;
   /** Turns that were computed ahead, by the index of their event. */
   readonly #ahead = new Map<number, Turn>();
 
   /**
-   * @param plan the step of each event, null where it has none
    * @param endsRun whether no step after the event at `index` may be applied before the replay has got there
    */
-  constructor(kernel: StepKernel, plan: readonly (KernelStep | null)[], endsRun: (index: number) => boolean) {
+  constructor(kernel: StepKernel, plan: StepPlan, endsRun: (index: number) => boolean) {
     this.#kernel = kernel;
     this.#plan = plan;
     this.#endsRun = endsRun;
@@ -39,8 +44,8 @@ export class StepFeed {
       return known;
     }
     const run = this.#runFrom(index);
-    if (run.length === 1) return this.#kernel.apply(this.#plan[index]!);
-    const turns = await this.#kernel.applyAll(run.map((at) => this.#plan[at]!));
+    if (run.length === 1) return this.#kernel.apply(this.#plan.at(index)!);
+    const turns = await this.#kernel.applyAll(run.map((at) => this.#plan.at(at)!));
     for (const [position, turn] of turns.entries()) {
       if (position > 0) this.#ahead.set(run[position]!, turn);
     }
@@ -52,7 +57,7 @@ export class StepFeed {
     const run: number[] = [];
     let code = 0;
     for (let at = index; at < this.#plan.length && run.length < STEPS_MAX; at++) {
-      const step = this.#plan[at];
+      const step = this.#plan.at(at);
       if (step) {
         code += step.type === 'input' ? step.code.length : 0;
         if (run.length > 0 && (code > CODE_MAX || at === this.#plan.length - 1)) break;

@@ -3,7 +3,7 @@ import type { SessionEvent } from '../../bus/types.ts';
 import { BEHAVIOUR_VERSION } from '../kernel/behaviours.ts';
 import type { Printed, Turn } from '../kernel/port.ts';
 import { Batch } from './batch.ts';
-import { entryEvent, outcomeEvents } from './entry.ts';
+import { entryEvent, isSpent, outcomeEvents } from './entry.ts';
 import type { SessionFold } from './fold-shape.ts';
 import type { LogWriter } from './log-writer.ts';
 import type { Mail } from './mailbox.ts';
@@ -91,6 +91,11 @@ export class Stepper {
     const durationMs = computedMs + turn.durationMs;
     const facts = { fold: batch.fold, turnAt, timestamp: batch.timestamp(clock), durationMs };
     for (const event of outcomeEvents(turn, facts)) batch.push(event);
+    const limit = settings.backgroundTurnsMax;
+    if (isSpent(batch.fold, limit)) {
+      const timestamp = batch.timestamp(clock);
+      batch.push({ type: 'paused', seq: batch.next, timestamp, turns: batch.fold.backgroundTurns, limit });
+    }
     return turn;
   }
 

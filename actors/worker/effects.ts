@@ -11,8 +11,8 @@ import type { LlmCall } from '../../bus/protocol.ts';
 import { llmAnswerSchema, parseReply } from '../../bus/reply-schemas.ts';
 import type { Subjects } from '../../bus/subjects.ts';
 import type { Json } from '../../bus/types.ts';
-import { dueOf } from '../session/fold.ts';
-import type { OpenEffect } from '../session/fold-shape.ts';
+import type { OpenEffect } from '../session/effect-table.ts';
+import { dueOf } from '../session/effect-table.ts';
 import type { EffectAnswer, EffectRunner, Log } from '../session/ports.ts';
 
 export interface EffectPorts {

@@ -28,6 +28,7 @@ runRole('worker', async ({ env, process: id, pid, version, bus, subjects, log })
     kernel,
     log,
     newId: randomUUID,
+    settings: { backgroundTurnsMax: settings.backgroundTurnsMax },
     residency: {
       maxSessions: settings.maxCachedSessions,
       parkAfterMs: settings.saveIntervalMs,

@@ -26,7 +26,13 @@ const CELLS = 12;
 const NAME = 'rehearsal';
 const BUSY_MS = 100;
 /** Checkpoints and early commits are not rehearsed. */
-const SETTINGS = { softReplayMs: 1e9, hardReplayMs: 1e9, earlyCommitMs: 1e9, idleMs: 1e9 };
+const SETTINGS = {
+  softReplayMs: 1e9,
+  hardReplayMs: 1e9,
+  earlyCommitMs: 1e9,
+  idleMs: 1e9,
+  backgroundTurnsMax: 1e9,
+};
 
 /** Resolves when the rehearsal is over; never rejects: what goes wrong here harms nobody. */
 export async function rehearse({ kernel, clock, log, newId, served }: RehearsalPorts): Promise<void> {

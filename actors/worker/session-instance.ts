@@ -25,6 +25,7 @@ export class SessionInstance implements ISessionInstance {
   readonly #kernel: KernelHost;
   readonly #newId: () => string;
   readonly #store: Pick<SessionStore, 'get'>;
+  readonly #backgroundTurnsMax: number;
   #changes: SessionEvent[] = [];
   #dirty = false;
   #report: InspectReport | null = null;
@@ -35,6 +36,7 @@ export class SessionInstance implements ISessionInstance {
     this.#kernel = ports.kernel;
     this.#newId = ports.newId;
     this.#store = ports.store;
+    this.#backgroundTurnsMax = ports.settings.backgroundTurnsMax;
     this.#interpreter = new SessionInterpreter(name, ports, {
       onCommitted: (events) => this.#note(events),
       onEnd,
@@ -62,7 +64,12 @@ export class SessionInstance implements ISessionInstance {
       heapBytes: report?.heapBytes ?? 0,
       kernel: this.#kernel.version,
       variables: report?.variables ?? [],
-      pending: fold.effects.map(({ effect, kind, seq, payload }) => {
+      background: {
+        turns: fold.backgroundTurns,
+        limit: this.#backgroundTurnsMax,
+        paused: fold.paused,
+      },
+      pending: Array.from(fold.effects, ({ effect, kind, seq, payload }) => {
         const detail = kind === 'llm' ? promptOf(payload) : JSON.stringify(payload);
         return { effect, kind, seq, detail: detail.slice(0, 120) };
       }),

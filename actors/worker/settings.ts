@@ -1,5 +1,6 @@
 /** What the environment says about a worker. Pure: the environment is passed in. */
 import { RepriseError } from '../../bus/errors.ts';
+import { BACKGROUND_TURNS_MAX } from '../../bus/limits.ts';
 import type { ServerConfig } from '../../bus/types.ts';
 
 export interface WorkerSettings extends Pick<ServerConfig, 'maxCachedSessions' | 'saveIntervalMs'> {
@@ -10,6 +11,8 @@ export interface WorkerSettings extends Pick<ServerConfig, 'maxCachedSessions' |
   /** How long running cells may go on after SIGTERM, ms. */
   graceMs: number;
   memoryMib: number;
+  /** Turns without a cell that may follow a command. */
+  backgroundTurnsMax: number;
 }
 
 type Env = Record<string, string | undefined>;
@@ -23,6 +26,7 @@ export function parseWorkerSettings(env: Env): WorkerSettings {
     instances: integer(env, 'REPRISE_KERNEL_INSTANCES', 64),
     graceMs: integer(env, 'REPRISE_WORKER_GRACE_MS', 3_000),
     memoryMib: integer(env, 'REPRISE_MEMORY_MIB', 64),
+    backgroundTurnsMax: integer(env, 'REPRISE_BACKGROUND_TURNS', BACKGROUND_TURNS_MAX),
   };
 }
 

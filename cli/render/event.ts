@@ -15,6 +15,7 @@ const COLOURS: Record<SessionEventType, Colour> = {
   effect_resp: 'blue',
   effect_cancel: 'blue',
   interrupt: 'yellow',
+  paused: 'yellow',
   closed: 'bold',
 };
 
@@ -45,6 +46,8 @@ export function eventContent(event: SessionEvent): string {
       return `no longer waits for effect ${event.effect}`;
     case 'interrupt':
       return event.reason === 'user' ? 'by Ctrl-C' : 'time budget spent';
+    case 'paused':
+      return `${event.turns} turns in the background since the last cell: the next one lets it go on`;
     case 'closed':
       return event.reason;
     default:

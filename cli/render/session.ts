@@ -75,6 +75,13 @@ function renderPending(state: ReplState, palette: Palette): string {
   return `\n${palette.bold('Waiting for')}\n${renderTable(columns, rows, palette)}`;
 }
 
+function backgroundFacts({ background }: ReplState): [string, string][] {
+  if (!background || background.turns === 0) return [];
+  const { turns, limit, paused } = background;
+  const of = `${turns} of ${count(limit, 'turn')} since the last cell`;
+  return [['background', paused ? `paused after ${of}: the next cell lets it go on` : of]];
+}
+
 /** Everything `reprise show` tells about a session. */
 export function renderSession({ state, metadata }: InspectReply, palette: Palette): string {
   const facts: [string, string][] = [
@@ -85,10 +92,11 @@ export function renderSession({ state, metadata }: InspectReply, palette: Palett
     ['log', `${count(metadata.eventCount, 'event')}, newest seq ${state.seq}`],
     ['stored', `${formatBytes(metadata.size)}, ${count(metadata.checkpointCount, 'checkpoint')}`],
     ['status', `${state.status}, ${count(state.cells, 'cell')}`],
+    ...backgroundFacts(state),
     ['heap', formatBytes(state.heapBytes)],
     ['state', state.stateId || palette.dim('known when the cell has ended')],
     ['kernel', state.kernel],
   ];
-  const head = facts.map(([name, value]) => `${palette.dim(name.padEnd(10))}${value}\n`).join('');
+  const head = facts.map(([name, value]) => `${palette.dim(name.padEnd(11))}${value}\n`).join('');
   return `${head}\n${palette.bold('Variables')}\n${renderVariables(state.variables, palette)}${renderPending(state, palette)}`;
 }

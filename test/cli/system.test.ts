@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
+import { natsBinary } from '../kit/nats-server.ts';
 import { until } from '../kit/until.ts';
 import { outcomeOf, Shell } from './shell.ts';
 
@@ -18,6 +21,15 @@ const isAlive = (pid: number) => {
     return false;
   }
 };
+
+/** A folder with a nats-server that takes its time: so that what shall happen before the start ends does. */
+async function slowServer(): Promise<string> {
+  const folder = path.join(shell.home, 'slow');
+  await mkdir(folder);
+  const script = `#!/bin/sh\ncase "$1" in *version*|-v) ;; *) sleep 3 ;; esac\nexec '${await natsBinary()}' "$@"\n`;
+  await writeFile(path.join(folder, 'nats-server'), script, { mode: 0o755 });
+  return folder;
+}
 
 test('up starts everything, status names it, a second up changes nothing, down ends it all', async () => {
   const up = await shell.run(['up', '--workers', '1']);
@@ -72,7 +84,7 @@ test('many commands at once on a stopped system start it once', async () => {
 });
 
 test('Ctrl-C while the system starts ends what was started', async () => {
-  const child = shell.start(['up']);
+  const child = shell.start(['up'], { PATH: `${await slowServer()}:${process.env.PATH}` });
   const outcome = outcomeOf(child);
   await until(async () => (await shell.json(['status'])).phase === 'starting');
   child.kill('SIGINT');

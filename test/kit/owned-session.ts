@@ -2,9 +2,10 @@
 import { BEHAVIOUR_VERSION } from '../../actors/kernel/behaviours.ts';
 import type { KernelHost, KernelStep, Turn } from '../../actors/kernel/port.ts';
 import { replayKernel } from '../../actors/session/activation.ts';
+import type { OpenEffect } from '../../actors/session/effect-table.ts';
 import { entryEvent, outcomeEvents } from '../../actors/session/entry.ts';
 import { applyEvents, emptyFold } from '../../actors/session/fold.ts';
-import type { OpenEffect, SessionFold } from '../../actors/session/fold-shape.ts';
+import type { SessionFold } from '../../actors/session/fold-shape.ts';
 import { type ReplayResult, replayEvents, stepOf } from '../../actors/session/replay.ts';
 import { hungTurn } from '../../actors/session/turn.ts';
 import type { EventOf, SessionEvent } from '../../bus/types.ts';

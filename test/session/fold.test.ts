@@ -62,7 +62,7 @@ describe('the fold of a session', () => {
   it('keeps effects open until they are answered or given up', () => {
     const open = applyEvents(emptyFold('sample'), [session, input(1, 'x'), llmRequest, timerRequest]);
     assert.deepEqual(
-      open.effects.map(({ effect }) => effect),
+      Array.from(open.effects, ({ effect }) => effect),
       [7, 8],
     );
     assert.equal(wakeAt(open), T0 + 500);
@@ -70,18 +70,18 @@ describe('the fold of a session', () => {
       { type: 'llm_resp', seq: 4, response: 'yes', receiptKey: 'key', timestamp: at(4), effect: 7 },
     ]);
     assert.deepEqual(
-      answered.effects.map(({ effect }) => effect),
+      Array.from(answered.effects, ({ effect }) => effect),
       [8],
     );
     assert.equal(answered.running?.turnAt, 4);
     const cancelled = applyEvents(answered, [{ type: 'effect_cancel', seq: 5, effect: 8, timestamp: at(5) }]);
-    assert.deepEqual([cancelled.effects, wakeAt(cancelled)], [[], undefined]);
+    assert.deepEqual([cancelled.effects.size, wakeAt(cancelled)], [0, undefined]);
   });
 
   it('finds the effect of an answer that names only its receipt key', () => {
     const open = applyEvents(emptyFold('sample'), [session, input(1, 'x'), llmRequest]);
     const answered = applyEvents(open, [{ type: 'llm_resp', seq: 3, response: 'yes', receiptKey: 'key' }]);
-    assert.deepEqual(answered.effects, []);
+    assert.deepEqual([...answered.effects], []);
   });
 
   it('waits for nothing once it is closed', () => {
@@ -91,7 +91,7 @@ describe('the fold of a session', () => {
       llmRequest,
       { type: 'closed', seq: 3, reason: 'exit', timestamp: at(3) },
     ]);
-    assert.deepEqual([fold.closed, fold.running, fold.effects], [true, null, []]);
+    assert.deepEqual([fold.closed, fold.running, fold.effects.size], [true, null, 0]);
   });
 
   it('never lets time run backwards', () => {

@@ -124,7 +124,7 @@ async function strikeAt(
   else turns.push(await session.run(`await new Promise((r) => setTimeout(r, 1)); ${code}`));
   for (let round = 0; round < 3; round++) {
     const { effects, closed } = session.fold;
-    const due = effects.find(({ payload }) => (payload as { delayMs?: number }).delayMs === 1);
+    const due = [...effects].find(({ payload }) => (payload as { delayMs?: number }).delayMs === 1);
     if (!due || closed) break;
     turns.push(await session.answer(due, strike));
   }

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { Batch } from '../../actors/session/batch.ts';
 import { checkpointDue } from '../../actors/session/checkpoints.ts';
+import { EffectTable } from '../../actors/session/effect-table.ts';
 import { outcomeEvents } from '../../actors/session/entry.ts';
 import { applyEvents, emptyFold } from '../../actors/session/fold.ts';
 import { Mailbox } from '../../actors/session/mailbox.ts';
@@ -326,13 +327,24 @@ describe('the mailbox', () => {
     const waiting = {
       ...fold,
       running: null,
-      effects: [{ effect: 1, kind: 'timer', seq: 2, payload: null }],
+      effects: EffectTable.from([{ effect: 1, kind: 'timer', seq: 2, payload: null }]),
     };
     mailbox.put(command('a'));
     mailbox.put({ kind: 'answer', effect: 1, answer: {} });
     mailbox.put({ kind: 'abandon', reason: 'user', commandId: 'c', waiter });
     const order = [1, 2, 3].map(() => mailbox.take(waiting)?.kind);
     assert.deepEqual(order, ['abandon', 'answer', 'command']);
+  });
+
+  it('lets no answer into a session that is paused, and keeps it for later', () => {
+    const mailbox = new Mailbox();
+    const effects = EffectTable.from([{ effect: 1, kind: 'timer', seq: 2, payload: null }]);
+    const paused = { ...fold, running: null, effects, paused: true };
+    mailbox.put({ kind: 'answer', effect: 1, answer: {} });
+    assert.equal(mailbox.take(paused), null);
+    mailbox.put(command('a'));
+    assert.equal(mailbox.take(paused)?.kind, 'command');
+    assert.equal(mailbox.take({ ...paused, paused: false })?.kind, 'answer');
   });
 
   it('keeps the order of commands, also of one that is put back', () => {

@@ -2,6 +2,7 @@
  * Effects: what the guest asks of the world, and the answers. Each has a number of the session that is never
  * reused; answers arrive in log order, so callbacks and promises run in the same order on every replay.
  */
+import { EFFECTS_MAX } from '../../../../bus/limits.ts';
 import { reportUncaught } from './console.ts';
 import {
   apply,
@@ -10,6 +11,7 @@ import {
   expose,
   IntrinsicError,
   IntrinsicPromise,
+  IntrinsicRangeError,
   IntrinsicTypeError,
   min,
   now,
@@ -20,6 +22,7 @@ import {
 } from './intrinsics.ts';
 import { jsonOf, jsonText } from './json.ts';
 import { isPromise } from './kinds.ts';
+import { sessionBehaves } from './version.ts';
 import { bare, emit } from './wall.ts';
 
 interface Refusal {
@@ -31,11 +34,14 @@ interface Refusal {
 /** An effect without an answer. */
 interface Pending {
   cell: number | undefined;
+  /** The timer that it lets fire, as users know it. */
+  timer?: number;
   fulfil(value: unknown): void;
   refuse(error: Refusal): void;
 }
 
 const pending = new Table<number, Pending>();
+let pendingCount = 0;
 let lastEffect = 0;
 let currentCell: () => number | undefined = () => undefined;
 
@@ -44,40 +50,50 @@ export function setCellSource(source: () => number | undefined): void {
   currentCell = source;
 }
 
-function request(kind: string, payload: unknown, answer: Omit<Pending, 'cell'>): number {
+/** @throws RangeError (of the guest) when the session waits for too much already */
+function request(kind: string, payload: unknown, answer: Omit<Pending, 'cell'>, isAgain = false): number {
+  if (pendingCount >= EFFECTS_MAX && !isAgain && sessionBehaves('effectsCapped')) {
+    throw new IntrinsicRangeError(
+      `a session waits for ${EFFECTS_MAX} timers and model calls at most: await some, or clear them`,
+    );
+  }
   const effect = ++lastEffect;
   pending.set(effect, { cell: currentCell(), ...answer });
+  pendingCount++;
   emit('req', bare({ effect, kind, payload }));
   return effect;
 }
 
 function cancel(effect: number): void {
-  if (pending.delete(effect)) emit('cancel', effect);
+  if (forget(effect)) emit('cancel', effect);
+}
+
+function forget(effect: number): boolean {
+  const known = pending.delete(effect);
+  if (known) pendingCount--;
+  return known;
 }
 
 /** Settles an effect; unknown ones (cancelled before their answer came) are ignored. */
 export function answer(given: { effect: number; value?: unknown; error?: Refusal }): void {
   const waiting = pending.get(given.effect);
   if (waiting === undefined) return;
-  pending.delete(given.effect);
+  forget(given.effect);
   if (given.error === undefined) waiting.fulfil(given.value);
   else waiting.refuse(bare(given.error));
 }
 
 /** Gives up what a cell still waits for. `quietly` was consumed already: no cancel for it. */
 export function abandonEffects(cell: number | undefined, quietly?: number): void {
-  if (quietly !== undefined) pending.delete(quietly);
+  if (quietly !== undefined) forget(quietly);
   if (cell === undefined) return;
   const given: number[] = [];
   pending.each((one, effect) => {
-    if (one.cell === cell) push(given, effect);
+    if (one.cell !== cell) return;
+    push(given, effect);
+    if (one.timer !== undefined) timers.delete(one.timer);
   });
-  for (let at = 0; at < given.length; at++) {
-    timers.each((timer, id) => {
-      if (timer.effect === given[at]) timers.delete(id);
-    });
-    cancel(given[at]!);
-  }
+  for (let at = 0; at < given.length; at++) cancel(given[at]!);
 }
 
 // ── llm ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -179,14 +195,15 @@ const MAX_DELAY_MS = 2 ** 31 - 1;
 
 function arm(timer: Timer, id: number | undefined): number {
   const { delayMs } = timer;
-  let known = id;
-  timer.effect = request('timer', bare({ delayMs, dueMs: now() + delayMs }), {
-    fulfil: () => fire(known!),
-    refuse: () => timers.delete(known!),
-  });
-  known ??= timer.effect;
-  timers.set(known, timer);
-  return known;
+  const waiting: Omit<Pending, 'cell'> = {
+    timer: id ?? lastEffect + 1,
+    fulfil: () => fire(waiting.timer!),
+    refuse: () => timers.delete(waiting.timer!),
+  };
+  // An interval that has fired takes the place that it had.
+  timer.effect = request('timer', bare({ delayMs, dueMs: now() + delayMs }), waiting, id !== undefined);
+  timers.set(waiting.timer!, timer);
+  return waiting.timer!;
 }
 
 function fire(id: number): void {
