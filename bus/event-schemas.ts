@@ -1,6 +1,6 @@
 /** Schemas of session events, and the building blocks that the schemas of requests share with them. */
 import * as v from 'valibot';
-import type { EventOf, Json, SessionEvent, SessionEventType } from './types.ts';
+import type { EventOf, Json, LargeValue, SessionEvent, SessionEventType } from './types.ts';
 
 /** A schema whose output is a T. */
 export type Schema<T> = v.GenericSchema<unknown, T>;
@@ -60,9 +60,19 @@ export const usage = optional(
   shaped<{ inputTokens: number; outputTokens: number }>({ inputTokens: number, outputTokens: number }),
 );
 
+/** sha256, in hex. */
+export const hash = v.custom<string>(
+  (value) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value),
+  'Expected a sha256 in hex',
+);
+/** Where a value is that is too large for the place where it belongs. */
+export const largeValue = shaped<LargeValue>({ sha256: hash, bytes: natural });
+const large = optional(largeValue);
+
 const events: { [T in SessionEventType]: Schema<EventOf<T>> } = {
   session: shaped<EventOf<'session'>>({
     type: v.literal('session'),
+    large,
     version: natural,
     id: text,
     created: isoTime,
@@ -74,6 +84,7 @@ const events: { [T in SessionEventType]: Schema<EventOf<T>> } = {
   }),
   input: shaped<EventOf<'input'>>({
     type: v.literal('input'),
+    large,
     seq: natural,
     code: text,
     timestamp: isoTime,
@@ -83,6 +94,7 @@ const events: { [T in SessionEventType]: Schema<EventOf<T>> } = {
   }),
   output: shaped<EventOf<'output'>>({
     type: v.literal('output'),
+    large,
     seq: natural,
     value: text,
     timestamp: isoTime,
@@ -95,6 +107,7 @@ const events: { [T in SessionEventType]: Schema<EventOf<T>> } = {
   }),
   checkpoint: shaped<EventOf<'checkpoint'>>({
     type: v.literal('checkpoint'),
+    large,
     seq: natural,
     reason: text,
     stateId: text,
@@ -103,6 +116,7 @@ const events: { [T in SessionEventType]: Schema<EventOf<T>> } = {
   }),
   llm_req: shaped<EventOf<'llm_req'>>({
     type: v.literal('llm_req'),
+    large,
     seq: natural,
     prompt: text,
     receiptKey: text,
@@ -113,6 +127,7 @@ const events: { [T in SessionEventType]: Schema<EventOf<T>> } = {
   }),
   llm_resp: shaped<EventOf<'llm_resp'>>({
     type: v.literal('llm_resp'),
+    large,
     seq: natural,
     response: text,
     receiptKey: text,
@@ -124,6 +139,7 @@ const events: { [T in SessionEventType]: Schema<EventOf<T>> } = {
   }),
   error: shaped<EventOf<'error'>>({
     type: v.literal('error'),
+    large,
     seq: natural,
     message: text,
     timestamp: isoTime,
@@ -136,6 +152,7 @@ const events: { [T in SessionEventType]: Schema<EventOf<T>> } = {
   }),
   effect_req: shaped<EventOf<'effect_req'>>({
     type: v.literal('effect_req'),
+    large,
     seq: natural,
     kind: text,
     effect: natural,
@@ -145,6 +162,7 @@ const events: { [T in SessionEventType]: Schema<EventOf<T>> } = {
   }),
   effect_resp: shaped<EventOf<'effect_resp'>>({
     type: v.literal('effect_resp'),
+    large,
     seq: natural,
     kind: text,
     effect: natural,
@@ -154,6 +172,7 @@ const events: { [T in SessionEventType]: Schema<EventOf<T>> } = {
   }),
   effect_cancel: shaped<EventOf<'effect_cancel'>>({
     type: v.literal('effect_cancel'),
+    large,
     seq: natural,
     effect: natural,
     timestamp: isoTime,
@@ -161,6 +180,7 @@ const events: { [T in SessionEventType]: Schema<EventOf<T>> } = {
   }),
   interrupt: shaped<EventOf<'interrupt'>>({
     type: v.literal('interrupt'),
+    large,
     seq: natural,
     reason: v.picklist(['user', 'timeout']),
     timestamp: isoTime,
@@ -170,6 +190,7 @@ const events: { [T in SessionEventType]: Schema<EventOf<T>> } = {
   }),
   paused: shaped<EventOf<'paused'>>({
     type: v.literal('paused'),
+    large,
     seq: natural,
     timestamp: isoTime,
     turns: natural,
@@ -177,6 +198,7 @@ const events: { [T in SessionEventType]: Schema<EventOf<T>> } = {
   }),
   closed: shaped<EventOf<'closed'>>({
     type: v.literal('closed'),
+    large,
     seq: natural,
     reason: text,
     timestamp: isoTime,

@@ -38,8 +38,13 @@ export const EFFECTS_MAX = 10_000;
  */
 export const BACKGROUND_TURNS_MAX = 50_000;
 
+/** A value outside of the heap: a model's answer, what a request carries. */
+export const LARGE_BYTES_MAX = 64 * MIB;
+
 const COMMIT_BYTES_MAX = 4 * MIB;
 const BATCH_BYTES_MAX = 2 * MIB;
+/** An event that is larger goes out of its commit, into a blob. */
+const INLINE_BYTES_MAX = 256 * KIB;
 /** Room in a commit for the event that makes it too full. */
 const SPARE_BYTES_MAX = 256 * KIB;
 /** Head, ids and chain of a commit: a name of 512 characters, 32 positions. */
@@ -52,6 +57,8 @@ export interface SizeLimits {
   commitBytes: number;
   /** Events that are put into one commit; those that come after them go into the next. */
   batchBytes: number;
+  /** An event (or a fold) that is larger is a blob of its own, named in the commit. */
+  inlineBytes: number;
 }
 
 let newest: { maxPayload: number; limits: SizeLimits } | null = null;
@@ -75,11 +82,9 @@ export function limitsOf(maxPayload: number): SizeLimits {
   const contentBytes = maxPayload - ENVELOPE_BYTES;
   const commitBytes = Math.min(COMMIT_BYTES_MAX, Math.floor(contentBytes / 2));
   const spareBytes = Math.min(SPARE_BYTES_MAX, Math.floor(commitBytes / 10));
-  const limits = {
-    contentBytes,
-    commitBytes,
-    batchBytes: Math.min(BATCH_BYTES_MAX, commitBytes - spareBytes - COMMIT_FRAME_BYTES),
-  };
+  const batchBytes = Math.min(BATCH_BYTES_MAX, commitBytes - spareBytes - COMMIT_FRAME_BYTES);
+  const inlineBytes = Math.min(INLINE_BYTES_MAX, Math.floor(batchBytes / 4));
+  const limits = { contentBytes, commitBytes, batchBytes, inlineBytes };
   newest = { maxPayload, limits };
   return limits;
 }

@@ -8,6 +8,7 @@ import type {
   ApiExecuteResponse,
   Commit,
   Json,
+  LargeValue,
   ReplState,
   SessionEvent,
   SessionMetadata,
@@ -218,9 +219,15 @@ export interface FindReply {
   events: SessionEvent[];
 }
 
-/** `store.blob.put` / `store.blob.get`: checkpoint images and receipts. Large blobs go in parts. */
+/** Checkpoint images by their stateId, receipts by their receipt key, large values by scope and hash (`large.ts`). */
+export type BlobKind = 'ckpt' | 'receipt' | 'large';
+
+/**
+ * `store.blob.put` / `store.blob.get`: large blobs go in parts. `store.large` is `blob.get` of large values alone, for
+ * those who may read logs and nothing else.
+ */
 export interface BlobPutRequest {
-  kind: 'ckpt' | 'receipt';
+  kind: BlobKind;
   key: string;
   bytes: Uint8Array;
   /** Part `part` of `parts`; absent: whole. */
@@ -231,7 +238,7 @@ export interface BlobPutReply {
   stored: boolean;
 }
 export interface BlobGetRequest {
-  kind: 'ckpt' | 'receipt';
+  kind: BlobKind;
   key: string;
   part?: number;
 }
@@ -271,6 +278,10 @@ export interface LlmCall {
   session: string;
   /** What the cell passed: {prompt} or {messages}, model, temperature, maxTokens, system… */
   request: { [key: string]: Json };
+  /** The scope of large values of the session (`scopeOf` its id). */
+  scope?: string;
+  /** Instead of `request` (then empty), when that is too large for a message. */
+  large?: LargeValue;
 }
 /** What a provider answered; stored as the receipt. */
 export interface LlmAnswer {
@@ -278,6 +289,8 @@ export interface LlmAnswer {
   model: string;
   usage?: { inputTokens: number; outputTokens: number };
   error?: { name: string; message: string; code?: string };
+  /** Instead of `response` (then ''), when that is too large for a message; in the scope of the call. */
+  large?: LargeValue;
 }
 
 /** JSON shape of a SessionMetadata as commands with --json print it: dates as ISO strings. */

@@ -5,6 +5,7 @@ import { type ErrorCode, RepriseError, type WireError } from './errors.ts';
 import {
   failure,
   flag,
+  largeValue,
   natural,
   number,
   optional,
@@ -188,4 +189,10 @@ export const deleteReplySchema = shaped<DeleteReply>({ deleted: flag });
 // ── LLM ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** What an LLM actor answers, and what a receipt holds. */
-export const llmAnswerSchema = shaped<LlmAnswer>({ response: text, model: text, usage, error: failure });
+export const llmAnswerSchema = shaped<LlmAnswer>({
+  response: text,
+  model: text,
+  usage,
+  error: failure,
+  large: optional(largeValue),
+});

@@ -5,11 +5,14 @@
  * Every schema lists every field of its type (`shaped`), so a schema and its type cannot drift apart.
  */
 import * as v from 'valibot';
+import { isBlobKey } from './blob-keys.ts';
 import { RepriseError } from './errors.ts';
 import {
   flag,
+  hash,
   isoTime,
   json,
+  largeValue,
   natural,
   number,
   optional,
@@ -18,6 +21,7 @@ import {
   shaped,
   text,
 } from './event-schemas.ts';
+import { CELL_BYTES_MAX, mebibytes } from './limits.ts';
 import type {
   ActivateRequest,
   AppendRequest,
@@ -66,10 +70,6 @@ const PROBLEM_CHARS_MAX = 200;
 const FIRST_ONLY = { abortEarly: true, abortPipeEarly: true } as const;
 
 const bytes = v.instance(Uint8Array);
-const hash = v.custom<string>(
-  (value) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value),
-  'Expected a sha256 in hex',
-);
 /** A safe token of a subject: session tokens, blob keys. */
 const token = v.custom<string>(
   (value) => typeof value === 'string' && /^[A-Za-z0-9_~-]{1,128}$/.test(value),
@@ -125,6 +125,7 @@ export const commitSchema = shaped<Commit>({
   kernel: text,
   head: commitHead,
   fold: optional(bytes),
+  foldLarge: optional(largeValue),
 });
 
 // ── Storage ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -140,17 +141,21 @@ export const listRequestSchema = shaped<ListRequest>({
 export const getRequestSchema = shaped<GetRequest>({ session: text });
 export const deleteRequestSchema = shaped<DeleteRequest>({ session: text });
 export const findRequestSchema = shaped<FindRequest>({ session: text, commandId: text });
-const blobKind = v.picklist(['ckpt', 'receipt']);
+const blobKind = v.picklist(['ckpt', 'receipt', 'large']);
+const blobKey = v.custom<string>(
+  (value) => typeof value === 'string' && isBlobKey(value),
+  'Expected the key of a blob: one safe token, or a scope and a sha256',
+);
 export const blobPutRequestSchema = shaped<BlobPutRequest>({
   kind: blobKind,
-  key: token,
+  key: blobKey,
   bytes,
   part: optional(natural),
   parts: optional(natural),
 });
 export const blobGetRequestSchema = shaped<BlobGetRequest>({
   kind: blobKind,
-  key: token,
+  key: blobKey,
   part: optional(natural),
 });
 
@@ -204,6 +209,19 @@ export function assertCompletable({ code }: Pick<CompleteRequest, 'code'>): void
   );
 }
 
+/** @throws RepriseError TOO_LARGE when the code is longer than a cell may be; nothing of it is kept */
+export function assertExecutable({ command }: Pick<ExecuteRequest, 'command'>): void {
+  // No UTF-16 unit takes more than three bytes: short code is not measured.
+  if (command.length * 3 <= CELL_BYTES_MAX) return;
+  const bytes = Buffer.byteLength(command);
+  if (bytes <= CELL_BYTES_MAX) return;
+  throw new RepriseError(
+    'TOO_LARGE',
+    `the cell has ${mebibytes(bytes)} of code; the limit is ${mebibytes(CELL_BYTES_MAX)}`,
+    { hint: 'split it into several cells' },
+  );
+}
+
 const unknownOp = shaped<{ op: never }>({
   op: v.picklist(Object.keys(requests)) as unknown as Schema<never>,
 });
@@ -231,4 +249,6 @@ export const llmCallSchema = shaped<LlmCall>({
       'Expected an object',
     ),
   ) as Schema<{ [key: string]: Json }>,
+  scope: optional(token),
+  large: optional(largeValue),
 });

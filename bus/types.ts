@@ -145,8 +145,17 @@ export interface ISessionClient {
 /** A JSON value: what effects carry across the kernel's wall. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
-/** Seven event types of the contract (with optional additions), then Reprise's own. */
-export type SessionEvent =
+/** A value that no commit could hold: its canonical bytes are a blob of the session, found by their sha256 (hex). */
+export interface LargeValue {
+  sha256: string;
+  bytes: number;
+}
+
+/**
+ * Seven event types of the contract (with optional additions), then Reprise's own. With `large` an event stands for
+ * the whole one: text is cut short, values are null; whoever reads the log puts the whole one back.
+ */
+export type SessionEvent = { large?: LargeValue } & (
   | {
       type: 'session';
       version: number;
@@ -275,7 +284,8 @@ export type SessionEvent =
       turns: number;
       limit: number;
     }
-  | { type: 'closed'; seq: number; reason: string; timestamp: string };
+  | { type: 'closed'; seq: number; reason: string; timestamp: string }
+);
 
 export type SessionEventType = SessionEvent['type'];
 /** The event of one type. */
@@ -328,6 +338,8 @@ export interface Commit {
   head: CommitHead;
   /** The session's fold at its last event, present on commits that carry a checkpoint. */
   fold?: Uint8Array;
+  /** Instead of `fold`, when that is too large for a commit. */
+  foldLarge?: LargeValue;
 }
 
 /** A commit together with where the log keeps it. */
@@ -356,8 +368,6 @@ export interface ApiSessionListResponse {
 export interface ApiErrorResponse {
   error: string;
 }
-
-// ── Advanced features ───────────────────────────────────────────────────────────────────────────────────
 
 export enum AccessMode {
   ReadOnly = 'readonly',

@@ -24,7 +24,7 @@ import {
   replayReplySchema,
   simpleReplySchema,
 } from '../bus/reply-schemas.ts';
-import { assertCompletable } from '../bus/schemas.ts';
+import { assertCompletable, assertExecutable } from '../bus/schemas.ts';
 import { makeSubjects, normalName, type Subjects, sessionToken } from '../bus/subjects.ts';
 import type { ExecuteResult, ISessionClient, SessionEvent, SessionMetadata } from '../bus/types.ts';
 import { Following } from './following.ts';
@@ -126,6 +126,7 @@ export class SessionClient implements ISessionClient {
       commandId,
       timeoutMs,
     };
+    assertExecutable(request);
     return this.#calls.ask(request, executeReplySchema, { waitMs, signal });
   }
 

@@ -1,6 +1,9 @@
 /** Questions to storage: what sessions there are and what their logs say. All of them are safe to repeat. */
+import { BlobClient } from '../bus/blob-client.ts';
 import { encode } from '../bus/codec.ts';
 import type { Schema } from '../bus/event-schemas.ts';
+import { restoredCommits } from '../bus/large.ts';
+import { limitsOf } from '../bus/limits.ts';
 import type { Bus, Clock } from '../bus/port.ts';
 import {
   deleteReplySchema,
@@ -105,7 +108,7 @@ export class StorageCalls {
         readReplySchema,
         signal,
       );
-      for (const { commit } of page.commits) {
+      for (const { commit } of await restoredCommits(page.commits, this.#large(signal))) {
         for (const [index, event] of commit.events.entries()) {
           const seq = commit.first + index;
           if (seq >= from && seq <= to) yield event;
@@ -113,6 +116,14 @@ export class StorageCalls {
       }
       start = page.next;
     }
+  }
+
+  /** What no commit holds. */
+  #large(signal: AbortSignal | undefined): BlobClient {
+    return new BlobClient(
+      (_operation, request, schema) => this.#ask('large', request, schema, signal),
+      () => limitsOf(this.#bus.maxPayload).contentBytes,
+    );
   }
 
   /** Rings when the log may have grown. Copies of commits are a hint; a clock makes up for lost ones. */

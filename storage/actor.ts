@@ -221,6 +221,9 @@ export class StorageActor {
       delete: operation(schemas.deleteRequestSchema, ({ session }) => this.#delete(sessionToken(session))),
       'blob.put': operation(schemas.blobPutRequestSchema, (request) => blobs.put(request)),
       'blob.get': operation(schemas.blobGetRequestSchema, (request) => blobs.get(request)),
+      large: operation(schemas.blobGetRequestSchema, ({ key, part }) =>
+        blobs.get({ kind: 'large', key, part }),
+      ),
     };
   }
 

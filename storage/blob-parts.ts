@@ -3,6 +3,7 @@
  * whichever storage process gets it; the last one also stores how many there are, and only then the blob exists.
  * So parts are sent in order.
  */
+import { isBlobKey } from '../bus/blob-keys.ts';
 import { decode, encode } from '../bus/codec.ts';
 import { RepriseError } from '../bus/errors.ts';
 import type { BlobGetReply, BlobGetRequest, BlobPutReply, BlobPutRequest } from '../bus/protocol.ts';
@@ -11,12 +12,9 @@ import type { BlobStore } from './ports.ts';
 
 const PARTS_MAX = 4_096;
 const WIDTH = 32;
-/** Keys of requests have no dots, so these cannot be mistaken for one. */
+/** No key of a request ends like these, so they cannot be mistaken for one. */
 const countKey = (key: string) => `${key}.parts`;
 const partKey = (key: string, part: number, parts: number) => `${key}.${parts}.${part}`;
-/** A key that would not be one token of a subject: no blob can have it. */
-const IS_KEY = /^[A-Za-z0-9_~-]{1,128}$/;
-
 /** Stands where a blob must never be. */
 const SEAL = Buffer.from(encode('sealed: its session was deleted'));
 
@@ -54,7 +52,7 @@ export class BlobParts {
 
   /** Forgets blobs with all their parts. @throws RepriseError of the store */
   async remove(kind: string, keys: readonly string[]): Promise<void> {
-    const valid = keys.filter((key) => IS_KEY.test(key));
+    const valid = keys.filter((key) => isBlobKey(key));
     const counts = await pipelined(valid, WIDTH, (key) => this.#count(kind, key));
     const all = valid.flatMap((key, index) => {
       const parts = counts[index]!;
@@ -65,9 +63,14 @@ export class BlobParts {
     await this.#blobs.remove(kind, all);
   }
 
+  /** Forgets all large values of a scope. @throws RepriseError of the store */
+  async removeScope(scope: string): Promise<void> {
+    await this.#blobs.removeScope('large', scope);
+  }
+
   /** Makes sure that a key that has no blob never gets one; false when it has one. */
   async seal(kind: string, key: string): Promise<boolean> {
-    return !IS_KEY.test(key) || this.#blobs.put(kind, key, SEAL);
+    return !isBlobKey(key) || this.#blobs.put(kind, key, SEAL);
   }
 
   /** @throws RepriseError CORRUPT when the stored count is none */

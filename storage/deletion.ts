@@ -10,6 +10,7 @@
  * An image whose commit comes too late goes when that commit is refused (`forgetImages`).
  */
 import { hasCode } from '../bus/errors.ts';
+import { scopeOf } from '../bus/large.ts';
 import type { Commit, SessionEvent, StoredCommit } from '../bus/types.ts';
 import type { BlobParts } from './blob-parts.ts';
 import type { History } from './history.ts';
@@ -29,6 +30,8 @@ interface Belongings {
   receipts: Set<string>;
   /** Receipts of calls that have no answer in the log. */
   awaited: Set<string>;
+  /** Of its large values. */
+  scope: string | null;
 }
 
 /** How often a session that goes on writing while it is deleted is looked through again. */
@@ -39,7 +42,7 @@ const SEALS_MAX = 3;
 /** Returns false when there was no such session. @throws RepriseError of the stores */
 export async function deleteSession(token: string, ports: DeletionPorts): Promise<boolean> {
   const { log, blobs } = ports;
-  const found: Belongings = { images: new Set(), receipts: new Set(), awaited: new Set() };
+  const found: Belongings = { images: new Set(), receipts: new Set(), awaited: new Set(), scope: null };
   let seen = 0;
   for (let round = 0; round < ROUNDS_MAX; round++) {
     const last = await newest(log, token);
@@ -50,6 +53,7 @@ export async function deleteSession(token: string, ports: DeletionPorts): Promis
     await forgetUnshared(token, [...found.images], ports);
     await blobs.remove('receipt', [...found.receipts]);
   }
+  if (found.scope !== null) await blobs.removeScope(found.scope);
   const removed = await log.remove(token);
   for (const key of found.awaited) await seal(blobs, key);
   return removed;
@@ -73,6 +77,7 @@ async function newest(log: LogStore, token: string): Promise<StoredCommit | 'unr
 }
 
 async function collect(last: StoredCommit, found: Belongings, history: History): Promise<void> {
+  found.scope = scopeOf(last.commit.head.id);
   const answered = new Set<string>();
   const note = (event: SessionEvent) => {
     if (event.type === 'checkpoint') found.images.add(event.stateId);

@@ -147,7 +147,7 @@ export class History {
       if (!checkpoint) return null;
       const holder: StoredCommit =
         checkpoint.position === undefined ? at : await this.#one(at, checkpoint.position);
-      if (holder.commit.kernel === kernel && holder.commit.fold) return holder;
+      if (holder.commit.kernel === kernel && (holder.commit.fold || holder.commit.foldLarge)) return holder;
       const before: number | undefined = holder.commit.head.tail.at(-1);
       at = before === undefined ? null : await this.#one(holder, before);
     }

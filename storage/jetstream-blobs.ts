@@ -57,6 +57,10 @@ export class JetStreamBlobs implements BlobStore {
     );
   }
 
+  async removeScope(kind: string, scope: string): Promise<void> {
+    await purge(this.#api, this.#place, [this.#subjects.blob(kind, `${scope}.>`)]);
+  }
+
   /** The connection is its owner's. */
   async close(): Promise<void> {}
 }

@@ -20,5 +20,11 @@ export class MemoryBlobs implements BlobStore {
     return keys.filter((key) => this.#blobs.delete(`${kind}.${key}`)).length;
   }
 
+  async removeScope(kind: string, scope: string): Promise<void> {
+    for (const place of this.#blobs.keys()) {
+      if (place.startsWith(`${kind}.${scope}.`)) this.#blobs.delete(place);
+    }
+  }
+
   async close(): Promise<void> {}
 }

@@ -40,13 +40,15 @@ export interface LogStore {
   close(): Promise<void>;
 }
 
-/** Immutable blobs by kind and key: checkpoint images (`ckpt`), receipts (`receipt`). */
+/** Immutable blobs by kind and key: checkpoint images (`ckpt`), receipts (`receipt`), large values (`large`). */
 export interface BlobStore {
   /** Stores a blob; the first writer of a key wins, later puts are ignored and return false. */
   put(kind: string, key: string, bytes: Uint8Array): Promise<boolean>;
   get(kind: string, key: string): Promise<Uint8Array | null>;
   /** Forgets blobs; returns how many there were. */
   remove(kind: string, keys: readonly string[]): Promise<number>;
+  /** Forgets the blobs whose keys are `<scope>.<anything>`. */
+  removeScope(kind: string, scope: string): Promise<void>;
   close(): Promise<void>;
 }
 

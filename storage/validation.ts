@@ -4,6 +4,7 @@
  * (so that one read of the newest commit tells all of a session), and nothing after the end.
  */
 import { RepriseError } from '../bus/errors.ts';
+import { largeBytesOf } from '../bus/large.ts';
 import { sessionToken } from '../bus/subjects.ts';
 import {
   type Commit,
@@ -97,7 +98,7 @@ function assertEvents({ events, first }: Commit): void {
   }
 }
 
-function assertHead({ session, head, events, epoch }: Commit, previous: Newest | null): void {
+function assertHead({ session, head, events, epoch, foldLarge }: Commit, previous: Newest | null): void {
   if (sessionToken(head.name) !== session) refuse('head.name', 'it does not belong to the session token');
   if (previous && epoch < previous.epoch) refuse('epoch', 'it is older than that of the commit before');
   const begin = previous?.head ?? (events[0] as Extract<SessionEvent, { type: 'session' }>);
@@ -108,7 +109,7 @@ function assertHead({ session, head, events, epoch }: Commit, previous: Newest |
   assertTail(head.tail, previous?.tail ?? []);
 
   let { checkpointCount } = previous?.head ?? { checkpointCount: 0 };
-  let sizeBefore = previous?.sizeBytes ?? 0;
+  let sizeBefore = (previous?.sizeBytes ?? 0) + largeBytesOf(events) + (foldLarge?.bytes ?? 0);
   let checkpoint: CommitHead['checkpoint'] | null = previous?.checkpoint;
   for (const event of events) {
     if (event.type !== 'checkpoint') continue;

@@ -1,6 +1,7 @@
 /** The LLM role: an actor on the bus that answers model calls. */
 import { decode, encode } from '../../bus/codec.ts';
 import { RepriseError } from '../../bus/errors.ts';
+import { limitsOf } from '../../bus/limits.ts';
 import { answerLong } from '../../bus/long-call.ts';
 import type { Bus, BusMessage, Clock, Subscription } from '../../bus/port.ts';
 import type { LlmAnswer, PresenceReply, Reply } from '../../bus/protocol.ts';
@@ -51,10 +52,6 @@ export interface LlmActor {
   presence(): PresenceReply;
 }
 
-const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
-/** Room for everything else in a message or commit that carries an answer. */
-const MARGIN_BYTES = 64 * 1024;
-
 /** An LLM actor; it does nothing before `start`. */
 export function makeLlmActor(options: LlmActorOptions): LlmActor {
   const { process, bus, subjects, clock, log } = options;
@@ -74,7 +71,7 @@ export function makeLlmActor(options: LlmActorOptions): LlmActor {
     concurrency: options.concurrency,
     clock,
     random: options.random,
-    answerBytesMax: () => Math.min(ANSWER_BYTES_MAX, bus.maxPayload - MARGIN_BYTES),
+    inlineBytes: () => limitsOf(bus.maxPayload).inlineBytes,
     onEvent: (event) => note(event, count, log),
   });
 

@@ -8,7 +8,10 @@
  *    with the same key may ask again.
  */
 
+import { decode } from '../../bus/codec.ts';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
+import { largeContent, scopeOf } from '../../bus/large.ts';
+import { LARGE_BYTES_MAX, mebibytes, weightOf } from '../../bus/limits.ts';
 import type { Clock } from '../../bus/port.ts';
 import type { LlmAnswer, LlmCall } from '../../bus/protocol.ts';
 import { failedAnswer, ProviderError } from './failure.ts';
@@ -30,8 +33,8 @@ export interface CallsOptions {
   clock: Clock;
   /** Random number in [0, 1), for jitter. */
   random: () => number;
-  /** Largest answer text in bytes of UTF-8 (asked at every answer: a reconnect may change it). */
-  answerBytesMax: () => number;
+  /** A longer answer is not told but stored apart, bytes of UTF-8 (asked at every answer: a reconnect may change it). */
+  inlineBytes: () => number;
   /** Told about every retry, failure and shared or stored answer, by name. */
   onEvent: (event: CallEvent) => void;
 }
@@ -74,7 +77,7 @@ export function makeCalls(options: CallsOptions): Calls {
       return stored;
     }
     try {
-      return await store(receiptKey, await ask(call));
+      return await store(receiptKey, await setApart(await ask(await whole(call)), call));
     } catch (thrown) {
       if (!(thrown instanceof ProviderError)) throw thrown;
       if (stop.signal.aborted) throw drainingError();
@@ -98,14 +101,28 @@ export function makeCalls(options: CallsOptions): Calls {
       enter: (task) => slots.run(task, stop.signal),
       onRetry: (error, failed, delayMs) => onEvent({ type: 'retry', receiptKey, error, failed, delayMs }),
     });
-    const limit = options.answerBytesMax();
-    if (Buffer.byteLength(answer.response) > limit) {
+    if (Buffer.byteLength(answer.response) > LARGE_BYTES_MAX) {
       throw new ProviderError(
         'TOO_LARGE',
-        `the answer has more than ${limit} bytes: ask for less (maxTokens)`,
+        `the answer has more than ${mebibytes(LARGE_BYTES_MAX)}: ask for less (maxTokens)`,
       );
     }
     return answer;
+  }
+
+  /** The call with its request, which came by reference when no message took it. */
+  async function whole(call: LlmCall): Promise<LlmCall> {
+    if (!call.large) return call;
+    const bytes = await receipts.large(stop.signal).getLarge(scopeOfCall(call), call.large);
+    return { ...call, request: decode(bytes) as LlmCall['request'] };
+  }
+
+  /** An answer that no message takes is stored by itself: the receipt names it. */
+  async function setApart(answer: LlmAnswer, call: LlmCall): Promise<LlmAnswer> {
+    if (weightOf(answer.response) <= options.inlineBytes()) return answer;
+    const { value, bytes } = largeContent(answer.response);
+    await receipts.large(stop.signal).putLarge(scopeOfCall(call), value, bytes);
+    return { ...answer, response: '', large: value };
   }
 
   async function store(receiptKey: string, answer: LlmAnswer): Promise<LlmAnswer> {
@@ -145,6 +162,8 @@ export function makeCalls(options: CallsOptions): Calls {
     },
   };
 }
+
+const scopeOfCall = ({ scope, receiptKey }: LlmCall): string => scope ?? scopeOf(receiptKey);
 
 function drainingError(): RepriseError {
   return new RepriseError('DRAINING', 'the LLM actor is stopping', {

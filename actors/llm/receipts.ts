@@ -1,7 +1,10 @@
 /** Receipts: the durable answers of model calls, kept by storage under their receipt key. */
+import { BlobClient } from '../../bus/blob-client.ts';
 import { decode, encode } from '../../bus/codec.ts';
 import { RepriseError } from '../../bus/errors.ts';
 import type { Schema } from '../../bus/event-schemas.ts';
+import type { LargeStore } from '../../bus/large.ts';
+import { limitsOf } from '../../bus/limits.ts';
 import type { Bus, Clock } from '../../bus/port.ts';
 import type { BlobGetRequest, BlobPutRequest, LlmAnswer } from '../../bus/protocol.ts';
 import {
@@ -23,6 +26,8 @@ export interface Receipts {
    * @throws RepriseError UNAVAILABLE, or the signal's reason when it aborts: the outcome is unknown; as `get`.
    */
   put(receiptKey: string, answer: LlmAnswer, signal: AbortSignal): Promise<LlmAnswer>;
+  /** Requests and answers that no message takes. */
+  large(signal: AbortSignal): LargeStore;
 }
 
 const TRY_TIMEOUT_MS = 1000;
@@ -68,6 +73,11 @@ export function makeReceipts(bus: Bus, subjects: Subjects, clock: Clock, patienc
 
   return {
     get,
+    large: (signal) =>
+      new BlobClient(
+        (operation, request, schema) => ask(operation, request, schema, signal),
+        () => limitsOf(bus.maxPayload).contentBytes,
+      ),
     async put(key, answer, signal) {
       const request: BlobPutRequest = { kind: 'receipt', key, bytes: encode(answer) };
       const { stored } = await ask('blob.put', request, blobPutReplySchema, signal);

@@ -5,6 +5,7 @@
  */
 import { commitHash } from '../../bus/codec.ts';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
+import { restoredCommits, scopeOf } from '../../bus/large.ts';
 import type { Divergence, LivePrinted } from '../../bus/protocol.ts';
 import type { EventOf, StoredCommit } from '../../bus/types.ts';
 import { BEHAVIOUR_VERSION } from '../kernel/behaviours.ts';
@@ -74,8 +75,10 @@ export async function loadSession(
   let fold = emptyFold(name);
   if (reply.checkpoint && image) {
     const { commit } = reply.checkpoint;
-    if (!commit.fold) throw new RepriseError('CORRUPT', `commit ${commit.commit} lacks its session state`);
-    fold = placeAt(decodeFold(commit.fold), reply.checkpoint);
+    const { foldLarge } = commit;
+    const bytes = foldLarge ? await store.getLarge(scopeOf(commit.head.id), foldLarge) : commit.fold;
+    if (!bytes) throw new RepriseError('CORRUPT', `commit ${commit.commit} lacks its session state`);
+    fold = placeAt(decodeFold(bytes), reply.checkpoint);
   }
   const tail = [...reply.tail];
   if (reply.more) {
@@ -84,7 +87,7 @@ export async function loadSession(
     for await (const stored of store.read(name, from)) tail.push(stored);
   }
   checkChain(fold, tail);
-  return { fold, image, tail };
+  return { fold, image, tail: await restoredCommits(tail, store) };
 }
 
 /** @throws RepriseError CHAIN_BROKEN at the first commit that does not follow the one before it. */

@@ -1,5 +1,6 @@
 /** Events that await their commit, and the fold that holds them already. */
-import { weightOf } from '../../bus/limits.ts';
+import { CUT_BYTES_MAX } from '../../bus/large.ts';
+import { type SizeLimits, weightOf } from '../../bus/limits.ts';
 import type { Clock } from '../../bus/port.ts';
 import type { SessionEvent } from '../../bus/types.ts';
 import { applyEvent } from './fold.ts';
@@ -25,13 +26,14 @@ export class Batch {
     return this.fold.seq + 1;
   }
 
-  /** The events for the next commit, at least one; those that would make it larger than `bytesMax` come later. */
-  head(bytesMax: number): SessionEvent[] {
+  /** The events for the next commit, at least one; those that would make it larger than a batch come later. */
+  head({ batchBytes, inlineBytes }: Pick<SizeLimits, 'batchBytes' | 'inlineBytes'>): SessionEvent[] {
     let bytes = 0;
     let count = 0;
     while (count < this.events.length) {
-      bytes += weightOf(this.events[count]!);
-      if (count > 0 && bytes > bytesMax) break;
+      const weight = weightOf(this.events[count]!);
+      bytes += weight > inlineBytes ? CUT_BYTES_MAX : weight;
+      if (count > 0 && bytes > batchBytes) break;
       count++;
     }
     return this.events.slice(0, count);

@@ -19,7 +19,7 @@ import { goesOn } from './entry.ts';
 import { emptyFold } from './fold.ts';
 import type { SessionFold } from './fold-shape.ts';
 import { closedError, fencedError, LiveCommand, usedError } from './live-command.ts';
-import { LogWriter, REFUSALS } from './log-writer.ts';
+import { LogWriter } from './log-writer.ts';
 import {
   type EndReason,
   type SessionAction,
@@ -33,8 +33,8 @@ import { OpenEffects } from './open-effects.ts';
 import type { SessionListener, SessionPorts } from './ports.ts';
 import { RecordedReplies } from './recorded-replies.ts';
 import { Stepper } from './stepper.ts';
+import { verdictOn } from './verdict.ts';
 
-const FAILURES_MAX = 3;
 /** States in which the kernel and the log say the same. */
 const QUIET = ['ready', 'closed', 'awaitingEffects', 'checkpointing'];
 
@@ -299,7 +299,7 @@ export class SessionInterpreter {
     const command = this.#command;
     if (command && !this.fold.running) {
       this.#command = null;
-      const reply = command.resolve(this.fold, this.#ports.worker);
+      const reply = command.resolve(this.fold, this.#ports.worker, this.#ports.store.limits.contentBytes);
       if (reply && command.mail.kind === 'command')
         this.#replies.remember(reply, command.mail.request.command);
     }
@@ -309,7 +309,7 @@ export class SessionInterpreter {
 
   /** A session that was handed back meanwhile starts nothing more: its next owner does. */
   #startEffects(): void {
-    if (!this.#isOver()) this.#effects.sync(this.name, this.fold.effects);
+    if (!this.#isOver()) this.#effects.sync(this.fold);
   }
 
   /** A quiet moment: nothing is on its way to the log, so nothing is kept of what led here. */
@@ -339,32 +339,32 @@ export class SessionInterpreter {
     this.#listener.onEnd(why, error);
   }
 
-  /** Decides what a failed deed means: someone else owns the session, or read the log again, or give up. */
+  /** A failed deed: someone else owns the session, or read the log again, or give up. */
   #fail(thrown: unknown): void {
     const error = RepriseError.from(thrown);
     if (this.#isOver()) return;
-    if (error.code === 'FENCED') {
-      this.#error = fencedError(this.name);
-      this.#send({ type: 'FENCED' });
+    const verdict = verdictOn(error, { failures: this.#failures, isAwaited: this.#command !== null });
+    if (verdict === 'fenced') {
+      this.#leave(fencedError(this.name), 'FENCED');
       return;
     }
-    if (this.#command && hasCode(error, ...REFUSALS)) {
-      // A definite refusal is the command's outcome; the kernel is rebuilt from the log without it.
-      this.#command.reject(error);
+    const { message, code } = error;
+    this.#ports.log.warn({ session: this.name, error: message, code, verdict }, 'deed failed');
+    if (verdict === 'refused') {
+      // A definite refusal is the command's outcome, unless it has begun: then its outcome is still to come.
+      this.#command?.refuse(error, this.fold);
       this.#command = null;
-      this.#ports.log.warn({ session: this.name, error: error.message }, 'commit refused');
       this.#send({ type: 'LOST' });
       return;
     }
     this.#failures++;
-    this.#ports.log.warn({ session: this.name, error: error.message, code: error.code }, 'session failed');
-    if ((error.retryable || error.code === 'INTERNAL') && this.#failures <= FAILURES_MAX) {
-      const delayMs = 20 * 4 ** (this.#failures - 1);
-      this.#retryTimer = this.#ports.clock.setTimer(() => this.#send({ type: 'LOST' }), delayMs);
-      return;
-    }
+    if (verdict === 'failed') this.#leave(error, 'FAILED');
+    else this.#retryTimer = this.#ports.clock.setTimer(() => this.#send({ type: 'LOST' }), verdict.againMs);
+  }
+
+  #leave(error: RepriseError, type: 'FENCED' | 'FAILED'): void {
     this.#error = error;
-    this.#send({ type: 'FAILED' });
+    this.#send({ type });
   }
 
   #post<T>(make: (waiter: Waiter<T>) => Mail): Promise<T> {

@@ -25,8 +25,12 @@ export class LiveCommand {
     for (const event of events) this.#events.push(event);
   }
 
-  /** Tells whoever waits that the command's end is durable. @returns the reply, where it was a cell's */
-  resolve(fold: SessionFold, worker: string): ExecuteReply | null {
+  /**
+   * Tells whoever waits that the command's end is durable.
+   * @param bytesMax what a message takes
+   * @returns the reply, where it was a cell's
+   */
+  resolve(fold: SessionFold, worker: string, bytesMax: number): ExecuteReply | null {
     const { mail } = this;
     if (mail.kind === 'close') {
       mail.waiter.resolve({ seq: fold.seq });
@@ -34,13 +38,19 @@ export class LiveCommand {
     }
     const { commandId } = mail.request;
     const facts = { session: fold.name, commandId, worker, repeated: false };
-    const reply = replyFromEvents(this.#events, facts);
+    const reply = replyFromEvents(this.#events, facts, bytesMax);
     mail.waiter.resolve(reply);
     return reply;
   }
 
   reject(error: unknown): void {
     this.mail.waiter.reject(error);
+  }
+
+  /** Storage refused what the command did. Of a cell that is durable as begun this is not the end. */
+  refuse(error: RepriseError, fold: SessionFold): void {
+    const hasBegun = this.commandId !== undefined && fold.running?.commandId === this.commandId;
+    this.reject(hasBegun ? begunError(this.commandId, error) : error);
   }
 }
 
@@ -53,6 +63,19 @@ export function fencedError(name: string): RepriseError {
   return new RepriseError('FENCED', `another worker owns session ${JSON.stringify(name)} now`, {
     hint: 'retry with the same commandId',
   });
+}
+
+function begunError(commandId: string, cause: RepriseError): RepriseError {
+  const id = JSON.stringify(commandId);
+  return new RepriseError(
+    cause.code,
+    `command ${id} has begun; its outcome is not stored: ${cause.message}`,
+    {
+      cause,
+      retryable: cause.retryable,
+      hint: 'retry with the same commandId: it goes on where the log ends, and is not executed twice',
+    },
+  );
 }
 
 export function closedError(name: string): RepriseError {

@@ -1,6 +1,7 @@
 /** Writes one session's events to its log: one commit at a time, each a compare-and-set on the one before. */
 
 import { RepriseError } from '../../bus/errors.ts';
+import { scopeOf } from '../../bus/large.ts';
 import type { Clock } from '../../bus/port.ts';
 import type { IIncrementalWriter, ReplState, SessionEvent } from '../../bus/types.ts';
 import { Batch } from './batch.ts';
@@ -10,7 +11,7 @@ import type { SessionFold } from './fold-shape.ts';
 import type { SessionStore } from './ports.ts';
 
 export interface WriterPorts {
-  store: Pick<SessionStore, 'append' | 'limits'>;
+  store: Pick<SessionStore, 'append' | 'limits' | 'putLarge'>;
   clock: Clock;
   kernelVersion: string;
   newId(): string;
@@ -18,16 +19,6 @@ export interface WriterPorts {
   onCommitted(events: readonly SessionEvent[]): void;
 }
 
-/** What storage says of a commit that it will never take. */
-export const REFUSALS = [
-  'TOO_LARGE',
-  'BAD_FORMAT',
-  'STORAGE_FULL',
-  'SEQ_GAP',
-  'CHAIN_BROKEN',
-  'CLOSED',
-  'DENIED',
-] as const;
 export class LogWriter implements IIncrementalWriter {
   /** The session as the log holds it. */
   fold: SessionFold;
@@ -48,10 +39,13 @@ export class LogWriter implements IIncrementalWriter {
   async write(batch: Batch): Promise<void> {
     const { clock, kernelVersion: kernel, newId, store } = this.#ports;
     while (batch.events.length > 0) {
-      const events = batch.head(store.limits.batchBytes);
+      const { limits } = store;
+      const events = batch.head(limits);
       const base = this.fold;
-      const facts = { commit: newId(), epoch: this.#epoch, kernel, atMs: clock.now() };
-      const { commit, next } = makeCommit(base, events, facts);
+      const { inlineBytes } = limits;
+      const facts = { commit: newId(), epoch: this.#epoch, kernel, atMs: clock.now(), inlineBytes };
+      const { commit, next, large } = makeCommit(base, events, facts);
+      for (const { value, bytes } of large) await store.putLarge(scopeOf(next.id), value, bytes);
       const { position, sizeBytes } = await store.append(commit, base.log.position);
       this.fold = placeAt(next, { commit, position, sizeBytes });
       batch.committed(events.length, this.fold);

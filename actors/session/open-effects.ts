@@ -1,5 +1,6 @@
 /** The effects that are under way for a resident session: always those that its durable fold has open. */
 import { EffectTable } from './effect-table.ts';
+import type { SessionFold } from './fold-shape.ts';
 import type { EffectAnswer, EffectRunner } from './ports.ts';
 
 export class OpenEffects {
@@ -15,7 +16,7 @@ export class OpenEffects {
   }
 
   /** Starts what is open and not under way, gives up what is under way and no longer open. */
-  sync(session: string, open: EffectTable): void {
+  sync({ name, id, effects: open }: Pick<SessionFold, 'name' | 'id' | 'effects'>): void {
     if (open === this.#synced) return;
     const { opened, gone } = open.changedSince(this.#synced);
     this.#synced = open;
@@ -26,7 +27,7 @@ export class OpenEffects {
     for (const request of opened) {
       const { effect } = request;
       const answer = (given: EffectAnswer) => this.#onAnswer(effect, given);
-      this.#running.set(effect, this.#runner.start(session, request, answer));
+      this.#running.set(effect, this.#runner.start({ name, id }, request, answer));
     }
   }
 

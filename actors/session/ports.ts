@@ -1,4 +1,5 @@
 /** What a session needs from the world around it: narrow facets, owned here, implemented by the worker. */
+import type { LargeStore } from '../../bus/large.ts';
 import { BACKGROUND_TURNS_MAX, type SizeLimits } from '../../bus/limits.ts';
 import type { Clock } from '../../bus/port.ts';
 import type { AppendReply, LivePrinted, LoadReply } from '../../bus/protocol.ts';
@@ -7,7 +8,7 @@ import type { KernelHost } from '../kernel/port.ts';
 import type { OpenEffect } from './effect-table.ts';
 import type { EndReason } from './machine.ts';
 
-export interface SessionStore {
+export interface SessionStore extends LargeStore {
   /** What fits into a commit, as the server is now. */
   readonly limits: SizeLimits;
   /**
@@ -34,9 +35,15 @@ export interface EffectAnswer {
   usage?: { inputTokens: number; outputTokens: number };
 }
 
+/** The session that an effect belongs to. */
+export interface EffectOwner {
+  name: string;
+  id: string;
+}
+
 export interface EffectRunner {
   /** Starts an effect whose request is durable. `answer` is called at most once, never after cancel(). */
-  start(session: string, effect: OpenEffect, answer: (answer: EffectAnswer) => void): { cancel(): void };
+  start(session: EffectOwner, effect: OpenEffect, answer: (answer: EffectAnswer) => void): { cancel(): void };
 }
 
 /** Structured logging, as pino's methods. */

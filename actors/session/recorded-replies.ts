@@ -1,4 +1,5 @@
 /** Replies that a session has given before: commands are idempotent by their `commandId`. */
+import { restoredEvents } from '../../bus/large.ts';
 import type { ExecuteReply } from '../../bus/protocol.ts';
 import { mayHaveCommand } from './command-index.ts';
 import type { SessionFold } from './fold-shape.ts';
@@ -16,10 +17,10 @@ export interface Recorded {
 
 export class RecordedReplies {
   readonly #kept = new Map<string, Recorded>();
-  readonly #store: Pick<SessionStore, 'find'>;
+  readonly #store: Pick<SessionStore, 'find' | 'getLarge' | 'limits'>;
   readonly #worker: string;
 
-  constructor(store: Pick<SessionStore, 'find'>, worker: string) {
+  constructor(store: Pick<SessionStore, 'find' | 'getLarge' | 'limits'>, worker: string) {
     this.#store = store;
     this.#worker = worker;
   }
@@ -38,9 +39,10 @@ export class RecordedReplies {
     const facts = { session: fold.name, commandId, worker: this.#worker, repeated: true };
     const kept = this.#kept.get(commandId);
     if (kept) return { command: kept.command, reply: { ...kept.reply, ...facts } };
-    const events = await this.#store.find(fold.name, commandId);
+    const recorded = await this.#store.find(fold.name, commandId);
+    const events = await restoredEvents(recorded, fold.id, this.#store);
     const [input] = events;
     if (input?.type !== 'input') return null;
-    return { command: input.code, reply: replyFromEvents(events, facts) };
+    return { command: input.code, reply: replyFromEvents(events, facts, this.#store.limits.contentBytes) };
   }
 }

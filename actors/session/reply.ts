@@ -1,5 +1,6 @@
 /** The reply to a command, put together from its events: live and repeated replies come from the same place. */
 import { RepriseError } from '../../bus/errors.ts';
+import { limitsOf, PAYLOAD_BYTES_OURS } from '../../bus/limits.ts';
 import type { ExecuteReply } from '../../bus/protocol.ts';
 import type { SessionEvent } from '../../bus/types.ts';
 import { seqOf } from './fold.ts';
@@ -11,18 +12,22 @@ export interface ReplyFacts {
   repeated: boolean;
 }
 
-/**
- * Characters of console output in one reply. A turn's output is bounded by the kernel; a cell of many turns may
- * print more than any message takes.
- */
-export const REPLY_CONSOLE_CHARS_MAX = 2_000_000;
+/** Stands at the end of what no message takes. */
 const CUT = '… the rest is in the log\n';
+/** Names, numbers and the frame of a reply; a name has 512 characters at most, as has a command id. */
+const FRAME_BYTES = 5 * 1024;
 
 /**
  * @param events the command's events, its input first, its end last; other sessions' never.
+ * @param bytesMax what a message takes: the end of a cell comes first, then its output as far as there is room. A turn's
+ * output is bounded; a cell of many turns may print more than any message takes.
  * @throws RepriseError INTERNAL when the cell has not ended.
  */
-export function replyFromEvents(events: readonly SessionEvent[], facts: ReplyFacts): ExecuteReply {
+export function replyFromEvents(
+  events: readonly SessionEvent[],
+  facts: ReplyFacts,
+  bytesMax = limitsOf(PAYLOAD_BYTES_OURS).contentBytes,
+): ExecuteReply {
   const reply: ExecuteReply = {
     ...facts,
     seq: [-1, -1],
@@ -34,24 +39,20 @@ export function replyFromEvents(events: readonly SessionEvent[], facts: ReplyFac
     durationMs: 0,
   };
   let ended = false;
-  let room = REPLY_CONSOLE_CHARS_MAX;
-  const print = (stream: 'stdout' | 'stderr', text: string) => {
-    if (room < 0) return;
-    reply[stream] += text.length <= room ? text : text.slice(0, room) + CUT;
-    room -= text.length;
-  };
+  const room = new Room(bytesMax - FRAME_BYTES);
+  const end = events.find(isEnd);
+  if (end?.type === 'error') {
+    const { name = 'Error', message } = end;
+    const stack = end.stack ?? `${name}: ${message}`;
+    reply.error = { name, message: room.take(message), stack: room.take(stack) };
+  } else if (end?.type === 'output') reply.output = room.take(end.value);
   for (const event of events) {
     // A session's first command is preceded by the event that begins the session: that is not its own.
     if (event.type === 'input') reply.seq[0] = event.seq;
-    if (event.type === 'output' && event.stream === 'stdout') print('stdout', `${event.value}\n`);
-    else if (event.type === 'output' && event.stream === 'stderr') print('stderr', `${event.value}\n`);
+    if (isEnd(event)) ended = true;
     else if (event.type === 'output') {
-      reply.output = event.value;
-      ended = true;
-    } else if (event.type === 'error') {
-      const { name = 'Error', message } = event;
-      reply.error = { name, message, stack: event.stack ?? `${name}: ${message}` };
-      ended = true;
+      const stream = event.stream === 'stderr' ? 'stderr' : 'stdout';
+      reply[stream] += room.take(`${event.value}\n`);
     }
     if (event.type === 'output' || event.type === 'error') {
       reply.shouldExit ||= event.shouldExit ?? false;
@@ -63,4 +64,31 @@ export function replyFromEvents(events: readonly SessionEvent[], facts: ReplyFac
   }
   if (!ended) throw new RepriseError('INTERNAL', `command ${facts.commandId} has not ended`);
   return reply;
+}
+
+function isEnd(event: SessionEvent): boolean {
+  if (event.type === 'error') return true;
+  return event.type === 'output' && (event.stream ?? 'result') === 'result';
+}
+
+/** What is left of a message, bytes. */
+class Room {
+  #bytes: number;
+
+  constructor(bytes: number) {
+    this.#bytes = bytes;
+  }
+
+  /** As much of the text as there is room for, with a note where it was cut; nothing any more after that. */
+  take(text: string): string {
+    if (this.#bytes <= 0) return '';
+    const bytes = Buffer.byteLength(text);
+    if (bytes <= this.#bytes) {
+      this.#bytes -= bytes;
+      return text;
+    }
+    const fits = Buffer.from(text).subarray(0, Math.max(0, this.#bytes - Buffer.byteLength(CUT)));
+    this.#bytes = 0;
+    return `${fits.toString().replace(/\ufffd+$/, '')}${CUT}`;
+  }
 }

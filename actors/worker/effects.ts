@@ -3,8 +3,10 @@
  * goes in, one answer comes out. An effect that is started twice (by an owner that took over, after a crash)
  * must give one answer: timers by their due time, model calls by their receipt key.
  */
-import { encode } from '../../bus/codec.ts';
+import { decode, encode } from '../../bus/codec.ts';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
+import { type LargeStore, largeContent, scopeOf } from '../../bus/large.ts';
+import { limitsOf, weightOf } from '../../bus/limits.ts';
 import { longCall } from '../../bus/long-call.ts';
 import type { Bus, Clock } from '../../bus/port.ts';
 import type { LlmCall } from '../../bus/protocol.ts';
@@ -13,13 +15,15 @@ import type { Subjects } from '../../bus/subjects.ts';
 import type { Json } from '../../bus/types.ts';
 import type { OpenEffect } from '../session/effect-table.ts';
 import { dueOf } from '../session/effect-table.ts';
-import type { EffectAnswer, EffectRunner, Log } from '../session/ports.ts';
+import type { EffectAnswer, EffectOwner, EffectRunner, Log } from '../session/ports.ts';
 
 export interface EffectPorts {
   bus: Bus;
   subjects: Subjects;
   clock: Clock;
   log: Log;
+  /** Where requests and answers are that no message takes. */
+  store: LargeStore;
   /** How long one model call may take altogether, ms. */
   llmTimeoutMs?: number;
   /** How long to look for an LLM actor when none answers, ms. */
@@ -27,14 +31,12 @@ export interface EffectPorts {
 }
 
 type Handler = (
-  session: string,
+  session: EffectOwner,
   effect: OpenEffect,
   answer: (answer: EffectAnswer) => void,
   signal: AbortSignal,
 ) => void;
 
-/** A longer answer would not fit into a commit. */
-const RESPONSE_CHARS_MAX = 1_000_000;
 /** setTimeout's longest delay; longer timers are set again. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
@@ -81,22 +83,18 @@ function runTimer(
 
 async function runLlm(
   ports: EffectPorts,
-  session: string,
+  session: EffectOwner,
   effect: OpenEffect,
   answer: (answer: EffectAnswer) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const { bus, subjects, clock, log, llmTimeoutMs = 600_000, llmSilenceMs = 30_000 } = ports;
-  const call: LlmCall = {
-    receiptKey: effect.receiptKey ?? '',
-    session,
-    request: effect.payload as { [key: string]: Json },
-  };
-  const data = encode(call);
+  const { bus, store, subjects, clock, log, llmTimeoutMs = 600_000, llmSilenceMs = 30_000 } = ports;
   const deadline = clock.now() + llmTimeoutMs;
+  const scope = scopeOf(session.id);
   let silentSince: number | null = null;
   for (let attempt = 0; !signal.aborted; attempt++) {
     try {
+      const data = encode(await callOf(effect, session, ports));
       const bytes = await longCall(bus, {
         subject: subjects.llm,
         data,
@@ -105,13 +103,9 @@ async function runLlm(
         clock,
         signal,
       });
-      const { response, model, usage, error } = parseReply(llmAnswerSchema, bytes);
-      if (response.length > RESPONSE_CHARS_MAX) {
-        const message = `the model's answer has ${response.length} characters, more than ${RESPONSE_CHARS_MAX}`;
-        answer({ error: { name: 'LLMError', message, code: 'TOO_LARGE' }, model, usage });
-        return;
-      }
-      answer(error ? { error, model, usage } : { value: response, model, usage });
+      const { response, model, usage, error, large } = parseReply(llmAnswerSchema, bytes);
+      const value = large ? (decode(await store.getLarge(scope, large)) as string) : response;
+      answer(error ? { error, model, usage } : { value, model, usage });
       return;
     } catch (thrown) {
       if (signal.aborted) return;
@@ -124,7 +118,7 @@ async function runLlm(
       const lost = silentSince === null || now - silentSince > llmSilenceMs || now >= deadline;
       if (lost) {
         log.warn(
-          { session, effect: effect.effect, code: error.code, error: error.message },
+          { session: session.name, effect: effect.effect, code: error.code, error: error.message },
           'model call failed',
         );
         answer({ error: { name: 'LLMError', message: error.message, code: error.code } });
@@ -133,6 +127,17 @@ async function runLlm(
       await pause(clock, Math.min(20 * 2 ** attempt, 500), signal);
     }
   }
+}
+
+/** What the LLM actor is asked; a request that no message takes is stored first. */
+async function callOf(effect: OpenEffect, session: EffectOwner, ports: EffectPorts): Promise<LlmCall> {
+  const request = effect.payload as { [key: string]: Json };
+  const scope = scopeOf(session.id);
+  const call = { receiptKey: effect.receiptKey ?? '', session: session.name, request, scope };
+  if (weightOf(request) <= limitsOf(ports.bus.maxPayload).inlineBytes) return call;
+  const { value, bytes } = largeContent(request);
+  await ports.store.putLarge(scope, value, bytes);
+  return { ...call, request: {}, large: value };
 }
 
 /** Ends after `ms`, or when nobody wants the answer any more. */

@@ -114,5 +114,7 @@ function forgetfulStore(): SessionStore {
     get: async () => null,
     image: async () => null,
     putImage: async () => true,
+    putLarge: async () => {},
+    getLarge: async () => new Uint8Array(),
   };
 }

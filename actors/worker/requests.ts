@@ -1,13 +1,14 @@
 /** Requests to sessions, from bytes to bytes: checked at the door, answered with a reply or a failure. */
 import { encode } from '../../bus/codec.ts';
 import type { SessionRequest } from '../../bus/protocol.ts';
-import { assertCompletable } from '../../bus/schemas.ts';
+import { assertCompletable, assertExecutable } from '../../bus/schemas.ts';
 import type { SessionInstance } from './session-instance.ts';
 import type { SessionManager } from './session-manager.ts';
 import { notFound } from './verification.ts';
 
 /** Does what a request asks; returns the encoded reply. @throws RepriseError */
 export async function serveRequest(sessions: SessionManager, request: SessionRequest): Promise<Uint8Array> {
+  if (request.op === 'execute') assertExecutable(request);
   const instance = sessions.provide(request.session);
   if (request.op === 'execute') return encode({ ok: true, ...(await instance.submit(request)) });
   await instance.restored();

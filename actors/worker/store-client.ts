@@ -1,4 +1,5 @@
 /** The session's view of storage, over the bus. */
+import { BlobClient } from '../../bus/blob-client.ts';
 import { encode } from '../../bus/codec.ts';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
 import type { Schema } from '../../bus/event-schemas.ts';
@@ -7,8 +8,6 @@ import type { Bus, Clock } from '../../bus/port.ts';
 import type { AppendReply, LoadReply, ReadReply } from '../../bus/protocol.ts';
 import {
   appendReplySchema,
-  blobGetReplySchema,
-  blobPutReplySchema,
   findReplySchema,
   getReplySchema,
   loadReplySchema,
@@ -16,15 +15,13 @@ import {
   readReplySchema,
 } from '../../bus/reply-schemas.ts';
 import type { Subjects } from '../../bus/subjects.ts';
-import type { Commit, SessionEvent, SessionMetadata, StoredCommit } from '../../bus/types.ts';
+import type { Commit, LargeValue, SessionEvent, SessionMetadata, StoredCommit } from '../../bus/types.ts';
 import type { SessionStore } from '../session/ports.ts';
 
 /** One try at storage; longer than any healthy answer, short enough to notice a dead one. */
 const TRY_MS = 1_000;
 /** How long storage may be silent before a session gives up. */
 const SILENCE_MS = 15_000;
-/** Blobs larger than this travel in parts. */
-const PART_BYTES = 1_000_000;
 
 /** Failures of the way to storage; the request may be sent again. */
 const SILENT = ['NO_RESPONDERS', 'TIMEOUT', 'DISCONNECTED', 'UNAVAILABLE', 'DRAINING'] as const;
@@ -33,12 +30,17 @@ export class StoreClient implements SessionStore {
   readonly #bus: Bus;
   readonly #subjects: Subjects;
   readonly #clock: Clock;
+  readonly #blobs: BlobClient;
   #closed = false;
 
   constructor(bus: Bus, subjects: Subjects, clock: Clock) {
     this.#bus = bus;
     this.#subjects = subjects;
     this.#clock = clock;
+    this.#blobs = new BlobClient(
+      (operation, request, schema) => this.#ask(subjects.store(operation), request, schema),
+      () => this.limits.contentBytes,
+    );
   }
 
   /** Nothing is asked again from now on: what waits for a silent storage fails. */
@@ -79,30 +81,20 @@ export class StoreClient implements SessionStore {
     return (await this.#ask(this.#subjects.store('get'), { session }, getReplySchema)).metadata;
   }
 
-  async image(stateId: string): Promise<Uint8Array | null> {
-    const subject = this.#subjects.store('blob.get');
-    const first = await this.#ask(subject, { kind: 'ckpt', key: stateId, part: 0 }, blobGetReplySchema);
-    if (!first.bytes) return null;
-    const parts = [first.bytes];
-    for (let part = 1; part < first.parts; part++) {
-      const { bytes } = await this.#ask(subject, { kind: 'ckpt', key: stateId, part }, blobGetReplySchema);
-      if (!bytes) return null;
-      parts.push(bytes);
-    }
-    return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+  image(stateId: string): Promise<Uint8Array | null> {
+    return this.#blobs.get('ckpt', stateId);
   }
 
-  async putImage(stateId: string, bytes: Uint8Array): Promise<boolean> {
-    const subject = this.#subjects.store('blob.put');
-    const put = async (request: object) => (await this.#ask(subject, request, blobPutReplySchema)).stored;
-    if (bytes.byteLength <= PART_BYTES) return put({ kind: 'ckpt', key: stateId, bytes });
-    const parts = Math.ceil(bytes.byteLength / PART_BYTES);
-    let stored = false;
-    for (let part = 0; part < parts; part++) {
-      const slice = bytes.subarray(part * PART_BYTES, (part + 1) * PART_BYTES);
-      stored = (await put({ kind: 'ckpt', key: stateId, bytes: slice, part, parts })) || stored;
-    }
-    return stored;
+  putImage(stateId: string, bytes: Uint8Array): Promise<boolean> {
+    return this.#blobs.put('ckpt', stateId, bytes);
+  }
+
+  putLarge(scope: string, value: LargeValue, bytes: Uint8Array): Promise<void> {
+    return this.#blobs.putLarge(scope, value, bytes);
+  }
+
+  getLarge(scope: string, value: LargeValue): Promise<Uint8Array> {
+    return this.#blobs.getLarge(scope, value);
   }
 
   /** Every request to storage is idempotent (appends by commit id), so an unknown outcome is asked again. */

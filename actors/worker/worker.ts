@@ -69,7 +69,7 @@ export class Worker {
       log,
       newId,
       store: this.#store,
-      effects: makeEffectRunner({ bus, subjects, clock, log }),
+      effects: makeEffectRunner({ bus, subjects, clock, log, store: this.#store }),
       settings: { ...DEFAULT_SETTINGS, ...ports.settings },
       show: (name: string, printed: LivePrinted) => this.#show(name, printed),
     };

@@ -291,11 +291,13 @@ test('a damaged receipt is reported, not paid for again', async () => {
   assert.equal(double.requests.length, 0);
 });
 
-test('an answer too large for a message is an error of the cell', async () => {
+test('an answer too large for a message is stored apart and named in the receipt', async () => {
   await startActor('one');
   const answer = await ask('k1', { prompt: 'x'.repeat(1000), model: 'echo', tokens: 3000 });
-  assert.ok(answer.ok);
-  assert.equal(answer.error?.code, 'TOO_LARGE');
+  assert.ok(answer.ok && answer.large);
+  assert.deepEqual([answer.error, answer.response], [undefined, '']);
+  assert.ok(answer.large.bytes > 1_500_000);
+  assert.deepEqual(await ask('k1', { prompt: 'ignored: there is a receipt' }), answer);
 });
 
 test('no more calls than allowed reach the provider at once', async () => {

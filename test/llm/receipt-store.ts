@@ -15,16 +15,27 @@ export interface ReceiptStore {
 
 export function startReceiptStore(bus: Bus, subjects: Subjects): ReceiptStore {
   const receipts = new Map<string, Uint8Array>();
+  const large = new Map<string, Uint8Array[]>();
   let gets = 0;
   const onGet = (message: BusMessage) => {
-    const { key } = parse(blobGetRequestSchema, decode(message.data)) as BlobGetRequest;
+    const { key, kind, part = 0 } = parse(blobGetRequestSchema, decode(message.data)) as BlobGetRequest;
+    if (kind === 'large') {
+      const parts = large.get(key) ?? [];
+      message.respond(encode({ ok: true, bytes: parts[part] ?? null, parts: parts.length }));
+      return;
+    }
     gets++;
     const bytes = receipts.get(key) ?? null;
     const sealed = bytes?.byteLength === 0; // how storage seals is its own business
     message.respond(encode({ ok: true, bytes: sealed ? null : bytes, parts: 1, sealed }));
   };
   const onPut = (message: BusMessage) => {
-    const { key, bytes } = parse(blobPutRequestSchema, decode(message.data)) as BlobPutRequest;
+    const { key, kind, bytes, part } = parse(blobPutRequestSchema, decode(message.data)) as BlobPutRequest;
+    if (kind === 'large') {
+      large.set(key, part ? [...large.get(key)!, bytes] : [bytes]);
+      message.respond(encode({ ok: true, stored: true }));
+      return;
+    }
     if (store.refusePuts) {
       message.respond(encode({ ok: false, error: 'no', code: store.refusePuts, retryable: true }));
       return;

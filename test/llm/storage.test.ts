@@ -3,20 +3,24 @@ import { test } from 'node:test';
 import { makeLlmActor } from '../../actors/llm/actor.ts';
 import type { Provider } from '../../actors/llm/provider.ts';
 import { RETRY_DEFAULT } from '../../actors/llm/retry.ts';
+import { scopedKey } from '../../bus/blob-keys.ts';
 import { decode, encode } from '../../bus/codec.ts';
+import { scopeOf } from '../../bus/large.ts';
+import { ENVELOPE_BYTES } from '../../bus/limits.ts';
 import { longCall } from '../../bus/long-call.ts';
 import { makeMemoryBus } from '../../bus/memory.ts';
 import { systemClock } from '../../bus/port.ts';
 import type { LlmAnswer, Reply } from '../../bus/protocol.ts';
 import { makeSubjects } from '../../bus/subjects.ts';
 import { StorageActor } from '../../storage/actor.ts';
+import { BlobParts } from '../../storage/blob-parts.ts';
 import { MemoryBlobs } from '../../storage/memory-blobs.ts';
 import { MemoryLog } from '../../storage/memory-log.ts';
 
 const subjects = makeSubjects('test');
 const quiet = { debug() {}, info() {}, warn() {}, error() {} };
 
-test('with the real storage actor: racing actors agree, and a largest answer is stored and told', async () => {
+test('with the real storage actor: racing actors agree, and an answer larger than any message is stored apart', async () => {
   const hub = makeMemoryBus();
   const client = hub.connect('client');
   const blobs = new MemoryBlobs();
@@ -39,7 +43,7 @@ test('with the real storage actor: racing actors agree, and a largest answer is 
   const both = new Promise<void>((resolve) => {
     bothAsked = resolve;
   });
-  const size = client.maxPayload - 64 * 1024;
+  const size = 3 * client.maxPayload;
   const provider: Provider = {
     name: 'oracle',
     async call(request) {
@@ -78,7 +82,11 @@ test('with the real storage actor: racing actors agree, and a largest answer is 
   assert.equal(asked, 2);
 
   const long = await ask('long', 'long');
-  assert.ok(long.ok && long.response.length === size);
+  assert.ok(long.ok && long.response === '' && long.large);
+  const key = scopedKey(scopeOf('long'), long.large.sha256);
+  const parts = new BlobParts(blobs);
+  const { parts: count } = await parts.get({ kind: 'large', key });
+  assert.equal(count, Math.ceil(long.large.bytes / Math.min(1_000_000, client.maxPayload - ENVELOPE_BYTES)));
   assert.deepEqual(await ask('long', 'long'), long);
   assert.equal(asked, 3);
 

@@ -27,6 +27,7 @@ export class SessionWorld {
   session = this.activate();
   #ids = 0;
   readonly #images = new Map<string, Uint8Array>();
+  readonly #large = new Map<string, Uint8Array>();
 
   /** As another worker would: a new interpreter on a new kernel. */
   activate(): SessionInterpreter {
@@ -56,6 +57,10 @@ export class SessionWorld {
           find: (_name, commandId) => history.find(token, commandId),
           get: async () => null,
           image: async (stateId) => this.#images.get(stateId) ?? null,
+          putLarge: async (scope, { sha256 }, bytes) => {
+            this.#large.set(`${scope}.${sha256}`, bytes);
+          },
+          getLarge: async (scope, { sha256 }) => this.#large.get(`${scope}.${sha256}`)!,
           putImage: async (stateId, bytes) => {
             this.#images.set(stateId, bytes);
             return true;

@@ -257,7 +257,7 @@ describe('a batch', () => {
     const commits: SessionEvent[][] = [];
     let durable = fold;
     while (batch.events.length > 0) {
-      const head = batch.head(2_000_000);
+      const head = batch.head({ batchBytes: 2_000_000, inlineBytes: 1_000_000 });
       commits.push(head);
       durable = applyEvents(durable, head);
       batch.committed(head.length, durable);
@@ -292,7 +292,7 @@ describe('a batch', () => {
           const events = texts.map((value, index) => event(value, index + 2));
           const batch = new Batch(fold, events);
           while (batch.events.length > 0) {
-            const head = batch.head(bytesMax);
+            const head = batch.head({ batchBytes: bytesMax, inlineBytes: 100_000 });
             assert.ok(head.length === 1 || encode(head).byteLength - 5 <= bytesMax);
             batch.committed(head.length, batch.fold);
           }

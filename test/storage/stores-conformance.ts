@@ -194,5 +194,15 @@ export function describeStores(name: string, makeWorld: () => Promise<World>): v
       assert.ok(await blobs.get('receipt', 'r3'));
       assert.equal(await blobs.put('receipt', 'r1', Uint8Array.of(2)), true);
     });
+
+    it('forgets all blobs of a scope, and no others', async () => {
+      const { blobs } = stores;
+      for (const key of ['a.1', 'a.2', 'a.2.parts', 'ab.1', 'a'])
+        await blobs.put('large', key, Uint8Array.of(1));
+      await blobs.removeScope('large', 'a');
+      for (const key of ['a.1', 'a.2', 'a.2.parts']) assert.equal(await blobs.get('large', key), null, key);
+      for (const key of ['ab.1', 'a']) assert.ok(await blobs.get('large', key), key);
+      await blobs.removeScope('large', 'unknown');
+    });
   });
 }

@@ -3,7 +3,13 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { DEFAULT_LIMITS } from '../../actors/kernel/limits.ts';
-import { limitsOf, mebibytes, OUTPUT_PIECES_MAX, PAYLOAD_BYTES_MIN } from '../../bus/limits.ts';
+import {
+  LARGE_BYTES_MAX,
+  limitsOf,
+  mebibytes,
+  OUTPUT_PIECES_MAX,
+  PAYLOAD_BYTES_MIN,
+} from '../../bus/limits.ts';
 import { startSystem } from '../kit/system.ts';
 
 const printing = (lines: number, text: string) =>
@@ -44,6 +50,9 @@ describe('limits on size', () => {
     assert.equal(row('heap of a session'), mebibytes(DEFAULT_LIMITS.memoryBytes));
     assert.equal(row('code of a cell'), mebibytes(DEFAULT_LIMITS.cellBytes));
     assert.ok(row('console output of a turn').startsWith(`${mebibytes(DEFAULT_LIMITS.outputBytes)}, `));
+    assert.ok(
+      row("a model's answer, and every other value of the log").startsWith(mebibytes(LARGE_BYTES_MAX)),
+    );
     const pieces = DEFAULT_LIMITS.outputPieces.toLocaleString('en');
     assert.ok(row('console output of a turn').includes(`${pieces} pieces`));
   });

@@ -11,10 +11,10 @@ const types = (events: SessionEvent[]) => events.map(({ type }) => type);
 describe('a session in a worker', () => {
   it('commits a pure cell as one commit before it answers', async () => {
     await using world = await startWorld({ settings: { earlyCommitMs: 60_000 } });
-    const reply = await world.client.execute('s', 'console.log("hi"); 1 + 1', { commandId: 'c' });
-    assert.deepEqual([reply.output, reply.stdout, reply.seq, reply.error], ['2', 'hi\n', [1, 3], null]);
+    const reply = await world.client.execute('s', '1 + 1', { commandId: 'c' });
+    assert.deepEqual([reply.output, reply.stdout, reply.seq, reply.error], ['2', '', [1, 2], null]);
     const last = await world.log.last('s');
-    assert.deepEqual(types(last!.commit.events), ['session', 'input', 'output', 'output']);
+    assert.deepEqual(types(last!.commit.events), ['session', 'input', 'output']);
     assert.equal(last!.commit.head.running, undefined);
   });
 
@@ -220,10 +220,10 @@ describe('a session in a worker', () => {
   it('answers a cell that printed more than a message takes, and says what is missing', async () => {
     await using world = await startWorld();
     const code =
-      "for (let i = 0; i < 12; i++) { console.log('x'.repeat(1_000_000)); await new Promise((done) => setTimeout(done, 1)) }";
+      "for (let i = 0; i < 40; i++) { console.log('x'.repeat(1_000_000)); await new Promise((done) => setTimeout(done, 1)) }";
     const { stdout, error } = await world.client.execute('s', code);
     assert.equal(error, null);
-    assert.ok(stdout.length < 2_100_000);
+    assert.ok(stdout.length < world.hub.connect('any').maxPayload);
     assert.match(stdout.slice(-100), /the rest is in the log/);
   });
 

@@ -29,6 +29,8 @@ function storeOf(kernel: string, stateId: string, image: Uint8Array | null): Ses
     limits: limitsOf(PAYLOAD_BYTES_OURS),
     append: refuse,
     putImage: refuse,
+    putLarge: refuse,
+    getLarge: refuse,
     load: async () => ({ last: stored, checkpoint: null, tail: [stored], more: false }),
     async *read() {},
     find: async () => [],

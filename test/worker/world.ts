@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { type KernelHostOptions, makeKernelHost } from '../../actors/kernel/host.ts';
 import type { KernelHost } from '../../actors/kernel/port.ts';
 import { makeEcho } from '../../actors/llm/echo.ts';
+import { makeReceipts } from '../../actors/llm/receipts.ts';
 import { parseRequest } from '../../actors/llm/request.ts';
 import type { SessionSettings } from '../../actors/session/ports.ts';
 import type { ResidencySettings } from '../../actors/worker/session-manager.ts';
@@ -60,9 +61,11 @@ export class World implements AsyncDisposable {
     bus.subscribe(
       subjects.llm,
       async (message) => {
-        const { receiptKey, request } = decode(message.data) as LlmCall;
+        const { receiptKey, large, scope, request: inline } = decode(message.data) as LlmCall;
         this.calls.push(receiptKey);
         const { signal } = new AbortController();
+        const store = makeReceipts(bus, subjects, systemClock, 1_000).large(signal);
+        const request = large ? (decode(await store.getLarge(scope!, large)) as typeof inline) : inline;
         const refused = (error: Error) => ({
           response: '',
           model: 'echo',
