@@ -21,6 +21,11 @@ export const BEHAVIOURS = {
     why: 'A session waits for a bounded number of timers and model calls: without a bound a loop of setTimeout took minutes of all processes.',
     before: 'There is no bound.',
   },
+  cellsChecked: {
+    since: 2,
+    why: 'What is neither JavaScript nor TypeScript is a SyntaxError: it was repaired and its clashing names renamed, so that a cell wrote to another variable than it said.',
+    before: 'Cells are read leniently, repairs and new names included.',
+  },
 } as const satisfies Record<string, Behaviour>;
 
 export type BehaviourId = keyof typeof BEHAVIOURS;

@@ -5,14 +5,19 @@ import { type CompiledCell, type CompilerState, compileCell } from './compiler/c
 const REMEMBERED = 16;
 const MAX_CODE = 2_000;
 
-const remembered = new WeakMap<CompilerState, Map<string, CompiledCell>>();
+const remembered = new Map<number, WeakMap<CompilerState, Map<string, CompiledCell>>>();
 
 /** As `compileCell`; a cell that declares nothing new has the very state it was given as its next. */
-export function compileOnce(code: string, state: CompilerState, cell: number): CompiledCell {
-  let cells = remembered.get(state);
+export function compileOnce(code: string, state: CompilerState, cell: number, version: number): CompiledCell {
+  let states = remembered.get(version);
+  if (states === undefined) {
+    states = new WeakMap();
+    remembered.set(version, states);
+  }
+  let cells = states.get(state);
   const known = cells?.get(code);
   if (known !== undefined) return known;
-  let compiled = compileCell(code, state, cell);
+  let compiled = compileCell(code, state, cell, version);
   // Errors name the cell.
   if (!compiled.ok) return compiled;
   if (sameNames(compiled.next.lexicals, state.lexicals) && sameNames(compiled.next.globals, state.globals)) {
@@ -21,7 +26,7 @@ export function compileOnce(code: string, state: CompilerState, cell: number): C
   if (code.length > MAX_CODE) return compiled;
   if (cells === undefined) {
     cells = new Map();
-    remembered.set(state, cells);
+    states.set(state, cells);
   }
   if (cells.size === REMEMBERED) cells.delete(cells.keys().next().value!);
   cells.set(code, compiled);

@@ -208,7 +208,7 @@ class RunningTurn implements InstanceHooks {
       this.#end(FAILURES.cellSize(this.#limits));
       return;
     }
-    const compiled = compileOnce(code, state.compiler, cell);
+    const compiled = compileOnce(code, state.compiler, cell, state.version);
     this.#call('begin', { cell, seq, timeMs, map: compiled.ok ? compiled.map : null });
     if (!compiled.ok) {
       this.#failure = compiled.error;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { BEHAVIOUR_VERSION } from '../../actors/kernel/behaviours.ts';
 import { compileOnce } from '../../actors/kernel/compiled-cells.ts';
 import {
   type CompilerState,
@@ -26,7 +27,7 @@ test('a remembered cell is what compiling it again would give', () => {
       let state: CompilerState = initialCompilerState;
       for (const [index, code] of cells.entries()) {
         const expected = compileCell(code, plain, index);
-        const actual = compileOnce(code, state, index);
+        const actual = compileOnce(code, state, index, BEHAVIOUR_VERSION);
         assert.deepEqual(actual, expected);
         if (expected.ok && actual.ok) {
           plain = expected.next;
@@ -40,7 +41,7 @@ test('a remembered cell is what compiling it again would give', () => {
 
 test('a cell that declares nothing keeps the state as it is', () => {
   const state: CompilerState = { lexicals: { x: 'let' }, globals: {} };
-  const first = compileOnce('x + 1', state, 1);
+  const first = compileOnce('x + 1', state, 1, BEHAVIOUR_VERSION);
   assert.ok(first.ok && first.next === state);
-  assert.equal(compileOnce('x + 1', state, 2), first);
+  assert.equal(compileOnce('x + 1', state, 2, BEHAVIOUR_VERSION), first);
 });

@@ -9,6 +9,7 @@
  * to a property whose setter throws. (Code made by `eval`, and closures of cells older than the const, escape.)
  */
 import { version as acornVersion, type Program } from 'acorn';
+import { BEHAVIOUR_VERSION, behaves } from '../behaviours.ts';
 import { CellFailure, type CellSyntaxError, syntaxError } from './failure.ts';
 import { Lines, positionOf } from './lines.ts';
 import { locatedIn } from './located.ts';
@@ -23,7 +24,7 @@ export { completionTarget, isIncomplete } from './input.ts';
 export type { CellSyntaxError, Kind };
 
 /** Raise it whenever the output for any cell changes: old logs then keep their old kernel version. */
-const OUTPUT_VERSION = 2;
+const OUTPUT_VERSION = 3;
 
 /** Names the compiler's output and everything that decides it; part of the kernel's version. */
 export const compilerVersion = `cells-${OUTPUT_VERSION} acorn-${acornVersion} swc-${swcVersion}`;
@@ -59,10 +60,16 @@ const CONST_WRITE = 'Assignment to constant variable.';
 /**
  * Compiles one cell. Never throws.
  * @param cell its number, for positions such as `<cell 3>:2:7`
+ * @param version of the session's behaviours
  */
-export function compileCell(code: string, state: CompilerState, cell: number): CompiledCell {
+export function compileCell(
+  code: string,
+  state: CompilerState,
+  cell: number,
+  version: number = BEHAVIOUR_VERSION,
+): CompiledCell {
   try {
-    return rewrite(parseCell(code), state);
+    return rewrite(parseCell(code, behaves(version, 'cellsChecked') ? 'checked' : 'lenient'), state);
   } catch (thrown) {
     // Anything else is a stack overflow of a recursive walk.
     const failure =

@@ -14,7 +14,7 @@ export function isIncomplete(code: string): boolean {
   if (offset === 'open') return true;
   if (offset >= code.trimEnd().length) return true;
   try {
-    stripTypes(code);
+    stripTypes(code, 'checked');
     return false;
   } catch (thrown) {
     return thrown instanceof CellFailure && thrown.offset >= code.trimEnd().length;

@@ -2,7 +2,7 @@
 import type { Program, Token } from 'acorn';
 import { CellFailure, isElement } from './failure.ts';
 import { assertRunnable, looksGeneric, parseScript } from './syntax.ts';
-import { stripTypes } from './typescript.ts';
+import { type Reading, stripTypes } from './typescript.ts';
 
 export interface ParsedCell {
   /** JavaScript text, tokens where the user wrote them (behind `shift` characters of ours). */
@@ -16,7 +16,7 @@ export interface ParsedCell {
  * Parses a cell as JavaScript, else as TypeScript. Code that starts with `{` is an expression when it can be.
  * @throws CellFailure when no reading parses, or what parses cannot run in a cell
  */
-export function parseCell(code: string): ParsedCell {
+export function parseCell(code: string, reading: Reading): ParsedCell {
   const readings = /^\s*\{/.test(code) && !/;\s*$/.test(code) ? [`(${code}\n)`, code] : [code];
   let plain: CellFailure | undefined;
   for (const text of readings) {
@@ -26,12 +26,12 @@ export function parseCell(code: string): ParsedCell {
       plain = cell;
       continue;
     }
-    return runnable(typed(cell) ?? cell);
+    return runnable(typed(cell, reading) ?? cell);
   }
   let stripped: CellFailure | undefined;
   for (const text of readings) {
     const shift = text === code ? 0 : 1;
-    const parsed = attempt(() => read(stripTypes(text), shift), shift);
+    const parsed = attempt(() => read(stripTypes(text, reading), shift), shift);
     if (!(parsed instanceof CellFailure)) return runnable(parsed);
     stripped = parsed;
   }
@@ -49,10 +49,10 @@ function read(text: string, shift: number): ParsedCell {
 }
 
 /** The TypeScript reading of code that is also JavaScript, if swc sees types in it. */
-function typed({ text, program, shift }: ParsedCell): ParsedCell | undefined {
+function typed({ text, program, shift }: ParsedCell, reading: Reading): ParsedCell | undefined {
   if (!looksGeneric(program)) return undefined;
   const parsed = attempt(() => {
-    const script = stripTypes(text);
+    const script = stripTypes(text, reading);
     return script === text ? undefined : read(script, shift);
   }, shift);
   return parsed instanceof CellFailure ? undefined : parsed;

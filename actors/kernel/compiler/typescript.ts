@@ -2,13 +2,16 @@
  * TypeScript to JavaScript, by swc. Loaded only when a cell needs it: it takes 100 ms.
  *
  * Stripping keeps every position. What cannot be stripped (enum, namespace, parameter properties, `<T>x`) is
- * transformed, and the printed result laid out again so that its tokens stand where the user wrote them.
+ * transformed, and the printed result laid out again so that its tokens stand where the user wrote them. swc repairs
+ * what it reads and renames what clashes: whether the code was right is judged before (`skeleton.ts`).
  */
 import { createRequire } from 'node:module';
 import type { transformSync } from '@swc/wasm-typescript';
-import { parse, type Token } from 'acorn';
+import { parse } from 'acorn';
 import { CellFailure } from './failure.ts';
-import { CELL_SYNTAX } from './syntax.ts';
+import { namespaceNames, originIn, type Places, readMappings, relayout, renamedIn } from './relayout.ts';
+import { type Skeleton, skeletonOf, type Unerasable } from './skeleton.ts';
+import { CELL_SYNTAX, parseScript } from './syntax.ts';
 
 const require = createRequire(import.meta.url);
 /** Part of the compiler's version. */
@@ -26,6 +29,8 @@ interface SwcError {
   message: string;
   startLine?: number;
   startColumn?: number;
+  endLine?: number;
+  endColumn?: number;
 }
 
 function asSwcError(thrown: unknown): SwcError {
@@ -38,20 +43,22 @@ function asSwcError(thrown: unknown): SwcError {
   return { code: 'Panic', message: 'This TypeScript cannot be compiled' };
 }
 
+/** Whether what parses as TypeScript must be JavaScript too, once its types are gone. */
+export type Reading = 'checked' | 'lenient';
+
 /**
  * The JavaScript of a TypeScript cell, tokens in their places.
+ *
+ * A checked reading is either the code with its types blanked, which its reader then parses as JavaScript, or a
+ * transform of code whose skeleton is JavaScript, under the user's names. A lenient one is what
+ * sessions of version 1 had: the transform is believed, and repairs and renames what was no JavaScript.
  * @throws CellFailure when it is not TypeScript either.
  */
-export function stripTypes(code: string): string {
-  let stripped: string | undefined;
-  try {
-    stripped = swc().transformSync(code, { mode: 'strip-only', module: true }).code;
-    // It leaves `<const>` where it stands.
-    if (isScript(stripped)) return stripped;
-  } catch (thrown) {
-    const error = asSwcError(thrown);
-    if (error.code !== 'UnsupportedSyntax') throw failureOf(error, code);
-  }
+export function stripTypes(code: string, reading: Reading): string {
+  const erased = erase(code);
+  if (typeof erased === 'string' && (reading === 'checked' || isScript(erased))) return erased;
+  const skeleton = reading === 'checked' ? checkedSkeleton(code) : undefined;
+  if (skeleton?.runs) return skeleton.text;
   try {
     const { code: printed, map } = swc().transformSync(code, {
       mode: 'transform',
@@ -59,111 +66,121 @@ export function stripTypes(code: string): string {
       sourceMap: true,
       transform: { verbatimModuleSyntax: true, noEmptyExport: true, tsEnumIsMutable: true },
     });
-    if (stripped !== undefined && !isScript(printed)) return stripped;
-    return relayout(printed, map ?? '');
+    if (typeof erased === 'string' && !isScript(printed)) return erased;
+    const places = readMappings(map ?? '');
+    return relayout(printed, places, reading === 'checked' ? checkedNames(code, printed, places) : undefined);
   } catch (thrown) {
-    if (stripped !== undefined) return stripped;
+    if (typeof erased === 'string') return erased;
     if (thrown instanceof CellFailure) throw thrown;
     throw failureOf(asSwcError(thrown), code);
   }
 }
 
-function isScript(code: string): boolean {
+/** The code with its types blanked, or what cannot be blanked. @throws CellFailure */
+function erase(code: string): string | Unerasable {
+  try {
+    return withoutConst(swc().transformSync(code, { mode: 'strip-only', module: true }).code);
+  } catch (thrown) {
+    const error = asSwcError(thrown);
+    if (error.code !== 'UnsupportedSyntax') throw failureOf(error, code);
+    const from = offsetOf(code, error.startLine, error.startColumn);
+    return { from, to: Math.max(offsetOf(code, error.endLine, error.endColumn), from) };
+  }
+}
+
+/** swc leaves `<const>` where it stands: the one thing that a JavaScript parser stumbles over there. */
+function withoutConst(stripped: string): string {
+  if (!/<\s*const\s*>/.test(stripped)) return stripped;
+  let text = stripped;
+  for (;;) {
+    const offset = failsAt(text);
+    const found = offset === undefined ? null : /^<\s*const\s*>/.exec(text.slice(offset));
+    if (offset === undefined || found === null) return text;
+    text = text.slice(0, offset) + ' '.repeat(found[0].length) + text.slice(offset + found[0].length);
+  }
+}
+
+/** The skeleton of a cell. @throws CellFailure when it is no JavaScript */
+function checkedSkeleton(code: string): Skeleton | undefined {
+  const skeleton = skeletonOf(code, (text) => {
+    try {
+      return erase(text);
+    } catch (thrown) {
+      if (thrown instanceof CellFailure) return undefined;
+      throw thrown;
+    }
+  });
+  try {
+    if (skeleton !== undefined) parseScript(skeleton.text);
+    return skeleton;
+  } catch (thrown) {
+    if (!(thrown instanceof CellFailure)) throw thrown;
+    throw new CellFailure(thrown.message, skeleton!.originOf(thrown.offset), code);
+  }
+}
+
+/**
+ * The names that swc changed and that are to be the user's again, which is right for code whose skeleton is.
+ * @throws CellFailure when what it printed cannot run, or not under the user's names
+ */
+function checkedNames(code: string, printed: string, places: Places): ReturnType<typeof renamedIn> {
+  try {
+    parseScript(printed);
+  } catch (thrown) {
+    if (!(thrown instanceof CellFailure)) throw thrown;
+    throw new CellFailure(thrown.message, originIn(code, printed, places, thrown.offset), code);
+  }
+  const renamed = renamedIn(code, printed, places);
+  const taken = namespaceNames(code);
+  for (const { name, offset } of renamed.values()) {
+    if (!taken.has(name)) continue;
+    throw new CellFailure(
+      `'${name}' is the name of an enum or namespace around it: rename one of them`,
+      offset,
+      code,
+    );
+  }
+  return renamed;
+}
+
+const isScript = (code: string): boolean => failsAt(code) === undefined;
+
+/** Where a text is no JavaScript. */
+function failsAt(code: string): number | undefined {
   try {
     parse(code, CELL_SYNTAX);
-    return true;
-  } catch {
-    return false;
+    return undefined;
+  } catch (thrown) {
+    return (thrown as { pos?: number }).pos ?? 0;
   }
 }
 
 function failureOf(error: SwcError, code: string): CellFailure {
   const message = error.message.includes('<eof>') ? 'Unexpected end of input' : error.message;
-  if (error.startLine === undefined) return new CellFailure(message, 0, code);
+  return new CellFailure(message, offsetOf(code, error.startLine, error.startColumn), code);
+}
+
+/** What swc counts otherwise than one column a UTF-16 unit: it counts what a terminal would show. */
+const ZERO_WIDTH = /[\p{Mn}\p{Me}\p{Cf}\p{Cc}]/u;
+const DOUBLE_WIDTH =
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}|[\u{20000}-\u{3fffd}]/u;
+
+/** Offset of swc's position: lines from 1, columns from 0. */
+function offsetOf(code: string, line: number | undefined, column: number | undefined): number {
+  if (line === undefined) return 0;
   let offset = 0;
-  for (let line = 1; line < error.startLine; line++) {
-    const next = code.indexOf('\n', offset);
-    if (next < 0) break;
-    offset = next + 1;
+  const breaks = /\r\n|\n|\r/g;
+  for (let at = 1; at < line; at++) {
+    if (breaks.exec(code) === null) break;
+    offset = breaks.lastIndex;
   }
-  return new CellFailure(message, Math.min(offset + (error.startColumn ?? 0), code.length), code);
-}
-
-const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
-
-/** `line:column` (0-based) of the printed text to its place in the source, from a source map of one file. */
-function readMappings(map: string): Map<string, [line: number, column: number]> {
-  const places = new Map<string, [number, number]>();
-  if (map === '') return places;
-  let [sourceLine, sourceColumn] = [0, 0];
-  const lines = (JSON.parse(map) as { mappings: string }).mappings.split(';');
-  for (const [line, segments] of lines.entries()) {
-    let column = 0;
-    for (const segment of segments.split(',')) {
-      const fields = readVlq(segment);
-      if (fields.length < 4) continue;
-      column += fields[0] ?? 0;
-      sourceLine += fields[2] ?? 0;
-      sourceColumn += fields[3] ?? 0;
-      places.set(`${line}:${column}`, [sourceLine, sourceColumn]);
-    }
+  for (let at = 0; at < (column ?? 0) && offset < code.length; ) {
+    const character = String.fromCodePoint(code.codePointAt(offset)!);
+    at += character.length;
+    if (character === '\t') at += 3;
+    else if (ZERO_WIDTH.test(character)) at -= 1;
+    else if (DOUBLE_WIDTH.test(character)) at += 1;
+    offset += character.length;
   }
-  return places;
-}
-
-function readVlq(segment: string): number[] {
-  const fields: number[] = [];
-  let value = 0;
-  let shift = 0;
-  for (const character of segment) {
-    const digit = DIGITS.indexOf(character);
-    value += (digit & 31) << shift;
-    shift += 5;
-    if (digit & 32) continue;
-    fields.push(value & 1 ? -(value >> 1) : value >> 1);
-    value = 0;
-    shift = 0;
-  }
-  return fields;
-}
-
-/** No newline may follow, or precede, these. */
-const STAYS_BEFORE = new Set(['return', 'throw', 'break', 'continue', 'yield', 'async']);
-const STAYS_BEHIND = new Set(['=>', '++', '--']);
-
-/**
- * Prints the tokens of swc's output where their originals stood. swc writes every semicolon, so newlines may be
- * put between any two tokens but for the restricted productions and inside templates.
- */
-function relayout(printed: string, map: string): string {
-  const places = readMappings(map);
-  const tokens: Token[] = [];
-  try {
-    parse(printed, { ...CELL_SYNTAX, locations: true, onToken: tokens });
-  } catch {
-    return printed;
-  }
-  let out = '';
-  let line = 0;
-  let column = 0;
-  let previous: Token | undefined;
-  for (const token of tokens) {
-    const text = printed.slice(token.start, token.end);
-    const before = previous === undefined ? '' : printed.slice(previous.start, previous.end);
-    const adjacent = previous === undefined || previous.end === token.start;
-    let space = adjacent ? '' : ' ';
-    const inTemplate = token.type.label === 'template' || previous?.type.label === 'template';
-    const start = token.loc?.start;
-    const place = start && places.get(`${start.line - 1}:${start.column}`);
-    if (place && !inTemplate && !STAYS_BEFORE.has(before) && !STAYS_BEHIND.has(text)) {
-      if (place[0] > line) space = '\n'.repeat(place[0] - line) + ' '.repeat(place[1]);
-      else if (place[0] === line && place[1] > column) space = ' '.repeat(place[1] - column);
-    }
-    const added = space + text;
-    out += added;
-    line += added.split('\n').length - 1;
-    column = added.includes('\n') ? added.length - added.lastIndexOf('\n') - 1 : column + added.length;
-    previous = token;
-  }
-  return out;
+  return offset;
 }
