@@ -1,5 +1,25 @@
 /**
- * What the compiler puts before statements inside functions, for the engine to note where they stand (see
- * `compiler/markers.ts`). The engine's optimiser drops it again; the prelude keeps it out of `toString`.
+ * What the compiler puts into the code of functions, for the engine to note where things stand (see
+ * `compiler/markers.ts` and `compiler/slots.ts`). The engine's optimiser drops it all again; the prelude keeps it out
+ * of `toString`.
  */
+
+/** Before a statement. */
 export const MARKER = 'if(0)0;';
+/** Before an expression that stands where an assignment could. */
+export const SLOT_MARKER = ' 0?0+0:/*~*/';
+/** Around an expression that stands where no assignment could. (A function may end with the bracket.) */
+export const OPERAND_MARKER = ' (0?0+0:/*~*/';
+export const OPERAND_END = '/*~~*/)';
+/** Around the last argument of a call: what is noted behind it is where the call itself stands. */
+export const LAST_MARKER = '1?/*~*/';
+export const CALL_MARKER = ' :0+0/*~*/';
+
+export const MARKERS: readonly string[] = [
+  MARKER,
+  SLOT_MARKER,
+  OPERAND_MARKER,
+  OPERAND_END,
+  LAST_MARKER,
+  CALL_MARKER,
+];

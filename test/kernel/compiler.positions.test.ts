@@ -30,9 +30,9 @@ describe('stack positions', () => {
     assert.deepEqual(frames('let a = 1; missing'), ['cell:1:12']);
     assert.deepEqual(frames('const b = 1, c = b()'), ['cell:1:18']);
     assert.deepEqual(frames('class D {}; missing'), ['cell:1:13']);
-    assert.deepEqual(frames('let e = 1,\n  f = 2;\n  let g = (1)()'), ['cell:3:11']);
-    assert.deepEqual(frames('let // comment\n h = (1)()'), ['cell:2:6']);
-    assert.deepEqual(frames('{ a: (1)() }'), ['cell:1:6']);
+    assert.deepEqual(frames('let e = 1,\n  f = 2;\n  let g = (1)()'), ['cell:3:14']);
+    assert.deepEqual(frames('let // comment\n h = (1)()'), ['cell:2:9']);
+    assert.deepEqual(frames('{ a: (1)() }'), ['cell:1:9']);
   });
 
   it('do not move in functions that were hoisted as assignments', () => {
@@ -71,7 +71,7 @@ describe('stack positions', () => {
     assert.deepEqual(frames('let w = 1; async function z() {\n  await 1;\n  missing\n}\nawait z()'), [
       'z (cell:3:3)',
     ]);
-    assert.deepEqual(frames('[1].map(() => (1)())'), ['cell:1:15', 'map (native)', 'cell:1:5']);
+    assert.deepEqual(frames('[1].map(() => (1)())'), ['cell:1:18', 'map (native)', 'cell:1:5']);
   });
 
   it('name the line of every statement inside functions', () => {

@@ -8,7 +8,7 @@
  * their name is a lexical one already. Constness is checked here: a write to a top-level const becomes a write
  * to a property whose setter throws. (Code made by `eval`, and closures of cells older than the const, escape.)
  */
-import { version as acornVersion, type Program } from 'acorn';
+import { version as acornVersion, type Program, type Token } from 'acorn';
 import { BEHAVIOUR_VERSION, behaves } from '../behaviours.ts';
 import { CellFailure, type CellSyntaxError, syntaxError } from './failure.ts';
 import { Lines, positionOf } from './lines.ts';
@@ -16,6 +16,7 @@ import { locatedIn } from './located.ts';
 import { markedIn } from './markers.ts';
 import { Rewriting } from './rewriting.ts';
 import { type Declarations, declarationsOf, type Kind, leavesNoCode, writesTo } from './scope.ts';
+import { slotsIn } from './slots.ts';
 import { type ParsedCell, parseCell } from './source.ts';
 import { declaredNames, directives } from './tree.ts';
 import { swcVersion } from './typescript.ts';
@@ -109,9 +110,7 @@ function rewrite({ text, program, tokens, shift }: ParsedCell, state: CompilerSt
   if (shift > 0) out.replace(0, shift, text.slice(0, shift));
   if (text.startsWith('#!')) out.replace(0, 2, '//');
   const precise = text.length <= PRECISE_LENGTH;
-  for (const { statement, marker, to } of precise ? markedIn(program, new Lines(text)) : []) {
-    out.insertMarker(statement.start, marker, to);
-  }
+  if (precise) mark(out, program, tokens, text);
   const hoisted = new Set<string>();
   assignDeclarations(out, program, before, hoisted);
   assignVars(out, found, before.lexicals, hoisted);
@@ -121,10 +120,23 @@ function rewrite({ text, program, tokens, shift }: ParsedCell, state: CompilerSt
   if (native.length > 0) out.frontText(`var ${native.join(',')};`, directivesEnd);
   hoistFunctions(out, program, before.lexicals);
 
-  const { body, map } = out.render(shift, precise ? locatedIn(program, tokens) : []);
+  const { body, map } = out.render(shift, precise ? locatedIn(program, tokens, text) : []);
   const declare = fresh.length === 0 ? null : `let ${fresh.join(',')};`;
   const once = map !== null && leavesNoCode(program) ? `!${map}` : map;
   return { ok: true, declare, body, map: once, next };
+}
+
+/** Puts in what makes the engine note where things stand. */
+function mark(out: Rewriting, program: Program, tokens: readonly Token[], text: string): void {
+  const lines = new Lines(text);
+  for (const { statement, marker, to } of markedIn(program, lines)) {
+    out.insertMarker(statement.start, marker, to);
+  }
+  if (lines.count === 1) return;
+  for (const { at, text: marker, to } of slotsIn(program, tokens, lines)) {
+    if (to === undefined) out.insert(at, marker);
+    else out.insertMarker(at, marker, to);
+  }
 }
 
 /** Top-level let, const and class become assignments; functions of lexical names are cut out (see hoistFunctions). */

@@ -14,6 +14,9 @@ export class Lines {
       this.#starts.push(match.index + match[0].length);
     }
   }
+  get count(): number {
+    return this.#starts.length;
+  }
   /** 1-based line and column of an offset. */
   at(offset: number): [line: number, column: number] {
     let low = 0;

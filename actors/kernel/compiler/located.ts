@@ -17,7 +17,7 @@ export interface Located {
 }
 
 /** All places of a program that the engine notes, in source order. */
-export function locatedIn(program: Program, tokens: readonly Token[]): Located[] {
+export function locatedIn(program: Program, tokens: readonly Token[], text: string): Located[] {
   const places = new Map<number, number>();
   const made = new Map<number, number>();
   walk(program, (node) => {
@@ -25,7 +25,11 @@ export function locatedIn(program: Program, tokens: readonly Token[]): Located[]
     // Of a call and the call that is its first argument the inner one counts.
     if (place !== undefined) places.set(place.at, place.to);
     if (node.type === 'ThrowStatement' && node.argument.type === 'NewExpression') {
-      made.set(lastPlaceIn(node.argument, tokens), node.argument.start);
+      const last = lastPlaceIn(node.argument, tokens);
+      // Over several lines a marker says it (see `slots.ts`).
+      if (!/[\n\r\u2028\u2029]/.test(text.slice(node.argument.start, last))) {
+        made.set(last, node.argument.start);
+      }
     }
     return undefined;
   });
@@ -34,7 +38,7 @@ export function locatedIn(program: Program, tokens: readonly Token[]): Located[]
 }
 
 /** What the engine notes for one node. */
-function placeOf(node: SyntaxNode, tokens: readonly Token[]): Located | undefined {
+export function placeOf(node: SyntaxNode, tokens: readonly Token[]): Located | undefined {
   switch (node.type) {
     case 'ExpressionStatement':
       return noted(tokens, tokenFrom(tokens, node.start), placeOfRisk(node.expression));
@@ -51,11 +55,12 @@ function placeOf(node: SyntaxNode, tokens: readonly Token[]): Located | undefine
       const { callee } = node;
       let index = tokenFrom(tokens, callee.end);
       while (index < tokens.length && tokens[index]!.type.label !== '(') index++;
-      // V8 names the property that is called, else the start of what is.
+      // V8 names the name that is called, else the bracket.
+      const named = tokens[index - 1];
       return noted(
         tokens,
         index + 1,
-        callee.type === 'MemberExpression' ? callee.property.start : node.start,
+        named && /^(name|privateId|super)$/.test(named.type.label) ? named.start : tokens[index]?.start,
       );
     }
     default:

@@ -44,7 +44,8 @@ export function markedIn(program: Program, lines: Lines): Marked[] {
   return marked;
 }
 
-function statementsOf(node: SyntaxNode): SyntaxNode[] | undefined {
+/** Statements that stand directly in a node. */
+export function statementsOf(node: SyntaxNode): SyntaxNode[] | undefined {
   switch (node.type) {
     case 'Program':
     case 'BlockStatement':
@@ -105,7 +106,8 @@ export function placeOfRisk(node: SyntaxNode): number {
   return object.type === 'Identifier' && object.name !== 'undefined' ? node.start : property.start;
 }
 
-function isRisky(node: SyntaxNode | null | undefined): boolean {
+/** Whether an expression may throw. */
+export function isRisky(node: SyntaxNode | null | undefined): boolean {
   if (!node) return false;
   switch (node.type) {
     case 'Literal':

@@ -152,7 +152,8 @@ class Segments {
 
   addPiece(piece: Piece, offset: number): void {
     if (piece.told !== undefined) {
-      this.addPlace(offset, piece.told);
+      // A blank that the marker begins with is not what is noted.
+      this.addPlace(piece.text.startsWith(' ') ? offset + 1 : offset, piece.told);
       this.#shifted = undefined;
       this.#afterMarker = true;
       return;

@@ -5,7 +5,7 @@
  * QuickJS calls `Error.prepareStackTrace` for every error; ours stays behind the property that users see.
  */
 
-import { MARKER } from '../../marker.ts';
+import { MARKERS } from '../../marker.ts';
 import {
   arraySlice,
   defineProperty,
@@ -234,8 +234,11 @@ function inheritedName(error: Error): string {
 function installFunctionText(): void {
   expose(Function.prototype, 'toString', function (this: object): string {
     let text = functionToString(this as never);
-    for (let at = indexOf(text, MARKER); at >= 0; at = indexOf(text, MARKER, at)) {
-      text = slice(text, 0, at) + slice(text, at + MARKER.length);
+    for (let one = 0; one < MARKERS.length; one++) {
+      const marker = MARKERS[one]!;
+      for (let at = indexOf(text, marker); at >= 0; at = indexOf(text, marker, at)) {
+        text = slice(text, 0, at) + slice(text, at + marker.length);
+      }
     }
     return text;
   });
