@@ -2,14 +2,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { BlobClient } from '../../bus/blob-client.ts';
+import { scopedKey } from '../../bus/blob-keys.ts';
 import { canonical, encodeCanonical } from '../../bus/codec.ts';
 import { CUT_BYTES_MAX, cutShort, largeContent, restoredEvents, scopeOf } from '../../bus/large.ts';
-import type { BlobGetRequest, BlobPutRequest } from '../../bus/protocol.ts';
 import { parse, sessionEventSchema } from '../../bus/schemas.ts';
 import type { Json, SessionEvent } from '../../bus/types.ts';
-import { BlobParts } from '../../storage/blob-parts.ts';
 import { MemoryBlobs } from '../../storage/memory-blobs.ts';
+import { largeStore } from '../kit/large-store.ts';
 
 const timestamp = '2026-01-01T00:00:00.000Z';
 const text = fc.oneof(
@@ -57,18 +56,9 @@ const events: fc.Arbitrary<SessionEvent> = fc
   )
   .map((event) => ({ ...event, seq: 7, timestamp }) as SessionEvent);
 
-/** A store whose messages take 20,000 bytes, and what it holds. */
-function smallStore() {
-  const parts = new BlobParts(new MemoryBlobs());
-  const ask = async (operation: string, request: object) =>
-    operation === 'blob.get' ? parts.get(request as BlobGetRequest) : parts.put(request as BlobPutRequest);
-  const client = new BlobClient(ask as ConstructorParameters<typeof BlobClient>[0], () => 20_000);
-  return { parts, client };
-}
-
 describe('an event that is kept apart', () => {
   it('leaves a valid event that is small, and comes back as it was', async () => {
-    const { client } = smallStore();
+    const client = largeStore(new MemoryBlobs(), 20_000);
     await fc.assert(
       fc.asyncProperty(events, async (made) => {
         const event = canonical(made);
@@ -86,10 +76,11 @@ describe('an event that is kept apart', () => {
     const event: SessionEvent = { type: 'input', seq: 3, code: 'x'.repeat(9_000), timestamp };
     const { value, bytes } = largeContent(event);
     const cut = cutShort(event, value);
-    const { client, parts } = smallStore();
+    const blobs = new MemoryBlobs();
+    const client = largeStore(blobs, 20_000);
     const corrupt = { code: 'CORRUPT', message: new RegExp(value.sha256) };
     await assert.rejects(restoredEvents([cut], 'id', client), corrupt);
-    await parts.put({ kind: 'large', key: `${scopeOf('id')}.${value.sha256}`, bytes: bytes.slice(1) });
+    await blobs.put('large', scopedKey(scopeOf('id'), value.sha256), bytes.slice(1));
     await assert.rejects(restoredEvents([cut], 'id', client), corrupt);
     await client.putLarge(scopeOf('another'), value, bytes);
     await assert.rejects(restoredEvents([{ ...cut, seq: 4 }], 'another', client), corrupt);

@@ -9,7 +9,8 @@ import type { Commit, SessionEvent } from '../../bus/types.ts';
 import { History } from '../../storage/history.ts';
 import { MemoryLog } from '../../storage/memory-log.ts';
 import { makeVirtualClock } from '../kit/virtual-clock.ts';
-import { type Op, ToyKernel } from '../simulation/toy-kernel.ts';
+import type { Op } from '../simulation/toy-heap.ts';
+import { ToyKernel } from '../simulation/toy-kernel.ts';
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 

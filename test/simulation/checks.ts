@@ -5,6 +5,7 @@ import { checkChain, replayKernel } from '../../actors/session/activation.ts';
 import { emptyFold } from '../../actors/session/fold.ts';
 import { type ReplayKernel, replayEvents } from '../../actors/session/replay.ts';
 import { replyFromEvents } from '../../actors/session/reply.ts';
+import { type LargeStore, restoredCommits, restoredEvents } from '../../bus/large.ts';
 import type { Clock } from '../../bus/port.ts';
 import type { ExecuteReply } from '../../bus/protocol.ts';
 import { sessionToken } from '../../bus/subjects.ts';
@@ -14,6 +15,13 @@ import { History } from '../../storage/history.ts';
 import type { LogStore } from '../../storage/ports.ts';
 import { ToyKernel } from './toy-kernel.ts';
 import type { Memories } from './workload.ts';
+
+/** What the simulated system has stored, and how much its messages take. */
+export interface Stored {
+  log: LogStore;
+  large: LargeStore;
+  contentBytes: number;
+}
 
 export async function commitsOf(log: LogStore, session: string): Promise<StoredCommit[]> {
   const token = sessionToken(session);
@@ -26,19 +34,22 @@ export async function commitsOf(log: LogStore, session: string): Promise<StoredC
 
 /** One session's log: whole, each command once, and re-execution agrees. @returns its events */
 export async function assertLog(
-  log: LogStore,
+  { log, large }: Stored,
   client: SessionClient,
   session: string,
 ): Promise<SessionEvent[]> {
   const commits = await commitsOf(log, session);
   checkChain(emptyFold(session), commits);
-  const events = commits.flatMap(({ commit }) => commit.events);
+  const whole = await restoredCommits(commits, large);
+  const events = whole.flatMap(({ commit }) => commit.events);
   const ids = inputsOf(events).map(({ commandId }) => commandId);
   assert.deepEqual(
     ids.filter((id, index) => ids.indexOf(id) !== index),
     [],
     `${session}: commands that ran twice`,
   );
+  const lost = events.filter((event) => event.type === 'error' && /cannot be stored/.test(event.message));
+  assert.deepEqual(lost, [], `${session}: turns whose outcome was given up`);
   if (events.length > 0) {
     const replay = await client.replay(session);
     assert.deepEqual(replay.divergence, undefined, `${session}: replay`);
@@ -52,16 +63,19 @@ export function inputsOf(events: readonly SessionEvent[]): EventOf<'input'>[] {
 
 /** What clients were told is what the logs say. */
 export async function assertReplies(
-  log: LogStore,
+  { log, large, contentBytes }: Stored,
   logs: ReadonlyMap<string, SessionEvent[]>,
   { executions, repeats, inspections }: Memories,
 ): Promise<void> {
   const history = new History(log);
   const told = async (session: string, commandId: string, reply: ExecuteReply) => {
-    const events = await history.find(sessionToken(session), commandId);
-    assert.ok(events.length > 0, `${commandId} was acknowledged and is not in the log of ${session}`);
+    const found = await history.find(sessionToken(session), commandId);
+    assert.ok(found.length > 0, `${commandId} was acknowledged and is not in the log of ${session}`);
     const { worker, repeated } = reply;
-    assert.deepEqual(reply, replyFromEvents(events, { session, commandId, worker, repeated }), commandId);
+    const { id } = (await log.last(sessionToken(session)))!.commit.head;
+    const events = await restoredEvents(found, id, large);
+    const facts = { session, commandId, worker, repeated };
+    assert.deepEqual(reply, replyFromEvents(events, facts, contentBytes), commandId);
   };
   for (const { session, commandId, reply } of executions) if (reply) await told(session, commandId, reply);
   for (const { execution, reply } of repeats) await told(execution.session, execution.commandId, reply);

@@ -4,10 +4,12 @@
  */
 import { makeSweep } from '../../actors/supervisor/sweep.ts';
 import { encode } from '../../bus/codec.ts';
+import { limitsOf } from '../../bus/limits.ts';
 import { type MemoryBus, type MemoryHub, makeMemoryBus } from '../../bus/memory.ts';
 import { SessionClient } from '../../cli/client.ts';
 import { MemoryBlobs } from '../../storage/memory-blobs.ts';
 import { MemoryLog } from '../../storage/memory-log.ts';
+import { largeStore } from '../kit/large-store.ts';
 import { makeVirtualClock, type VirtualClock } from '../kit/virtual-clock.ts';
 import { assertLog, assertReplies } from './checks.ts';
 import {
@@ -32,6 +34,8 @@ export interface SimulationOptions {
 }
 
 const WORKERS = 3;
+/** What the server's messages take: nats-server's own default. */
+const PAYLOAD_BYTES = 1024 * 1024;
 const SESSIONS = ['s0', 's1', 's2', 's3', 'mortal0', 'mortal1', 'brief0'];
 /** How long the system may take to come to rest when nothing harms it any more, ms of virtual time. */
 const REST_MS = 90_000;
@@ -65,7 +69,7 @@ class Simulation {
     this.#hub = makeMemoryBus({
       clock: this.#clock,
       random,
-      maxPayload: 1024 * 1024,
+      maxPayload: PAYLOAD_BYTES,
       latency: () => (this.#harming && random() < 0.02 ? between(random, 0, 400) : between(random, 0, 2)),
       copies: (_from, _to, subject) => this.#copies(subject),
     });
@@ -128,15 +132,17 @@ class Simulation {
       if (!expected) this.#dump(session);
       if (!expected) throw new Error(`${session} is unusable: ${code}`);
     }
+    const { contentBytes } = limitsOf(PAYLOAD_BYTES);
+    const stored = { ...this.#stores, large: largeStore(this.#stores.blobs, contentBytes), contentBytes };
     const logs = new Map<string, Awaited<ReturnType<typeof assertLog>>>();
     for (const session of SESSIONS) {
-      const events = await this.#within(`log of ${session}`, assertLog(this.#stores.log, client, session));
+      const events = await this.#within(`log of ${session}`, assertLog(stored, client, session));
       if (!session.startsWith('brief')) logs.set(session, events);
     }
     const lasting = <T>(items: T[], session: (item: T) => string) =>
       items.filter((item) => !session(item).startsWith('brief'));
     const { executions, repeats, inspections } = this.#memories;
-    await assertReplies(this.#stores.log, logs, {
+    await assertReplies(stored, logs, {
       ...this.#memories,
       executions: lasting(executions, ({ session }) => session),
       repeats: lasting(repeats, ({ execution }) => execution.session),

@@ -14,38 +14,7 @@ import type {
 import { decode, encode, sha256 } from '../../bus/codec.ts';
 import { RepriseError } from '../../bus/errors.ts';
 import type { Clock } from '../../bus/port.ts';
-
-export type Op =
-  | ['inc']
-  | ['print', text: string]
-  /** Waits for a timer. */
-  | ['sleep', ms: number]
-  /** Waits for a model. */
-  | ['llm', prompt: string, delayMs: number]
-  /** Waits for both. */
-  | ['both', ms: number, prompt: string]
-  /** Increments in the background. */
-  | ['later', ms: number]
-  | ['compute', ms: number]
-  | ['throw', message: string]
-  | ['exit']
-  /** Breaks the heap: the turn is undone. */
-  | ['poison']
-  /** Hangs in a built-in until the watchdog comes. */
-  | ['hang'];
-
-interface Heap {
-  boot: BootParameters;
-  n: number;
-  cells: number;
-  cell: number | null;
-  ops: Op[];
-  awaited: number[];
-  background: number[];
-  effects: number;
-  heard: string[];
-  timeMs: number;
-}
+import { ENDS, enter, failureOf, freshHeap, type Heap, Poisoned, perform } from './toy-heap.ts';
 
 interface Resident {
   heap: Heap;
@@ -58,8 +27,6 @@ interface Resident {
   death: Promise<never>;
 }
 
-type Failure = { name: string; message: string; stack: string };
-
 class Struck extends Error {
   readonly strike: Strike;
   constructor(strike: Strike) {
@@ -67,17 +34,6 @@ class Struck extends Error {
     this.strike = strike;
   }
 }
-class Poisoned extends Error {}
-
-const failureOf = (name: string, message: string): Failure => ({
-  name,
-  message,
-  stack: `${name}: ${message}`,
-});
-const ENDS = {
-  user: failureOf('InterruptedError', 'interrupted'),
-  timeout: failureOf('TimeoutError', 'out of time'),
-};
 const gone = () => new RepriseError('UNAVAILABLE', 'the session is not in this kernel');
 
 export const TOY_VERSION = 'toy-1';
@@ -269,6 +225,7 @@ export class ToyKernel implements KernelHost {
             return null;
           }
           if (op[0] === 'compute') await this.#compute(resident, op[1], step, turn);
+          else if (op[0] === 'fragile') await this.#fragile(resident, op[1], step, turn);
           else perform(heap, op, turn);
           if (turn.error || turn.exit) break;
         }
@@ -276,6 +233,7 @@ export class ToyKernel implements KernelHost {
     } catch (thrown) {
       if (thrown instanceof Poisoned) {
         turn.poisoned = true;
+        turn.struck = thrown.strike;
         turn.error = failureOf('MemoryError', 'out of memory');
         turn.requests = [];
         turn.cancelled = [];
@@ -285,7 +243,8 @@ export class ToyKernel implements KernelHost {
         turn.error = ENDS[thrown.strike.reason];
       } else throw thrown;
     }
-    const ended = turn.result !== undefined || turn.error !== undefined || turn.exit;
+    // As in the real kernel: exit() in a callback leaves the cell waiting.
+    const ended = turn.result !== undefined || turn.error !== undefined;
     if (ended) {
       heap.cell = null;
       heap.ops = [];
@@ -294,6 +253,14 @@ export class ToyKernel implements KernelHost {
     turn.status = hadCell && ended ? 'done' : heap.cell === null ? 'idle' : 'waiting';
     turn.durationMs = this.#clock.now() - started;
     return turn;
+  }
+
+  async #fragile(resident: Resident, ms: number, step: KernelStep, turn: Turn): Promise<void> {
+    try {
+      await this.#compute(resident, ms, step, turn);
+    } catch (thrown) {
+      throw thrown instanceof Struck ? new Poisoned(thrown.strike) : thrown;
+    }
   }
 
   async #compute(resident: Resident, ms: number, step: KernelStep, turn: Turn): Promise<void> {
@@ -317,84 +284,4 @@ export class ToyKernel implements KernelHost {
     turn.fuel += Math.min(ms, left);
     if (ms >= left) throw new Struck({ reason: 'timeout', fuel: turn.fuel });
   }
-}
-
-function freshHeap(boot: BootParameters): Heap {
-  return {
-    boot,
-    n: 0,
-    cells: 0,
-    cell: null,
-    ops: [],
-    awaited: [],
-    background: [],
-    effects: 0,
-    heard: [],
-    timeMs: boot.createdMs,
-  };
-}
-
-/** Lets the step in; a step that failed is only written down. */
-function enter(heap: Heap, step: KernelStep, turn: Turn): void {
-  if (step.type === 'input') {
-    heap.cells += 1;
-    heap.cell = step.cell;
-    heap.ops = parseOps(step.code);
-  } else if (step.type === 'answer') {
-    if (heap.background.includes(step.effect)) {
-      heap.background = heap.background.filter((one) => one !== step.effect);
-      if (!step.failed) heap.n += 1;
-    } else if (!heap.awaited.includes(step.effect)) {
-      throw new Error(`nobody asked for effect ${step.effect}`);
-    }
-    heap.awaited = heap.awaited.filter((one) => one !== step.effect);
-    heap.heard = [...heap.heard, JSON.stringify(step.error ?? step.value ?? null)].slice(-3);
-  } else if (heap.cell !== null) {
-    turn.error = ENDS[step.reason];
-    turn.cancelled.push(...heap.awaited);
-  }
-  if (step.failed) turn.error = step.failed;
-}
-
-function perform(heap: Heap, op: Op, turn: Turn): void {
-  const ask = (kind: string, payload: { [key: string]: string | number }) => {
-    const effect = ++heap.effects;
-    turn.requests.push({ effect, kind, payload });
-    return effect;
-  };
-  const timer = (ms: number) => ask('timer', { delayMs: ms, dueMs: heap.timeMs + ms });
-  switch (op[0]) {
-    case 'inc':
-      heap.n += 1;
-      return;
-    case 'print':
-      turn.outputs.push({ stream: 'stdout', level: 'log', text: `${op[1]} ${heap.n}` });
-      return;
-    case 'sleep':
-      heap.awaited.push(timer(op[1]));
-      return;
-    case 'llm':
-      heap.awaited.push(ask('llm', { prompt: op[1], model: 'echo', delayMs: op[2] }));
-      return;
-    case 'both':
-      heap.awaited.push(timer(op[1]), ask('llm', { prompt: op[2], model: 'echo' }));
-      return;
-    case 'later':
-      heap.background.push(timer(op[1]));
-      return;
-    case 'throw':
-      turn.error = failureOf('Error', op[1]);
-      return;
-    case 'exit':
-      turn.exit = true;
-      turn.result = { text: String(heap.n) };
-      return;
-    case 'poison':
-      heap.n += 1_000;
-      throw new Poisoned();
-  }
-}
-
-function parseOps(code: string): Op[] {
-  return code === '' ? [] : (JSON.parse(code) as Op[]);
 }

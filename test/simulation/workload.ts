@@ -4,7 +4,7 @@ import type { Clock } from '../../bus/port.ts';
 import type { ExecuteReply, InspectReply } from '../../bus/protocol.ts';
 import type { SessionClient } from '../../cli/client.ts';
 import { between, pick, type Random, weighted } from './random.ts';
-import type { Op } from './toy-kernel.ts';
+import type { Op } from './toy-heap.ts';
 
 export interface Execution {
   session: string;
@@ -102,7 +102,7 @@ const said = (thrown: unknown) => {
 async function execute(options: ClientOptions, session: string, commandId: string): Promise<void> {
   const { client, random, clock, memories } = options;
   const ops = randomOps(random, session);
-  if (ops.some(([name]) => name === 'exit')) memories.closed.add(session);
+  if (ops.some(([name]) => name === 'exit' || name === 'exitLater')) memories.closed.add(session);
   const code = JSON.stringify(ops);
   const execution: Execution = { session, commandId, code, sentAt: clock.now(), sends: 1 };
   memories.executions.push(execution);
@@ -142,6 +142,10 @@ function randomOp(random: Random, session: string): Op {
     compute: 3,
     throw: 1,
     exit: session.startsWith('mortal') ? 0.3 : 0,
+    exitLater: session.startsWith('mortal') ? 0.5 : 0,
+    fragile: 1,
+    flood: 0.15,
+    recite: 0.15,
     poison: 0.4,
     hang: 0.1,
   });
@@ -159,6 +163,14 @@ function randomOp(random: Random, session: string): Op {
       return ['later', ms];
     case 'compute':
       return ['compute', ms + 1];
+    case 'exitLater':
+      return ['exitLater', ms];
+    case 'fragile':
+      return ['fragile', ms + 1];
+    case 'flood':
+      return random() < 0.5 ? ['flood', 8_000, 0] : ['flood', 3, 150_000];
+    case 'recite':
+      return ['recite', 200_000];
     case 'throw':
       return ['throw', `t${ms}`];
     default:
