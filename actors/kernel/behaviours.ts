@@ -26,6 +26,16 @@ export const BEHAVIOURS = {
     why: 'What is neither JavaScript nor TypeScript is a SyntaxError: it was repaired and its clashing names renamed, so that a cell wrote to another variable than it said.',
     before: 'Cells are read leniently, repairs and new names included.',
   },
+  lineSeparators: {
+    since: 2,
+    why: 'U+2028 and U+2029 end a comment, as in JavaScript: the engine took the rest of the line for a part of it.',
+    before: 'The comment goes on to the next line feed.',
+  },
+  objectCells: {
+    since: 2,
+    why: 'A cell is read as an object exactly when all of it is one object literal, as in DevTools: `{a: 1};` gave 1, `{} + 1` a string.',
+    before: 'What starts with a brace and does not end with a semicolon is an expression when it can be one.',
+  },
 } as const satisfies Record<string, Behaviour>;
 
 export type BehaviourId = keyof typeof BEHAVIOURS;

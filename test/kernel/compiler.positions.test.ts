@@ -128,6 +128,17 @@ describe('stack positions', () => {
     assert.deepEqual(frames('function ф() {\n  const é = "é", b = é(missing)\n}\nф()')[0], 'ф (cell:2:22)');
   });
 
+  it('count lines that any line terminator ends', () => {
+    for (const end of ['\n', '\r\n', '\r', '\u2028', '\u2029']) {
+      assert.deepEqual(frames(`1;${end} missing`), ['cell:2:2']);
+      assert.deepEqual(frames(`// c${end}1; /* ${end} */${end} missing`), ['cell:4:2']);
+      assert.deepEqual(frames(`let // c${end} t = missing`), ['cell:2:6']);
+      assert.deepEqual(frames(`function f() {${end}  missing${end}}${end}f()`), ['f (cell:2:3)', 'cell:4:1']);
+    }
+    assert.deepEqual(frames('"\u2028";\n missing'), ['cell:3:2']);
+    assert.deepEqual(frames('`\u2028`; missing;'), ['cell:2:4']);
+  });
+
   it('leave no trace in the text of functions and in results', () => {
     const text = '(a) => {\n  const one = a;\n  return one.b.c\n}';
     assert.equal(guest.show(`const shown = ${text}; shown.toString() === ${JSON.stringify(text)}`), 'true');

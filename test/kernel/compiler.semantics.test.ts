@@ -204,13 +204,22 @@ describe('results', () => {
     );
   });
 
-  it('read braces at the start as an object when they can be one', () => {
+  it('read braces at the start as an object when all of the cell is one, or when nothing else will do', () => {
     session(
       ['{}', '{}'],
       ['{ a: 1 }', '{ a: 1 }'],
       ['{ a: 1 }.a', '1'],
       [' {a: 1, b: [2]}', '{ a: 1, b: [ 2 ] }'],
-      ['{ a: 1 };', '1'],
+      ['{ a: 1 };', '{ a: 1 }'],
+      ['{};;\n', '{}'],
+      ['{ a: 1 } // one', '{ a: 1 }'],
+      ['{ m() { return 1 } };', '{ m: [Function: m] }'],
+      ['{} + 1', '1'],
+      ['{} [1].length', '1'],
+      ['{ a: 1 }; 2', '2'],
+      ['{ a: 1; }', '1'],
+      ['{ a: 1, b: 2 };', '{ a: 1, b: 2 }'],
+      ['{ a: 1 as number };', '{ a: 1 }'],
       ['{ let x = 1; x }', '1'],
     );
   });
@@ -249,6 +258,12 @@ describe('scripts as people write them', () => {
       ['#!/usr/bin/env node\n5', '5'],
       ['<!-- old\n6', '6'],
       ['7\n--> old', '7'],
+      ['1 // old\u20282', '2'],
+      ['1 // old\u20292', '2'],
+      ['1 // old\r2', '2'],
+      ['<!-- old\u20283', '3'],
+      ['4 /* old\u2028 */ - 1', '3'],
+      ['"\u2028".length // old\u2028+ 1', '2'],
       ['outer: for (;;) { for (;;) break outer }', ''],
     );
   });

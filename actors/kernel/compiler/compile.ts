@@ -10,6 +10,7 @@
  */
 import { version as acornVersion, type Program, type Token } from 'acorn';
 import { BEHAVIOUR_VERSION, behaves } from '../behaviours.ts';
+import { unifyBreaks } from './breaks.ts';
 import { CellFailure, type CellSyntaxError, syntaxError } from './failure.ts';
 import { Lines, positionOf } from './lines.ts';
 import { locatedIn } from './located.ts';
@@ -70,7 +71,7 @@ export function compileCell(
   version: number = BEHAVIOUR_VERSION,
 ): CompiledCell {
   try {
-    return rewrite(parseCell(code, behaves(version, 'cellsChecked') ? 'checked' : 'lenient'), state);
+    return rewrite(parseCell(code, version), state, version);
   } catch (thrown) {
     // Anything else is a stack overflow of a recursive walk.
     const failure =
@@ -80,7 +81,11 @@ export function compileCell(
   }
 }
 
-function rewrite({ text, program, tokens, shift }: ParsedCell, state: CompilerState): CompiledCell {
+function rewrite(
+  { text, program, tokens, shift }: ParsedCell,
+  state: CompilerState,
+  version: number,
+): CompiledCell {
   const lexicals = new Map(Object.entries(state.lexicals));
   const globals = new Map(Object.entries(state.globals));
   const before = { lexicals: new Set(lexicals.keys()), globals: new Set(globals.keys()) };
@@ -109,6 +114,7 @@ function rewrite({ text, program, tokens, shift }: ParsedCell, state: CompilerSt
   // The bracket before an object literal: everything behind it stands one column further left.
   if (shift > 0) out.replace(0, shift, text.slice(0, shift));
   if (text.startsWith('#!')) out.replace(0, 2, '//');
+  if (behaves(version, 'lineSeparators')) unifyBreaks(out, text, tokens);
   const precise = text.length <= PRECISE_LENGTH;
   if (precise) mark(out, program, tokens, text);
   const hoisted = new Set<string>();

@@ -1,5 +1,11 @@
 /** Offsets of a text as lines and columns. Pure. */
 
+/** What ends a line in JavaScript. */
+const LINE_BREAK = /\r\n|[\n\r\u2028\u2029]/g;
+
+/** What the engine counts as one, once `unifyBreaks` has gone over a text. */
+export const ENGINE_BREAK = /\r\n|[\n\r]/g;
+
 /** Line starts of a text, for offset to line and column. */
 export class Lines {
   readonly #starts: number[] = [0];
@@ -7,10 +13,10 @@ export class Lines {
   readonly #ascii: boolean;
   /** Bytes from a line's start to an offset. */
   #known = { start: 0, offset: 0, bytes: 0 };
-  constructor(text: string) {
+  constructor(text: string, breaks = LINE_BREAK) {
     this.#text = text;
     this.#ascii = /^[\0-\x7f]*$/.test(text);
-    for (const match of text.matchAll(/\r\n|[\n\r\u2028\u2029]/g)) {
+    for (const match of text.matchAll(breaks)) {
       this.#starts.push(match.index + match[0].length);
     }
   }

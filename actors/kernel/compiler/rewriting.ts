@@ -10,7 +10,7 @@
  *
  * Columns of the body count bytes of UTF-8, as the engine does; the user's count UTF-16 units, as V8 does.
  */
-import { Lines, unshifted } from './lines.ts';
+import { ENGINE_BREAK, Lines, unshifted } from './lines.ts';
 import type { Located } from './located.ts';
 
 export interface Edit {
@@ -96,7 +96,7 @@ export class Rewriting {
     pieces.push(...this.pieces(0, this.#source.length, true));
     let body = '';
     for (const piece of pieces) body += piece.text;
-    const segments = new Segments(new Lines(body), new Lines(this.#source), shift);
+    const segments = new Segments(new Lines(body, ENGINE_BREAK), new Lines(this.#source), shift);
     let offset = 0;
     for (const piece of pieces) {
       if (piece.text !== '\n') segments.addPiece(piece, offset);
