@@ -43,6 +43,14 @@ export interface WireError {
   code: ErrorCode;
   retryable: boolean;
   hint?: string;
+  at?: LogPoint;
+}
+
+/** Where in a log something is wrong. */
+export interface LogPoint {
+  position: number;
+  /** seq of the first event that it concerns, where that is known. */
+  seq?: number;
 }
 
 /** Every error that one part of Reprise tells another, or the user. */
@@ -50,17 +58,20 @@ export class RepriseError extends Error {
   readonly code: ErrorCode;
   readonly retryable: boolean;
   readonly hint: string | undefined;
+  /** Of a log that is not whole: where. */
+  readonly at: LogPoint | undefined;
 
   constructor(
     code: ErrorCode,
     message: string,
-    options: { cause?: unknown; hint?: string; retryable?: boolean } = {},
+    options: { cause?: unknown; hint?: string; retryable?: boolean; at?: LogPoint } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'RepriseError';
     this.code = code;
     this.retryable = options.retryable ?? ERROR_CODES[code].retryable;
     this.hint = options.hint;
+    this.at = options.at;
   }
 
   /** Process exit code of the CLI for this error. */
@@ -72,13 +83,14 @@ export class RepriseError extends Error {
   toWire(): WireError {
     const wire: WireError = { error: this.message, code: this.code, retryable: this.retryable };
     if (this.hint !== undefined) wire.hint = this.hint;
+    if (this.at !== undefined) wire.at = this.at;
     return wire;
   }
 
   /** The error that a failed reply tells of. A code that this version does not know becomes `INTERNAL`. */
   static fromWire(wire: WireError): RepriseError {
     const code = Object.hasOwn(ERROR_CODES, wire.code) ? wire.code : 'INTERNAL';
-    return new RepriseError(code, wire.error, { hint: wire.hint, retryable: wire.retryable });
+    return new RepriseError(code, wire.error, { hint: wire.hint, retryable: wire.retryable, at: wire.at });
   }
 
   /** Any thrown thing as a RepriseError; foreign ones become `INTERNAL` with the original as cause. */

@@ -180,6 +180,43 @@ export interface ReadReply {
   next: number | null;
 }
 
+/** `store.scan`: what stands in a session's log, in order, whatever is wrong with it. For logs that are not whole. */
+export interface ScanRequest {
+  session: string;
+  /** Position after which to go on; absent: from the first message. */
+  after?: number;
+}
+/** What stands at one position of a log. */
+export interface ScannedMessage {
+  position: number;
+  sizeBytes: number;
+  /** Absent when what is there is no commit of the session. */
+  commit?: Commit;
+  /** What is wrong with it, seen alone. */
+  problem?: string;
+}
+export interface ScanReply {
+  found: ScannedMessage[];
+  /** Position to go on after, null at the end. */
+  next: number | null;
+}
+
+/** `store.examine`: sessions whose logs are not whole, as far as their links tell; a page of sessions an answer. */
+export interface ExamineRequest {
+  /** Continue after this token. */
+  after?: string;
+}
+export interface BrokenLog {
+  /** Its name, or its token where no name can be read. */
+  session: string;
+  problem: string;
+}
+export interface ExamineReply {
+  broken: BrokenLog[];
+  examined: number;
+  next: string | null;
+}
+
 /** `store.list` */
 export interface ListRequest {
   /** Continue after this token. */
@@ -258,6 +295,8 @@ export interface ReplayRequest {
 /** The first difference between the log and what re-execution gave. */
 export interface Divergence {
   seq: number;
+  /** Log position of the commit where the chain breaks. */
+  position?: number;
   kind: 'output' | 'effect' | 'stateId' | 'chain' | 'missing' | 'extra';
   expected: string;
   actual: string;

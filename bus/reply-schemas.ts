@@ -1,7 +1,7 @@
 /** Schemas of replies: what a client checks before it believes what came over the bus. */
 import * as v from 'valibot';
 import { decode } from './codec.ts';
-import { type ErrorCode, RepriseError, type WireError } from './errors.ts';
+import { type ErrorCode, type LogPoint, RepriseError, type WireError } from './errors.ts';
 import {
   failure,
   flag,
@@ -19,10 +19,12 @@ import type {
   AppendReply,
   BlobGetReply,
   BlobPutReply,
+  BrokenLog,
   CellError,
   CompleteReply,
   DeleteReply,
   Divergence,
+  ExamineReply,
   ExecuteReply,
   FindReply,
   GetReply,
@@ -34,6 +36,8 @@ import type {
   PresenceReply,
   ReadReply,
   ReplayReply,
+  ScannedMessage,
+  ScanReply,
   SimpleReply,
 } from './protocol.ts';
 import { commitSchema, parse } from './schemas.ts';
@@ -61,6 +65,7 @@ const wireError = shaped<WireError>({
   code: text as unknown as Schema<ErrorCode>,
   retryable: flag,
   hint: optional(text),
+  at: optional(shaped<LogPoint>({ position: natural, seq: optional(natural) })),
 });
 
 const date = v.date() as Schema<Date>;
@@ -122,6 +127,7 @@ export const simpleReplySchema = shaped<SimpleReply>({ seq: number });
 
 const divergence = shaped<Divergence>({
   seq: number,
+  position: optional(natural),
   kind: v.picklist(['output', 'effect', 'stateId', 'chain', 'missing', 'extra']),
   expected: text,
   actual: text,
@@ -181,6 +187,22 @@ export const blobGetReplySchema = shaped<BlobGetReply>({
   bytes: v.nullable(v.instance(Uint8Array)) as Schema<Uint8Array | null>,
   parts: natural,
   sealed: optional(flag),
+});
+export const scanReplySchema = shaped<ScanReply>({
+  found: v.array(
+    shaped<ScannedMessage>({
+      position: natural,
+      sizeBytes: natural,
+      commit: optional(commitSchema),
+      problem: optional(text),
+    }),
+  ),
+  next: v.nullable(natural),
+});
+export const examineReplySchema = shaped<ExamineReply>({
+  broken: v.array(shaped<BrokenLog>({ session: text, problem: text })),
+  examined: natural,
+  next: v.nullable(text),
 });
 export const listReplySchema = shaped<ListReply>({ sessions: v.array(metadata), next: v.nullable(text) });
 export const getReplySchema = shaped<GetReply>({ metadata: v.nullable(metadata) });

@@ -31,6 +31,7 @@ import type {
   CloseRequest,
   CompleteRequest,
   DeleteRequest,
+  ExamineRequest,
   ExecuteRequest,
   FindRequest,
   GetRequest,
@@ -41,6 +42,7 @@ import type {
   LoadRequest,
   ReadRequest,
   ReplayRequest,
+  ScanRequest,
   SessionRequest,
 } from './protocol.ts';
 import type { Commit, CommitHead, Json } from './types.ts';
@@ -133,6 +135,8 @@ export const commitSchema = shaped<Commit>({
 export const appendRequestSchema = shaped<AppendRequest>({ commit: commitSchema, expected: natural });
 export const loadRequestSchema = shaped<LoadRequest>({ session: text, kernel: text });
 export const readRequestSchema = shaped<ReadRequest>({ session: text, from: natural, to: optional(natural) });
+export const scanRequestSchema = shaped<ScanRequest>({ session: text, after: optional(natural) });
+export const examineRequestSchema = shaped<ExamineRequest>({ after: optional(text) });
 export const listRequestSchema = shaped<ListRequest>({
   after: optional(text),
   limit: optional(natural),

@@ -7,6 +7,7 @@ import { longCall } from '../bus/long-call.ts';
 import { connectBus } from '../bus/nats.ts';
 import { type Bus, type Clock, systemClock } from '../bus/port.ts';
 import type {
+  BrokenLog,
   CompleteReply,
   ExecuteReply,
   ExecuteRequest,
@@ -30,6 +31,7 @@ import type { ExecuteResult, ISessionClient, SessionEvent, SessionMetadata } fro
 import { Following } from './following.ts';
 import { gatherPresence } from './presence.ts';
 import { Patience } from './retry.ts';
+import type { Salvaged } from './salvage.ts';
 import { SessionCalls } from './session-calls.ts';
 import type { Shown } from './shown.ts';
 import { type EventRange, StorageCalls } from './storage-calls.ts';
@@ -191,6 +193,16 @@ export class SessionClient implements ISessionClient {
     options: Omit<EventRange, 'from' | 'to'> = {},
   ): AsyncIterable<SessionEvent> {
     return this.#storage.events(session, { from, to, ...options });
+  }
+
+  /** Everything readable of a session whose log is not whole, and where it breaks; slower than `events`. */
+  salvage(session: string): AsyncIterable<Salvaged> {
+    return this.#storage.salvage(session);
+  }
+
+  /** Sessions whose logs are not whole, as far as their links tell, and how many were looked at. */
+  examine(): Promise<{ broken: BrokenLog[]; examined: number }> {
+    return this.#storage.examine();
   }
 
   /** Calls back whenever something may have happened in the session; returns the function that stops it. */

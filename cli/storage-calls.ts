@@ -1,20 +1,26 @@
 /** Questions to storage: what sessions there are and what their logs say. All of them are safe to repeat. */
+
 import { BlobClient } from '../bus/blob-client.ts';
+import { CHAIN_START, ChainReader } from '../bus/chain.ts';
 import { encode } from '../bus/codec.ts';
 import type { Schema } from '../bus/event-schemas.ts';
 import { restoredCommits } from '../bus/large.ts';
 import { limitsOf } from '../bus/limits.ts';
 import type { Bus, Clock } from '../bus/port.ts';
+import type { BrokenLog, ExamineReply, ScanReply } from '../bus/protocol.ts';
 import {
   deleteReplySchema,
+  examineReplySchema,
   getReplySchema,
   listReplySchema,
   parseReply,
   readReplySchema,
+  scanReplySchema,
 } from '../bus/reply-schemas.ts';
 import { normalName, type Subjects, sessionToken } from '../bus/subjects.ts';
 import type { SessionEvent, SessionMetadata, StoredCommit } from '../bus/types.ts';
 import { Patience } from './retry.ts';
+import { Salvage, type Salvaged } from './salvage.ts';
 
 /** How long storage may be silent before a question fails. */
 const WAIT_MS = 15_000;
@@ -94,12 +100,43 @@ export class StorageCalls {
     }
   }
 
+  /** Everything readable of a log that is not whole, and where it breaks. @throws RepriseError */
+  async *salvage(name: string): AsyncGenerator<Salvaged, void> {
+    const session = normalName(name);
+    const salvage = new Salvage(this.#large(undefined));
+    let after: number | null = 0;
+    while (after !== null) {
+      const page: ScanReply = await this.#ask('scan', { session, after }, scanReplySchema);
+      for (const message of page.found) yield* await salvage.read(message);
+      after = page.next;
+    }
+  }
+
+  /** Sessions whose logs are not whole, and how many were looked at. */
+  async examine(): Promise<{ broken: BrokenLog[]; examined: number }> {
+    const broken: BrokenLog[] = [];
+    let examined = 0;
+    let after: string | null = null;
+    do {
+      const page: ExamineReply = await this.#ask(
+        'examine',
+        after === null ? {} : { after },
+        examineReplySchema,
+      );
+      broken.push(...page.broken);
+      examined += page.examined;
+      after = page.next;
+    } while (after !== null);
+    return { broken, examined };
+  }
+
   async *#committed(
     session: string,
     from: number,
     to: number,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<SessionEvent, void> {
+    const chain = new ChainReader(from === 0 ? CHAIN_START : null);
     let start: number | null = from;
     while (start !== null && start <= to) {
       const page: { commits: StoredCommit[]; next: number | null } = await this.#ask(
@@ -108,6 +145,7 @@ export class StorageCalls {
         readReplySchema,
         signal,
       );
+      for (const stored of page.commits) chain.check(stored);
       for (const { commit } of await restoredCommits(page.commits, this.#large(signal))) {
         for (const [index, event] of commit.events.entries()) {
           const seq = commit.first + index;

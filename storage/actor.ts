@@ -18,6 +18,7 @@ import { QUEUES, type Subjects, sessionToken } from '../bus/subjects.ts';
 import { Appends } from './appends.ts';
 import { BlobParts } from './blob-parts.ts';
 import { type DeletionPorts, deleteSession, forgetImages } from './deletion.ts';
+import { examine } from './examination.ts';
 import { History } from './history.ts';
 import type { BlobStore, Log, LogStore } from './ports.ts';
 import { SessionIndex } from './session-index.ts';
@@ -210,6 +211,12 @@ export class StorageActor {
       ),
       read: operation(schemas.readRequestSchema, ({ session, from, to }) =>
         history.read(sessionToken(session), from, to, this.#answerBytesMax),
+      ),
+      scan: operation(schemas.scanRequestSchema, ({ session, after = 0 }) =>
+        history.scan(sessionToken(session), after, this.#answerBytesMax),
+      ),
+      examine: operation(schemas.examineRequestSchema, (request) =>
+        examine(request, { log: this.#ports.log, history }),
       ),
       find: operation(schemas.findRequestSchema, async ({ session, commandId }) => ({
         events: await history.find(sessionToken(session), commandId),

@@ -9,6 +9,7 @@ import type { Commit, StoredCommit } from '../bus/types.ts';
 import { sealed } from './commit-bytes.ts';
 import { Lru } from './lru.ts';
 import type { LogStore } from './ports.ts';
+import { cutOff } from './readable.ts';
 import { assertFollows, assertOwnHash, type Newest, newestOf } from './validation.ts';
 
 /** Sessions whose newest commit is remembered: about 1 KB each. */
@@ -63,7 +64,12 @@ export class Appends {
     }
     const remembered = this.#newest.get(commit.session);
     let previous: Newest | null;
-    if (remembered ? remembered.position === expected : expected === 0) {
+    // A session whose subject holds anything is never taken for new.
+    if (
+      remembered
+        ? remembered.position === expected
+        : expected === 0 && !(await this.#log.holds(commit.session))
+    ) {
       previous = remembered ?? null;
     } else {
       const seen = await this.#lookAgain(commit, expected);
@@ -98,6 +104,8 @@ export class Appends {
       const { position, sizeBytes } = written;
       return { previous: null, duplicate: { position, sizeBytes, duplicate: true } };
     }
+    // Positions only grow, and only what was durable is expected.
+    if (last && last.position < expected) throw cutOff(last, expected);
     throw new RepriseError(
       'FENCED',
       `session ${commit.session} is at log position ${last?.position ?? 0}, not at ${expected}`,

@@ -2,12 +2,12 @@
  * Reads a session's commits. Each commit names the positions of up to 32 before it, so every read walks back
  * along those lists and then fetches by known position, pipelined; the log is never scanned.
  */
+import { BROKEN_HINT, CHAIN_START, ChainReader, lastSeqOf, placeAfter } from '../bus/chain.ts';
 import { hasCode, RepriseError } from '../bus/errors.ts';
-import type { LoadReply, ReadReply } from '../bus/protocol.ts';
+import type { LoadReply, ReadReply, ScannedMessage, ScanReply } from '../bus/protocol.ts';
 import type { SessionEvent, StoredCommit } from '../bus/types.ts';
 import { Lru } from './lru.ts';
 import type { LogStore } from './ports.ts';
-import { lastSeqOf } from './validation.ts';
 
 /** Commits of one answer to `load`, at most. */
 export const TAIL_COMMITS_MAX = 512;
@@ -55,7 +55,8 @@ export class History {
         : (await this.#chain(last)).positions;
       const tail: StoredCommit[] = [];
       let bytes = last.sizeBytes + (checkpoint?.sizeBytes ?? 0);
-      for await (const stored of this.#fetch(last, positions.slice(0, TAIL_COMMITS_MAX))) {
+      const reader = new ChainReader(checkpoint ? placeAfter(checkpoint) : CHAIN_START);
+      for await (const stored of this.#fetch(last, positions.slice(0, TAIL_COMMITS_MAX), reader)) {
         bytes += stored.sizeBytes + WRAPPING_BYTES;
         if (bytes > limitBytes) break;
         tail.push(stored);
@@ -80,7 +81,9 @@ export class History {
       const chain = await this.#chain(last);
       const commits: StoredCommit[] = [];
       let bytes = 0;
-      for await (const stored of this.#fetch(last, chain.positions.slice(startOf(chain, from)))) {
+      const start = startOf(chain, from);
+      const reader = new ChainReader(start === 0 ? CHAIN_START : null);
+      for await (const stored of this.#fetch(last, chain.positions.slice(start), reader)) {
         chain.firsts.set(stored.position, stored.commit.first);
         if (lastSeqOf(stored.commit) < from) continue;
         if (stored.commit.first > to) return { commits, next: null };
@@ -93,13 +96,33 @@ export class History {
     });
   }
 
+  /** What stands in a session's log after position `after`, whatever is wrong with it. @throws RepriseError of the store */
+  async scan(token: string, after: number, limitBytes: number): Promise<ScanReply> {
+    const found: ScannedMessage[] = [];
+    let bytes = 0;
+    const batch = await this.#log.scan(token, after, BATCH);
+    for (const message of batch) {
+      bytes += message.sizeBytes + WRAPPING_BYTES;
+      if (found.length > 0 && bytes > Math.min(READ_BYTES, limitBytes)) break;
+      found.push(message);
+    }
+    const isAll = batch.length < BATCH && found.length === batch.length;
+    return { found, next: isAll ? null : found.at(-1)!.position };
+  }
+
+  /** How many commits the tails lead back to. @throws RepriseError CORRUPT */
+  async count(last: StoredCommit): Promise<number> {
+    return (await this.#chain(last)).positions.length;
+  }
+
   /** All commits of a session, newest batch first, each batch oldest first. @throws RepriseError CORRUPT */
   async *backwards(last: StoredCommit): AsyncIterable<StoredCommit[]> {
     const { positions } = await this.#chain(last);
     for (let end = positions.length; end > 0; end -= BATCH) {
       const batch: StoredCommit[] = [];
       const wanted = positions.slice(Math.max(0, end - BATCH), end);
-      for await (const stored of this.#fetch(last, wanted)) batch.push(stored);
+      const reader = new ChainReader(end > BATCH ? null : CHAIN_START);
+      for await (const stored of this.#fetch(last, wanted, reader)) batch.push(stored);
       yield batch;
     }
   }
@@ -131,7 +154,7 @@ export class History {
     try {
       return await read(last);
     } catch (thrown) {
-      if (!hasCode(thrown, 'CORRUPT')) throw thrown;
+      if (!hasCode(thrown, 'CORRUPT', 'CHAIN_BROKEN')) throw thrown;
       this.forget(token);
       const now = await this.#log.last(token);
       if (now?.position === last?.position) throw thrown;
@@ -188,7 +211,7 @@ export class History {
       }
       const oldest = tail[0];
       if (oldest === undefined) {
-        if (at.commit.first !== 0) throw holed(session, at.position);
+        if (at.commit.first !== 0) throw holed(at);
         break;
       }
       for (let i = tail.length - 1; i >= 0; i--) found.push(tail[i]!);
@@ -201,26 +224,70 @@ export class History {
   }
 
   async #one(from: StoredCommit, position: number): Promise<StoredCommit> {
-    if (position >= from.position) throw holed(from.commit.session, from.position);
-    return (await this.#log.at(from.commit.session, [position]))[0]!;
+    if (position >= from.position) throw holed(from);
+    const { session, head, first } = from.commit;
+    try {
+      return (await this.#log.at(session, [position]))[0]!;
+    } catch (thrown) {
+      if (!hasCode(thrown, 'CORRUPT')) throw thrown;
+      // The commit after it tells with which seq it ends.
+      const after = head.tail.find((place) => place > position);
+      const next = after === undefined ? first : (await this.#log.at(session, [after]))[0]!.commit.first;
+      throw withSeq(thrown, next - 1);
+    }
   }
 
-  /** Commits at positions, in order, without reading `last` again. */
-  async *#fetch(last: StoredCommit, positions: number[]): AsyncIterable<StoredCommit> {
+  /**
+   * Commits at positions, in order, without reading `last` again; each must follow the one before it.
+   * @throws RepriseError CHAIN_BROKEN, CORRUPT; where, is in the error
+   */
+  async *#fetch(last: StoredCommit, positions: number[], reader: ChainReader): AsyncIterable<StoredCommit> {
     for (let i = 0; i < positions.length; i += BATCH) {
       const wanted = positions.slice(i, i + BATCH);
       const known = wanted.at(-1) === last.position;
       if (known) wanted.pop();
-      yield* await this.#log.at(last.commit.session, wanted);
-      if (known) yield last;
+      for (const stored of await this.#batch(last.commit.session, wanted, reader)) {
+        reader.checkLinks(stored);
+        yield stored;
+      }
+      if (!known) continue;
+      reader.checkLinks(last);
+      yield last;
     }
+  }
+
+  /** Commits at positions. Where one is missing or unreadable, those before it are read one by one, to say which seq. */
+  async #batch(session: string, positions: number[], reader: ChainReader): Promise<StoredCommit[]> {
+    try {
+      return await this.#log.at(session, positions);
+    } catch (thrown) {
+      if (!hasCode(thrown, 'CORRUPT')) throw thrown;
+    }
+    const probe = reader.copy();
+    for (const position of positions) {
+      try {
+        probe.checkLinks((await this.#log.at(session, [position]))[0]!);
+      } catch (thrown) {
+        throw hasCode(thrown, 'CORRUPT') ? withSeq(thrown, probe.next) : thrown;
+      }
+    }
+    // It was there after all.
+    return this.#log.at(session, positions);
   }
 }
 
-function holed(session: string, position: number): RepriseError {
+/** The error, with the seq where it does not say one. */
+function withSeq(error: RepriseError, seq: number | undefined): RepriseError {
+  const { code, message, hint, at } = error;
+  if (!at || at.seq !== undefined || seq === undefined) return error;
+  return new RepriseError(code, `${message} (seq ${seq})`, { hint, at: { ...at, seq }, cause: error });
+}
+
+function holed({ commit, position }: StoredCommit): RepriseError {
   return new RepriseError(
     'CORRUPT',
-    `the commit of session ${session} at position ${position} names wrong commits before it`,
+    `the commit of session ${commit.session} at position ${position} names wrong commits before it`,
+    { hint: BROKEN_HINT, at: { position, seq: commit.first } },
   );
 }
 

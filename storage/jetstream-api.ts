@@ -18,6 +18,8 @@ export interface ApiError {
 
 /** Root of JetStream's own subjects. */
 export const API = '$JS.API';
+/** The compare-and-set of an append: the server refuses the message unless it is so, and keeps what it said. */
+export const EXPECTED_LAST = 'Nats-Expected-Last-Subject-Sequence';
 /** Both mean: the subject's last sequence is not the expected one. */
 export const WRONG_LAST_SEQUENCE: readonly number[] = [10071, 10164];
 /** Error code of a stream that does not exist. */
@@ -109,6 +111,12 @@ export class JetStreamApi {
     return this.request(`${API}.DIRECT.GET.${stream}`, body).then(found);
   }
 
+  /** The first stored message of a subject from a sequence on, null when there is none. */
+  nextOf(stream: string, subject: string, from: number): Promise<Answer | null> {
+    const body = new TextEncoder().encode(JSON.stringify({ seq: from, next_by_subj: subject }));
+    return this.request(`${API}.DIRECT.GET.${stream}`, body).then(found);
+  }
+
   /** The newest stored message of a subject, null when there is none. */
   lastOf(stream: string, subject: string): Promise<Answer | null> {
     return this.request(`${API}.DIRECT.GET.${stream}.${subject}`, new Uint8Array(0)).then(found);
@@ -180,6 +188,12 @@ export function sequenceOf(message: Answer): number {
 /** Subject of a message that a direct get returned, '' when it does not say. */
 export function subjectOf(message: Answer): string {
   return message.headers?.get('Nats-Subject') ?? '';
+}
+
+/** What the writer of a stored message expected as its subject's last sequence, null when it did not say. */
+export function expectedOf(message: Answer): number | null {
+  const expected = message.headers?.get(EXPECTED_LAST);
+  return expected ? Number(expected) : null;
 }
 
 /** An error body of JetStream as one of ours. */

@@ -4,6 +4,7 @@ import type { Subjects } from '../bus/subjects.ts';
 import {
   type ApiError,
   apiError,
+  EXPECTED_LAST,
   type JetStreamApi,
   makeHeaders,
   parseJson,
@@ -13,7 +14,7 @@ import type { BlobStore } from './ports.ts';
 import { purge, type StreamPlace, streamPlaces } from './streams.ts';
 
 /** A put that failed because something was there. */
-const FIRST_ONLY = { 'Nats-Expected-Last-Subject-Sequence': '0' };
+const FIRST_ONLY = { [EXPECTED_LAST]: '0' };
 /** Room for the protocol's own lines and headers. */
 const OVERHEAD_BYTES = 1024;
 

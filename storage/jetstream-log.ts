@@ -1,6 +1,7 @@
 /** The log on JetStream: one message a commit, one subject a session, compare-and-set on the subject. */
 import { decode, encode } from '../bus/codec.ts';
 import { RepriseError } from '../bus/errors.ts';
+import type { ScannedMessage } from '../bus/protocol.ts';
 import { commitSchema, parse } from '../bus/schemas.ts';
 import type { Subjects } from '../bus/subjects.ts';
 import type { Commit, StoredCommit } from '../bus/types.ts';
@@ -8,6 +9,8 @@ import {
   type Answer,
   type ApiError,
   apiError,
+  EXPECTED_LAST,
+  expectedOf,
   isUnknownOutcome,
   type JetStreamApi,
   makeHeaders,
@@ -18,6 +21,7 @@ import {
 } from './jetstream-api.ts';
 import { pipelined } from './pipeline.ts';
 import type { LogIndex, LogStore } from './ports.ts';
+import { beheaded, commitIn, foundIn, type Message, missing } from './readable.ts';
 import { countSubjects, purge, type StreamPlace, streamPlaces } from './streams.ts';
 
 /** Direct gets in flight. */
@@ -50,7 +54,7 @@ export class JetStreamLog implements LogStore {
     const condition = makeHeaders({
       // De-duplicates over the whole stream: by content, for another session may use the same commit id.
       'Nats-Msg-Id': commit.hash,
-      'Nats-Expected-Last-Subject-Sequence': String(expected),
+      [EXPECTED_LAST]: String(expected),
     });
     let ack: PubAck;
     try {
@@ -89,8 +93,31 @@ export class JetStreamLog implements LogStore {
   }
 
   async last(token: string): Promise<StoredCommit | null> {
-    const message = await this.#api.lastOf(this.#place.name, this.#subjects.log(token));
-    return message ? stored(message, token) : null;
+    const subject = this.#subjects.log(token);
+    const newest = await this.#api.lastOf(this.#place.name, subject);
+    if (newest) return commitIn(messageOf(newest, token));
+    // When the newest message of a subject was deleted, the server finds none as the last, though it has older ones.
+    const first = await this.#api.nextOf(this.#place.name, subject, 1);
+    if (!first) return null;
+    // Between the two questions the session may have begun.
+    const begun = await this.#api.lastOf(this.#place.name, subject);
+    if (begun) return commitIn(messageOf(begun, token));
+    throw beheaded(token, sequenceOf(first));
+  }
+
+  async holds(token: string): Promise<boolean> {
+    return (await this.#api.nextOf(this.#place.name, this.#subjects.log(token), 1)) !== null;
+  }
+
+  async scan(token: string, after: number, limit: number): Promise<ScannedMessage[]> {
+    const found: ScannedMessage[] = [];
+    for (let from = after + 1; found.length < limit; ) {
+      const message = await this.#api.nextOf(this.#place.name, this.#subjects.log(token), from);
+      if (!message) break;
+      found.push(foundIn(messageOf(message, token)));
+      from = sequenceOf(message) + 1;
+    }
+    return found;
   }
 
   async at(token: string, positions: number[]): Promise<StoredCommit[]> {
@@ -98,12 +125,9 @@ export class JetStreamLog implements LogStore {
     return pipelined(positions, WIDTH, async (position) => {
       const message = await this.#api.bySequence(this.#place.name, position);
       if (!message || subjectOf(message) !== subject) {
-        throw new RepriseError(
-          'CORRUPT',
-          `the log has no commit of session ${token} at position ${position}`,
-        );
+        throw missing(token, position);
       }
-      return stored(message, token);
+      return commitIn(messageOf(message, token));
     });
   }
 
@@ -133,26 +157,18 @@ export class JetStreamLog implements LogStore {
   async close(): Promise<void> {}
 }
 
-/** @throws RepriseError CORRUPT when the message is no commit of the session */
-function stored(message: Answer, token: string): StoredCommit {
+function messageOf(message: Answer, token: string): Message {
   const position = sequenceOf(message);
-  let commit: Commit;
-  try {
-    commit = parse(commitSchema, decode(message.data));
-  } catch (cause) {
-    throw unreadable(token, position, cause);
-  }
-  if (commit.session !== token) throw unreadable(token, position, undefined);
-  return { commit, position, sizeBytes: message.data.byteLength };
-}
-
-function unreadable(token: string, position: number, cause: unknown): RepriseError {
-  const why = cause instanceof Error ? `: ${cause.message}` : '';
-  return new RepriseError(
-    'CORRUPT',
-    `the log has no commit of session ${token} at position ${position}${why}`,
-    {
-      cause,
-    },
-  );
+  const sizeBytes = message.data.byteLength;
+  const read = (): StoredCommit => {
+    let commit: Commit;
+    try {
+      commit = parse(commitSchema, decode(message.data));
+    } catch (cause) {
+      throw missing(token, position, cause);
+    }
+    if (commit.session !== token) throw missing(token, position);
+    return { commit, position, sizeBytes };
+  };
+  return { position, sizeBytes, expected: expectedOf(message), read };
 }

@@ -1,11 +1,16 @@
 /** The log in memory, for tests and simulations. Everything goes through the codec, as on a real store. */
 import { decode, encode } from '../bus/codec.ts';
 import { RepriseError } from '../bus/errors.ts';
+import type { ScannedMessage } from '../bus/protocol.ts';
 import type { Commit, StoredCommit } from '../bus/types.ts';
 import type { LogIndex, LogStore } from './ports.ts';
+import { commitIn, foundIn, type Message, missing } from './readable.ts';
 
-interface Kept {
+/** One message of the log. */
+export interface Kept {
   position: number;
+  /** Position of the newest commit before it, as its writer knew it; null when it did not say. */
+  expected: number | null;
   bytes: Uint8Array;
 }
 
@@ -31,7 +36,7 @@ export class MemoryLog implements LogStore {
     }
     this.#position += 1;
     // A copy: the caller may use its buffer again.
-    kept.push({ position: this.#position, bytes: bytes.slice() });
+    kept.push({ position: this.#position, expected, bytes: bytes.slice() });
     this.#sessions.set(commit.session, kept);
     return { position: this.#position, sizeBytes: bytes.byteLength, duplicate: false };
   }
@@ -46,8 +51,23 @@ export class MemoryLog implements LogStore {
     return positions.map((position) => {
       const item = kept.get(position);
       if (item) return read(item);
-      throw new RepriseError('CORRUPT', `the log has no commit of session ${token} at position ${position}`);
+      throw missing(token, position);
     });
+  }
+
+  async holds(token: string): Promise<boolean> {
+    return (this.#sessions.get(token)?.length ?? 0) > 0;
+  }
+
+  async scan(token: string, after: number, limit: number): Promise<ScannedMessage[]> {
+    const kept = (this.#sessions.get(token) ?? []).filter(({ position }) => position > after);
+    return kept.slice(0, limit).map((item) => foundIn(messageOf(item)));
+  }
+
+  /** What is kept of a session, for whoever tampers with it: a test. `next` is the position of what comes next. */
+  tamper(token: string, change: (kept: Kept[], next: number) => Kept[]): void {
+    this.#position += 1;
+    this.#sessions.set(token, change(this.#sessions.get(token) ?? [], this.#position));
   }
 
   async *sessions(): AsyncIterable<StoredCommit> {
@@ -68,6 +88,12 @@ export class MemoryLog implements LogStore {
   async close(): Promise<void> {}
 }
 
-function read({ position, bytes }: Kept): StoredCommit {
-  return { commit: decode(bytes) as Commit, position, sizeBytes: bytes.byteLength };
+function messageOf({ position, expected, bytes }: Kept): Message {
+  const sizeBytes = bytes.byteLength;
+  const read = () => ({ commit: decode(bytes) as Commit, position, sizeBytes });
+  return { position, sizeBytes, expected, read };
+}
+
+function read(kept: Kept): StoredCommit {
+  return commitIn(messageOf(kept));
 }

@@ -2,6 +2,7 @@
  * What the storage actor needs from a store. Two implementations: JetStream and memory, one conformance suite.
  * Positions are numbers that grow; a session's positions have gaps (other sessions share the log).
  */
+import type { ScannedMessage } from '../bus/protocol.ts';
 import type { Commit, StoredCommit } from '../bus/types.ts';
 
 export interface LogIndex {
@@ -27,10 +28,21 @@ export interface LogStore {
     expected: number,
     bytes?: Uint8Array,
   ): Promise<{ position: number; sizeBytes: number; duplicate: boolean }>;
-  /** Newest commit of a session, or null. @throws RepriseError CORRUPT when what is there is no commit of it. */
+  /**
+   * Newest commit of a session, or null when the log has nothing of it at all.
+   * @throws RepriseError CORRUPT when what is there is no commit of it, or was not appended behind the commit that
+   * it names, or when the newest commits are gone and older ones are left
+   */
   last(token: string): Promise<StoredCommit | null>;
-  /** Commits at known positions, in the order asked. @throws RepriseError CORRUPT when one is missing. */
+  /** Commits at known positions, in the order asked. @throws RepriseError CORRUPT when one is missing, or as `last` */
   at(token: string, positions: number[]): Promise<StoredCommit[]>;
+  /** Whether the log has anything at all of a session, also where no newest commit is to be found. */
+  holds(token: string): Promise<boolean>;
+  /**
+   * What stands in a session's log after a position, in order, whatever is wrong with it. Slow: for logs that are
+   * not whole.
+   */
+  scan(token: string, after: number, limit: number): Promise<ScannedMessage[]>;
   /** Newest commit of every session, in no particular order. */
   sessions(): AsyncIterable<StoredCommit>;
   /** Which sessions there are, without reading any of their commits. */

@@ -3,6 +3,7 @@
  * What passes keeps the log's promises: seqs without gaps, an unbroken hash chain, a head whose numbers are true
  * (so that one read of the newest commit tells all of a session), and nothing after the end.
  */
+import { CHAIN_START, type ChainPlace, lastSeqOf, linkFault } from '../bus/chain.ts';
 import { RepriseError } from '../bus/errors.ts';
 import { largeBytesOf } from '../bus/large.ts';
 import { sessionToken } from '../bus/subjects.ts';
@@ -45,16 +46,6 @@ export function newestOf({ commit, position, sizeBytes }: StoredCommit): Newest 
   };
 }
 
-/** seq of the last event of a commit. */
-export function lastSeqOf(commit: Commit): number {
-  return commit.first + commit.events.length - 1;
-}
-
-/** seq of an event; the contract's `session` event may have none and is always the first. */
-export function seqOf(event: SessionEvent): number {
-  return event.type === 'session' ? (event.seq ?? 0) : event.seq;
-}
-
 /**
  * Refuses a commit that cannot follow `previous` (null: it is the session's first).
  * @param actualHash what the commit's content hashes to
@@ -65,13 +56,7 @@ export function assertFollows(commit: Commit, previous: Newest | null, actualHas
   if (previous?.closed) {
     throw new RepriseError('CLOSED', `session ${JSON.stringify(previous.head.name)} is closed`);
   }
-  const first = previous ? previous.lastSeq + 1 : 0;
-  if (commit.first !== first) {
-    throw new RepriseError('SEQ_GAP', `the commit begins at seq ${commit.first} instead of ${first}`);
-  }
-  if (commit.prev !== (previous?.hash ?? '')) {
-    throw new RepriseError('CHAIN_BROKEN', `commit ${commit.commit} does not name the commit before it`);
-  }
+  assertLinked(commit, previous);
   assertEvents(commit);
   assertHead(commit, previous);
 }
@@ -82,14 +67,19 @@ export function assertOwnHash(commit: Commit, actualHash: string): void {
   throw new RepriseError('CHAIN_BROKEN', `commit ${commit.commit} does not match its own hash`);
 }
 
-/** The events of one commit: seqs in order, `session` first of all, `closed` last of all. */
+/** The commit will stand somewhere behind the one before: where is the log's matter. */
+function assertLinked(commit: Commit, previous: Newest | null): void {
+  const before: ChainPlace = previous ? { ...previous, next: previous.lastSeq + 1 } : CHAIN_START;
+  const fault = linkFault(commit, Number.POSITIVE_INFINITY, before);
+  if (fault?.kind === 'seq') throw new RepriseError('SEQ_GAP', `commit ${commit.commit} ${fault.what}`);
+  if (fault?.kind === 'tail') refuse('head.tail', `it ${fault.what}`);
+  if (fault) throw new RepriseError('CHAIN_BROKEN', `commit ${commit.commit} ${fault.what}`);
+}
+
+/** The events of one commit: `session` first of all, `closed` last of all. */
 function assertEvents({ events, first }: Commit): void {
   for (const [index, event] of events.entries()) {
-    const seq = first + index;
-    if (seqOf(event) !== seq) {
-      throw new RepriseError('SEQ_GAP', `event ${index} has seq ${seqOf(event)} instead of ${seq}`);
-    }
-    if ((event.type === 'session') !== (seq === 0)) {
+    if ((event.type === 'session') !== (first + index === 0)) {
       refuse(`events.${index}.type`, 'the first event of a session, and no other, is its `session` event');
     }
     if (event.type === 'closed' && index !== events.length - 1) {
@@ -106,7 +96,6 @@ function assertHead({ session, head, events, epoch, foldLarge }: Commit, previou
   if (head.created !== begin.created) refuse('head.created', 'it is not that of the `session` event');
   if (previous && head.name !== previous.head.name)
     refuse('head.name', 'it is not that of the commit before');
-  assertTail(head.tail, previous?.tail ?? []);
 
   let { checkpointCount } = previous?.head ?? { checkpointCount: 0 };
   let sizeBefore = (previous?.sizeBytes ?? 0) + largeBytesOf(events) + (foldLarge?.bytes ?? 0);
@@ -126,17 +115,6 @@ function assertHead({ session, head, events, epoch, foldLarge }: Commit, previou
     head.checkpoint?.position !== checkpoint?.position
   ) {
     refuse('head.checkpoint', 'it does not name the newest checkpoint');
-  }
-}
-
-/** Reading walks back along the tails, so they must name the commits before without a hole. */
-function assertTail(tail: number[], expected: number[]): void {
-  const offset = expected.length - tail.length;
-  if (offset < 0 || (tail.length === 0 && expected.length > 0)) {
-    refuse('head.tail', `it must name the last ${expected.length} commits`);
-  }
-  for (const [index, position] of tail.entries()) {
-    if (position !== expected[offset + index]) refuse('head.tail', 'it does not name the commits before');
   }
 }
 

@@ -3,14 +3,14 @@
  * against the hash chain and compared with what re-execution gives. Without a usable checkpoint the whole
  * log is replayed: checkpoints cost time when they are lost, never data.
  */
-import { commitHash } from '../../bus/codec.ts';
+import { CHAIN_START, ChainReader } from '../../bus/chain.ts';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
 import { restoredCommits, scopeOf } from '../../bus/large.ts';
 import type { Divergence, LivePrinted } from '../../bus/protocol.ts';
 import type { EventOf, StoredCommit } from '../../bus/types.ts';
 import { BEHAVIOUR_VERSION } from '../kernel/behaviours.ts';
 import type { BootParameters, KernelHost } from '../kernel/port.ts';
-import { applyCommit, emptyFold, placeAt, seqOf } from './fold.ts';
+import { applyCommit, emptyFold, placeAt } from './fold.ts';
 import { decodeFold } from './fold-codec.ts';
 import type { SessionFold } from './fold-shape.ts';
 import type { SessionPorts } from './ports.ts';
@@ -73,6 +73,9 @@ export async function loadSession(
     }
   }
   let fold = emptyFold(name);
+  // The commit that an activation starts from is as good as its hash; those after it are checked against it.
+  const reader = new ChainReader(reply.checkpoint ? null : CHAIN_START);
+  if (reply.checkpoint) reader.check(reply.checkpoint);
   if (reply.checkpoint && image) {
     const { commit } = reply.checkpoint;
     const { foldLarge } = commit;
@@ -86,31 +89,8 @@ export async function loadSession(
     const from = last ? last.first + last.events.length : fold.seq + 1;
     for await (const stored of store.read(name, from)) tail.push(stored);
   }
-  checkChain(fold, tail);
+  for (const stored of tail) reader.check(stored);
   return { fold, image, tail: await restoredCommits(tail, store) };
-}
-
-/** @throws RepriseError CHAIN_BROKEN at the first commit that does not follow the one before it. */
-export function checkChain(fold: SessionFold, commits: readonly StoredCommit[]): void {
-  let { hash } = fold.log;
-  let next = fold.seq + 1;
-  for (const { commit, position } of commits) {
-    const wrong =
-      commit.prev !== hash
-        ? 'does not name the commit before it'
-        : commit.first !== next
-          ? `begins at seq ${commit.first} instead of ${next}`
-          : commitHash(commit) !== commit.hash
-            ? 'does not match its own hash'
-            : null;
-    if (wrong) {
-      throw new RepriseError('CHAIN_BROKEN', `the commit at log position ${position} ${wrong}`, {
-        hint: 'the log was altered or damaged; nothing was changed. `reprise log` shows what can be read',
-      });
-    }
-    hash = commit.hash;
-    next = seqOf(commit.events.at(-1)!) + 1;
-  }
 }
 
 /** Brings a session's kernel to the state of the log. The caller owns `key` in the kernel host. */

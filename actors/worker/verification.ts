@@ -20,7 +20,7 @@ export interface VerificationPorts {
 
 /**
  * Re-executes a session from seq 0. It reads the log once and runs beside the session, never in it.
- * @throws RepriseError NOT_FOUND, CORRUPT, and what storage throws. Divergences are results.
+ * @throws RepriseError NOT_FOUND, CORRUPT (a large value), and what storage throws. Divergences are results.
  */
 export async function verifySession(name: string, ports: VerificationPorts): Promise<ReplayReply> {
   const started = performance.now();
@@ -45,13 +45,15 @@ export async function verifySession(name: string, ports: VerificationPorts): Pro
     const divergence = await withPages(result.divergence, key, ports);
     return reply({ verified: false, events: events.length, checkpoints, divergence });
   } catch (error) {
-    if (!hasCode(error, 'CHAIN_BROKEN')) throw error;
-    const divergence = {
-      seq: -1,
+    if (!hasCode(error, 'CHAIN_BROKEN', 'CORRUPT') || !error.at) throw error;
+    const { seq = -1, position } = error.at;
+    const divergence: Divergence = {
+      seq,
+      position,
       kind: 'chain',
-      expected: 'an unbroken hash chain',
+      expected: 'an unbroken chain of commits',
       actual: error.message,
-    } as const;
+    };
     return reply({ verified: false, events: 0, checkpoints: 0, divergence });
   } finally {
     kernel.drop(key);

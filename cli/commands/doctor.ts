@@ -1,6 +1,10 @@
 /** `reprise doctor`: what was found, which version, and what is wrong. Starts and downloads nothing. */
 import type { Command } from 'commander';
+import type { Check } from '../../actors/supervisor/doctor.ts';
+import { RepriseError } from '../../bus/errors.ts';
+import { connectSessions } from '../connection.ts';
 import { addExamples, type Context, EXIT } from '../context.ts';
+import { count, printable } from '../render/text.ts';
 
 /** Declares `doctor`. */
 export function addDoctor(program: Command, context: Context): void {
@@ -19,12 +23,36 @@ async function doctor(context: Context, options: { json?: boolean }): Promise<vo
     import('../render/checks.ts'),
   ]);
   const { env } = system;
-  const found = await diagnose({ home: system.home, env, status: await system.status() });
-  const checks = [{ name: 'reprise', ok: true, detail: version, hint: '' }, ...found].map((check) => ({
-    ...check,
-    grade: gradeOf(check, Boolean(env.REPRISE_NATS_URL)),
-  }));
+  const status = await system.status();
+  const found = await diagnose({ home: system.home, env, status });
+  const logs = status.storage.length > 0 ? [await checkLogs(context)] : [];
+  const checks = [{ name: 'reprise', ok: true, detail: version, hint: '' }, ...found, ...logs].map(
+    (check) => ({
+      ...check,
+      grade: gradeOf(check, Boolean(env.REPRISE_NATS_URL)),
+    }),
+  );
   const ok = checks.every(({ grade }) => grade !== 'wrong');
   if (!ok) context.exitCode = EXIT.unavailable;
   terminal.out(options.json ? `${JSON.stringify({ ok, checks })}\n` : renderChecks(checks, terminal.palette));
+}
+
+/** Sessions whose logs are not whole: only a running storage actor can tell. */
+async function checkLogs({ system }: Context): Promise<Check> {
+  const name = 'logs';
+  try {
+    const sessions = await connectSessions(system);
+    const { broken, examined } = await sessions.examine().finally(() => sessions.disconnect());
+    if (broken.length === 0)
+      return { name, ok: true, detail: `${count(examined, 'session')}, all whole`, hint: '' };
+    return {
+      name,
+      ok: false,
+      detail: broken.map(({ session, problem }) => `${printable(session)}: ${printable(problem)}`).join('\n'),
+      hint: '`reprise log` shows what can be read of such a session, `reprise rm` removes it',
+    };
+  } catch (thrown) {
+    const { message, hint = '' } = RepriseError.from(thrown);
+    return { name, ok: false, detail: `could not be looked through: ${message}`, hint };
+  }
 }

@@ -1,8 +1,9 @@
 /** `reprise log`: the events of a session, and those to come. */
 import type { Command } from 'commander';
-import { RepriseError } from '../../bus/errors.ts';
-import { addExamples, type Context, sessionMissing, sessionName, wholeNumber } from '../context.ts';
-import { eventJson, renderEvent } from '../render/event.ts';
+import { hasCode, RepriseError } from '../../bus/errors.ts';
+import type { SessionEvent } from '../../bus/types.ts';
+import { addExamples, type Context, EXIT, sessionMissing, sessionName, wholeNumber } from '../context.ts';
+import { eventJson, renderBreak, renderEvent } from '../render/event.ts';
 
 interface LogOptions {
   from?: number;
@@ -37,14 +38,58 @@ async function log(context: Context, session: string, options: LogOptions): Prom
     throw new RepriseError('BAD_REQUEST', `--from ${from} comes after --to ${to}`);
   }
   const sessions = await context.sessions();
-  if ((await sessions.getSession(session)) === null) throw sessionMissing(session);
   const abort = new AbortController();
   const stop = terminal.onSignal(['SIGINT', 'SIGTERM'], () => abort.abort());
+  let printed = -1;
+  const print = (event: SessionEvent) => {
+    printed = event.seq ?? 0;
+    terminal.out(options.json ? eventJson(event) : renderEvent(event, terminal.palette, terminal.columns));
+  };
   try {
-    for await (const event of sessions.events(session, from, to, { follow, signal: abort.signal })) {
-      terminal.out(options.json ? eventJson(event) : renderEvent(event, terminal.palette, terminal.columns));
-    }
+    if ((await sessions.getSession(session)) === null) throw sessionMissing(session);
+    for await (const event of sessions.events(session, from, to, { follow, signal: abort.signal }))
+      print(event);
+  } catch (thrown) {
+    if (!hasCode(thrown, 'CHAIN_BROKEN', 'CORRUPT')) throw thrown;
+    await printBroken(context, session, thrown, { from, to, json: options.json, after: printed, print });
   } finally {
     stop();
   }
+}
+
+interface Broken {
+  from: number;
+  to?: number;
+  json?: boolean;
+  /** seq of the last event that was printed before the break was met. */
+  after: number;
+  print(event: SessionEvent): void;
+}
+
+/** Goes on with what can be read of a log that is not whole; where it breaks is marked, on stderr for machines. */
+async function printBroken(
+  context: Context,
+  session: string,
+  error: RepriseError,
+  { from, to = Number.POSITIVE_INFINITY, json, after, print }: Broken,
+): Promise<void> {
+  const { terminal } = context;
+  context.exitCode = EXIT.divergence;
+  let marks = 0;
+  const mark = (what: string) => {
+    marks += 1;
+    if (json) terminal.err(renderBreak(what, terminal.errPalette));
+    else terminal.out(renderBreak(what, terminal.palette));
+  };
+  for await (const found of (await context.sessions()).salvage(session)) {
+    if ('broken' in found) {
+      mark(found.broken);
+      continue;
+    }
+    const seq = found.event.seq ?? 0;
+    if (seq >= from && seq <= to && (marks > 0 || seq > after)) print(found.event);
+  }
+  // What no single commit shows: the newest ones are gone, say.
+  if (marks === 0) mark(error.message);
+  terminal.err(`${terminal.errPalette.dim('nothing was changed; `reprise rm` removes the session')}\n`);
 }

@@ -1,7 +1,7 @@
 /** Events of a log as lines. Pure. */
 import type { SessionEvent, SessionEventType } from '../../bus/types.ts';
 import type { Colour, Palette } from './palette.ts';
-import { firstLine, formatTime } from './text.ts';
+import { firstLine, formatTime, printable } from './text.ts';
 
 const COLOURS: Record<SessionEventType, Colour> = {
   session: 'bold',
@@ -78,4 +78,9 @@ export function renderEvent(event: SessionEvent, palette: Palette, width: number
 /** An event as one line of JSON, exactly as the log holds it. */
 export function eventJson(event: SessionEvent): string {
   return `${JSON.stringify(event)}\n`;
+}
+
+/** Where a log breaks, as a line between its events. */
+export function renderBreak(what: string, palette: Palette): string {
+  return `${palette.red(`✗ the log is broken here: ${printable(what)}`)}\n`;
 }

@@ -14,9 +14,10 @@ export function renderVerification(reply: ReplayReply, palette: Palette): string
   }
   const head = `${palette.red('diverged')} after ${scope}`;
   if (divergence === undefined) return `${head}\n`;
+  const where = divergence.position === undefined ? '' : `, log position ${divergence.position}`;
   const side = (text: string) => printable(text).replaceAll('\n', '\n            ');
   return (
-    `${head}: first difference at seq ${divergence.seq} (${divergence.kind})\n` +
+    `${head}: first difference at seq ${divergence.seq} (${divergence.kind}${where})\n` +
     `  in the log: ${palette.green(side(divergence.expected))}\n` +
     `  re-derived: ${palette.red(side(divergence.actual))}\n`
   );

@@ -49,7 +49,15 @@ export class FakeStorage {
       events,
       prev: last?.hash ?? '',
       kernel: 'k',
-      head: { name: session, id: 'id', created: AT, at: AT, checkpointCount: 0, sizeBefore: 0, tail: [] },
+      head: {
+        name: session,
+        id: 'id',
+        created: AT,
+        at: AT,
+        checkpointCount: 0,
+        sizeBefore: 0,
+        tail: commits.map((_, index) => index + 1).slice(-32),
+      },
     };
     const commit = { ...draft, hash: commitHash(draft) };
     commits.push({ commit, position: commits.length + 1, sizeBytes: 100 });

@@ -1,10 +1,11 @@
 /** What must hold of a simulated system once its faults are over. */
 import assert from 'node:assert/strict';
 import type { Turn } from '../../actors/kernel/port.ts';
-import { checkChain, replayKernel } from '../../actors/session/activation.ts';
+import { replayKernel } from '../../actors/session/activation.ts';
 import { emptyFold } from '../../actors/session/fold.ts';
 import { type ReplayKernel, replayEvents } from '../../actors/session/replay.ts';
 import { replyFromEvents } from '../../actors/session/reply.ts';
+import { ChainReader } from '../../bus/chain.ts';
 import { type LargeStore, restoredCommits, restoredEvents } from '../../bus/large.ts';
 import type { Clock } from '../../bus/port.ts';
 import type { ExecuteReply } from '../../bus/protocol.ts';
@@ -39,7 +40,8 @@ export async function assertLog(
   session: string,
 ): Promise<SessionEvent[]> {
   const commits = await commitsOf(log, session);
-  checkChain(emptyFold(session), commits);
+  const reader = new ChainReader();
+  for (const stored of commits) reader.check(stored);
   const whole = await restoredCommits(commits, large);
   const events = whole.flatMap(({ commit }) => commit.events);
   const ids = inputsOf(events).map(({ commandId }) => commandId);

@@ -146,6 +146,8 @@ export function slowLog(log: LogStore, clock: Clock, random: () => number): LogS
       return log.last(token);
     },
     at: (token, positions) => log.at(token, positions),
+    holds: (token) => log.holds(token),
+    scan: (token, after, limit) => log.scan(token, after, limit),
     sessions: () => log.sessions(),
     index: () => log.index(),
     remove: (token) => log.remove(token),

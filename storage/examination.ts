@@ -1,0 +1,73 @@
+/**
+ * Looks through sessions for logs that are not whole, as far as their links tell: that there is a newest commit, that
+ * it was appended as one, that the tails lead back to the first one, and that nothing stands beside them. Whether
+ * hashes are right and cells give what the log says is a replay's matter.
+ */
+import { hasCode } from '../bus/errors.ts';
+import type { ExamineReply, ExamineRequest } from '../bus/protocol.ts';
+import type { History } from './history.ts';
+import { pipelined } from './pipeline.ts';
+import type { LogIndex, LogStore } from './ports.ts';
+
+/** Sessions in one answer. */
+const PAGE = 64;
+/** Sessions looked at side by side. */
+const WIDTH = 8;
+/** Commits that are walked through; of a longer log, only the newest one is looked at. */
+const COMMITS_MAX = 20_000;
+
+/** One page of sessions, by token. @throws RepriseError of the store */
+export async function examine(
+  { after = '' }: ExamineRequest,
+  { log, history }: { log: LogStore; history: History },
+): Promise<ExamineReply> {
+  const before = await log.index();
+  const tokens = [...before.commits.keys()].filter((token) => token > after).sort();
+  const page = tokens.slice(0, PAGE);
+  const looks = await pipelined(page, WIDTH, async (token): Promise<Look> => {
+    try {
+      const last = await log.last(token);
+      if (!last || before.commits.get(token)! > COMMITS_MAX) return { token };
+      return { token, name: last.commit.head.name, chained: await history.count(last) };
+    } catch (thrown) {
+      if (!hasCode(thrown, 'CORRUPT', 'CHAIN_BROKEN')) throw thrown;
+      return { token, name: await firstName(log, token), problem: thrown.message };
+    }
+  });
+  const differs = looks.some(
+    ({ token, chained }) => chained !== undefined && chained !== before.commits.get(token),
+  );
+  const now = differs ? await log.index() : before;
+  return {
+    broken: looks.flatMap((look) => {
+      const problem = look.problem ?? miscount(look, before, now);
+      return problem === null ? [] : [{ session: look.name ?? look.token, problem }];
+    }),
+    examined: page.length,
+    next: tokens.length > page.length ? page.at(-1)! : null,
+  };
+}
+
+interface Look {
+  token: string;
+  name?: string;
+  /** Commits that its tails lead back to. */
+  chained?: number;
+  problem?: string;
+}
+
+/** What stands beside the chain, or is missing from it. A session that goes on meanwhile grows from one count to the next. */
+function miscount({ token, chained }: Look, before: LogIndex, now: LogIndex): string | null {
+  const [least, most] = [before.commits.get(token), now.commits.get(token)];
+  // Removed meanwhile, and perhaps begun again: the counts are of two sessions.
+  if (chained === undefined || least === undefined || most === undefined) return null;
+  if (before.generation !== now.generation) return null;
+  if (chained < least) return `${least - chained} of its ${least} messages are not in its chain`;
+  if (chained > most) return `${chained - most} of its ${chained} commits are missing`;
+  return null;
+}
+
+async function firstName(log: LogStore, token: string): Promise<string | undefined> {
+  const [first] = await log.scan(token, 0, 1);
+  return first?.commit?.head.name;
+}

@@ -1,0 +1,105 @@
+/** A log that somebody tampered with, as whoever works with its session sees it. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { readCredentials } from '../../actors/supervisor/credentials.ts';
+import { ProcessManager } from '../../actors/supervisor/process-manager.ts';
+import { connectBus } from '../../bus/nats.ts';
+import { makeSubjects, sessionToken } from '../../bus/subjects.ts';
+import { JetStreamApi } from '../../storage/jetstream-api.ts';
+import { streamPlaces } from '../../storage/streams.ts';
+import { Shell } from './shell.ts';
+
+let shell: Shell;
+before(async () => {
+  shell = await Shell.open();
+});
+after(() => shell.close());
+
+/** Does something to the log stream, as whoever has storage's password can. */
+async function tamper(
+  session: string,
+  act: (api: JetStreamApi, subject: string, stream: string) => Promise<void>,
+): Promise<void> {
+  const manager = new ProcessManager({ env: shell.environment() });
+  const system = manager.connection();
+  const { user, password } = readCredentials(manager.home)!.storage;
+  const bus = await connectBus({ url: system.url, user, pass: password, name: 'tamperer' });
+  const api = new JetStreamApi(bus.connection);
+  try {
+    const subjects = makeSubjects(system.prefix);
+    await act(api, subjects.log(sessionToken(session)), streamPlaces(system.prefix).log.name);
+  } finally {
+    api.close();
+    await bus.close();
+  }
+}
+
+test('an old commit that is published once more does not rewind its session, and everybody says where', async () => {
+  for (const cell of ['let x = 1', 'x += 1', 'x += 1']) {
+    assert.equal((await shell.run(['exec', 'copied', cell])).code, 0);
+  }
+  await tamper('copied', async (api, subject, stream) => {
+    const second = await api.nextOf(
+      stream,
+      subject,
+      Number((await api.nextOf(stream, subject, 1))!.headers!.get('Nats-Sequence')) + 1,
+    );
+    await api.request(subject, second!.data);
+  });
+  await shell.run(['down']);
+  assert.equal((await shell.run(['up'])).code, 0);
+
+  const exec = await shell.run(['exec', 'copied', 'x']);
+  assert.equal(exec.code, 3, exec.stdout + exec.stderr);
+  assert.match(exec.stderr, /log position \d+ \(seq \d+\) was not appended behind the commit that it names/);
+
+  const { verified, divergence } = await shell.json(['replay', 'copied'], 3);
+  assert.equal(verified, false);
+  assert.equal(divergence.kind, 'chain');
+  assert.ok(divergence.seq > 0 && divergence.position > 0, JSON.stringify(divergence));
+
+  const log = await shell.run(['log', 'copied']);
+  assert.equal(log.code, 3);
+  const lines = log.stdout.trimEnd().split('\n');
+  const broken = lines.findIndex((line) => line.includes('✗ the log is broken here'));
+  assert.ok(broken >= 7, log.stdout);
+  assert.ok(lines.length > broken + 1, 'what was published is shown too');
+  const json = await shell.run(['log', 'copied', '--json']);
+  assert.equal(
+    json.stdout
+      .trimEnd()
+      .split('\n')
+      .every((line) => JSON.parse(line).type),
+    true,
+  );
+  assert.match(json.stderr, /the log is broken here/);
+
+  const doctor = await shell.run(['doctor']);
+  assert.equal(doctor.code, 5);
+  assert.match(doctor.stdout, /✗ logs +copied: .*was not appended/);
+
+  assert.equal((await shell.run(['rm', 'copied', '--yes'])).code, 0);
+  assert.match((await shell.run(['doctor'])).stdout, /Nothing is wrong/);
+});
+
+test('a session whose newest commits were deleted is not begun anew', async () => {
+  assert.equal((await shell.run(['exec', 'cut', 'let y = 1'])).code, 0);
+  await tamper('cut', async (api, subject, stream) => {
+    const first = Number((await api.nextOf(stream, subject, 1))!.headers!.get('Nats-Sequence'));
+    for (let last = await api.lastOf(stream, subject); last; last = await api.lastOf(stream, subject)) {
+      const seq = Number(last.headers!.get('Nats-Sequence'));
+      if (seq === first) break;
+      await api.call(`STREAM.MSG.DELETE.${stream}`, { seq });
+    }
+  });
+  await shell.run(['down']);
+  assert.equal((await shell.run(['up'])).code, 0);
+  const { stdout } = await shell.run(['exec', 'cut', 'let y = 2; y', '--json']);
+  const events = (await shell.run(['log', 'cut', '--json'])).stdout.trimEnd().split('\n');
+  assert.equal(JSON.parse(events[0]!).type, 'session', stdout);
+  assert.equal(
+    events.filter((line) => JSON.parse(line).type === 'session').length,
+    1,
+    'one session under the name',
+  );
+});
