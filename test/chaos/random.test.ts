@@ -16,21 +16,46 @@ import { assertWholeHistory, commandsOf } from './log-checks.ts';
 const SEED = Number(process.env.REPRISE_CHAOS_SEED) || Math.floor(Date.now() % 1e6);
 const CHAOS_MS = Number(process.env.REPRISE_CHAOS_MS) || 4_000;
 const CLIENTS = 4;
-const SESSIONS = ['one', 'two', 'three', 'four'];
+/** Its cells call exit() in callbacks. */
+const MORTAL = 'mortal';
+const SESSIONS = ['one', 'two', 'three', 'four', MORTAL];
 
 interface Answered {
   session: string;
   commandId: string;
   code: string;
+  timeoutMs: number | undefined;
   sentAt: number;
   doneAt: number;
   reply: ExecuteReply;
 }
 
-/** A cell that counts and then does something that takes time, or does not. */
-function randomCell(random: Random): string {
-  const count = 'globalThis.n = (globalThis.n ?? 0) + 1; ';
-  return {
+interface Cell {
+  code: string;
+  timeoutMs?: number;
+}
+
+/** A cell that counts and then does something that takes time, or does not, or goes too far. */
+function randomCell(random: Random, session: string): Cell {
+  const count = 'delete Error.prepareStackTrace; globalThis.n = (globalThis.n ?? 0) + 1; ';
+  const timeoutMs = between(random, 30, 400);
+  const kind = weighted(random, {
+    plain: 8,
+    print: 2,
+    nap: 2,
+    model: 2,
+    compute: 2,
+    throws: 1,
+    later: 1,
+    flood: 0.3,
+    recite: 0.3,
+    loop: 0.5,
+    pile: 0.4,
+    hoard: 0.4,
+    stacks: 0.3,
+    exitLater: session === MORTAL ? 1 : 0,
+  });
+  const code = {
     plain: `${count}n`,
     print: `${count}console.log('n is', n); n`,
     nap: `${count}await new Promise((done) => setTimeout(done, ${between(random, 1, 300)})); n`,
@@ -38,7 +63,18 @@ function randomCell(random: Random): string {
     compute: `${count}for (let i = 0; i < ${between(random, 1, 20)}e5; i++); n`,
     throws: `${count}throw new Error('n is ' + n)`,
     later: `${count}setTimeout(() => { globalThis.n += 1000 }, ${between(random, 1, 200)}); n`,
-  }[weighted(random, { plain: 8, print: 2, nap: 2, model: 2, compute: 2, throws: 1, later: 1 })];
+    flood: `${count}for (let i = 0; i < 9_000; i++) console[i % 2 ? 'log' : 'error'](''); n`,
+    recite: `${count}(await llm('漢'.repeat(300_000), { model: 'echo' })).length + n`,
+    loop: `${count}for (;;);`,
+    // Struck while it arms timers: those that it armed go on.
+    pile: `${count}for (let i = 0; i < 200; i++) setTimeout(() => { globalThis.n += 1 }, 10); for (;;);`,
+    // Struck or out of memory, whichever is first: then the turn is undone.
+    hoard: `${count}const hoard = []; for (;;) hoard.push(Promise.resolve(hoard).then(() => {}));`,
+    stacks: `${count}Error.prepareStackTrace = () => { for (;;); }; new Error('x').stack`,
+    exitLater: `${count}setTimeout(exit, ${between(random, 1, 50)}); await new Promise((done) => setTimeout(done, 60_000))`,
+  }[kind];
+  const isEndless = ['loop', 'pile', 'hoard', 'stacks'].includes(kind);
+  return { code, timeoutMs: isEndless ? timeoutMs : undefined };
 }
 
 async function work(client: SessionClient, id: string, random: Random, isOver: () => boolean) {
@@ -46,9 +82,18 @@ async function work(client: SessionClient, id: string, random: Random, isOver: (
   for (let count = 0; !isOver(); count++) {
     const session = pick(random, SESSIONS);
     const again = random() < 0.1 && answered.length > 0 ? pick(random, answered) : null;
-    const { commandId, code } = again ?? { commandId: `${id}-${count}`, code: randomCell(random) };
+    const { commandId, code, timeoutMs } = again ?? {
+      commandId: `${id}-${count}`,
+      ...randomCell(random, session),
+    };
     const sentAt = performance.now();
-    const reply = await client.execute(again?.session ?? session, code, { commandId, waitMs: 90_000 });
+    const asked = client.execute(again?.session ?? session, code, { commandId, timeoutMs, waitMs: 90_000 });
+    if (random() < 0.05) await client.interrupt(session).catch(allow('NOT_FOUND'));
+    const reply = await asked.catch((error) => {
+      if (session === MORTAL && hasCode(error, 'CLOSED')) return null;
+      throw error;
+    });
+    if (!reply) continue;
     if (again) {
       const { worker: _, repeated: __, ...first } = again.reply;
       assert.deepEqual(
@@ -56,7 +101,7 @@ async function work(client: SessionClient, id: string, random: Random, isOver: (
         { ...first, worker: undefined, repeated: undefined },
       );
       assert.equal(reply.repeated, true);
-    } else answered.push({ session, commandId, code, sentAt, doneAt: performance.now(), reply });
+    } else answered.push({ session, commandId, code, timeoutMs, sentAt, doneAt: performance.now(), reply });
     if (random() < 0.1) await client.inspect(session).catch(allow('NOT_FOUND'));
     if (random() < 0.05) await client.forceSave(session).catch(allow('NOT_FOUND'));
   }
