@@ -188,6 +188,16 @@ const events: { [T in SessionEventType]: Schema<EventOf<T>> } = {
     at: natural,
     commandId: optional(text),
   }),
+  warning: shaped<EventOf<'warning'>>({
+    type: v.literal('warning'),
+    large,
+    seq: natural,
+    timestamp: isoTime,
+    limit: v.picklist(['heap', 'effects', 'background']),
+    used: natural,
+    max: natural,
+    cell: optional(natural),
+  }),
   paused: shaped<EventOf<'paused'>>({
     type: v.literal('paused'),
     large,

@@ -10,6 +10,7 @@
  */
 import type { LivePrinted } from '../bus/protocol.ts';
 import type { EventOf, SessionEvent } from '../bus/types.ts';
+import { warningText } from './render/event.ts';
 
 export type Stream = 'stdout' | 'stderr';
 
@@ -72,6 +73,10 @@ export class ShownSession {
     this.next = seq + 1;
     const isConsole = event.type === 'output' && (event.stream === 'stdout' || event.stream === 'stderr');
     if (isConsole) return this.#commit(event.stream as Stream, event.value, event.cell);
+    if (event.type === 'warning') {
+      const text = `warning: ${warningText(event)}\n`;
+      return [{ input: this.#input, kind: 'printed', stream: 'stderr', text, cell: event.cell }];
+    }
     const shown = this.#isStrike(event) || event.type === 'checkpoint' ? [] : this.#end();
     if (begins(event)) {
       this.#turn = { seq, committed: 0, ahead: '', unseen: 0, isOver: false };

@@ -27,6 +27,7 @@ export const cellEvents: Cells = {
       },
       backgroundTurns: 0,
       paused: false,
+      warned: fold.warned.filter((limit) => limit !== 'background'),
       replayCostMs: fold.replayCostMs + TURN_COST_MS,
     };
   },

@@ -11,6 +11,7 @@ type Effects = {
   effect_resp: EventHandler<'effect_resp'>;
   effect_cancel: EventHandler<'effect_cancel'>;
   paused: EventHandler<'paused'>;
+  warning: EventHandler<'warning'>;
 };
 
 export const effectEvents: Effects = {
@@ -37,6 +38,8 @@ export const effectEvents: Effects = {
   effect_cancel: (fold, event) => ({ effects: fold.effects.without(event.effect) }),
 
   paused: () => ({ paused: true }),
+
+  warning: (fold, { limit }) => ({ warned: [...fold.warned, limit] }),
 };
 
 function opened(fold: SessionFold, effect: OpenEffect): Partial<SessionFold> {

@@ -1,5 +1,5 @@
 /** The shape of a session's fold, and of what applies one event to it. */
-import type { SessionEvent, SessionEventType } from '../../bus/types.ts';
+import type { EventOf, SessionEvent, SessionEventType } from '../../bus/types.ts';
 import type { CommandIndex } from './command-index.ts';
 import type { EffectTable } from './effect-table.ts';
 
@@ -45,6 +45,8 @@ export interface SessionFold {
   backgroundTurns: number;
   /** They have used up their budget: answers wait until the next command. */
   paused: boolean;
+  /** Limits of which half is used, as was told. */
+  warned: readonly EventOf<'warning'>['limit'][];
   commands: CommandIndex;
   checkpointCount: number;
   checkpoint: { seq: number; stateId: string; position?: number } | null;

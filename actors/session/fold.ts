@@ -34,6 +34,7 @@ export function emptyFold(name: string): SessionFold {
     effects: EffectTable.empty,
     backgroundTurns: 0,
     paused: false,
+    warned: [],
     commands: emptyCommandIndex,
     checkpointCount: 0,
     checkpoint: null,

@@ -10,6 +10,7 @@ import type { Mail } from './mailbox.ts';
 import type { SessionPorts } from './ports.ts';
 import { renumber, stepOf } from './replay.ts';
 import { hungTurn, isDerived } from './turn.ts';
+import { warningsOf } from './warnings.ts';
 
 export class Stepper {
   readonly #ports: SessionPorts;
@@ -90,11 +91,24 @@ export class Stepper {
     }
     const durationMs = computedMs + turn.durationMs;
     const facts = { fold: batch.fold, turnAt, timestamp: batch.timestamp(clock), durationMs };
-    for (const event of outcomeEvents(turn, facts)) batch.push(event);
-    const limit = settings.backgroundTurnsMax;
-    if (isSpent(batch.fold, limit)) {
+    const outcome = outcomeEvents(turn, facts);
+    const last = turn.status === 'done' ? outcome.pop() : undefined;
+    for (const event of outcome) batch.push(event);
+    const { backgroundTurnsMax } = settings;
+    const warnings = turn.poisoned
+      ? []
+      : warningsOf(turn, batch.fold, { timestamp: facts.timestamp, backgroundTurnsMax });
+    for (const event of warnings) batch.push(event);
+    if (last) batch.push({ ...last, seq: batch.next });
+    if (isSpent(batch.fold, backgroundTurnsMax)) {
       const timestamp = batch.timestamp(clock);
-      batch.push({ type: 'paused', seq: batch.next, timestamp, turns: batch.fold.backgroundTurns, limit });
+      batch.push({
+        type: 'paused',
+        seq: batch.next,
+        timestamp,
+        turns: batch.fold.backgroundTurns,
+        limit: backgroundTurnsMax,
+      });
     }
     return turn;
   }

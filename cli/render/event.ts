@@ -1,5 +1,6 @@
 /** Events of a log as lines. Pure. */
-import type { SessionEvent, SessionEventType } from '../../bus/types.ts';
+import { mebibytes } from '../../bus/limits.ts';
+import type { EventOf, SessionEvent, SessionEventType } from '../../bus/types.ts';
 import type { Colour, Palette } from './palette.ts';
 import { firstLine, formatTime, printable } from './text.ts';
 
@@ -16,6 +17,7 @@ const COLOURS: Record<SessionEventType, Colour> = {
   effect_cancel: 'blue',
   interrupt: 'yellow',
   paused: 'yellow',
+  warning: 'yellow',
   closed: 'bold',
 };
 
@@ -46,12 +48,26 @@ export function eventContent(event: SessionEvent): string {
       return `no longer waits for effect ${event.effect}`;
     case 'interrupt':
       return event.reason === 'user' ? 'by Ctrl-C' : 'time budget spent';
+    case 'warning':
+      return warningText(event);
     case 'paused':
       return `${event.turns} turns in the background since the last cell: the next one lets it go on`;
     case 'closed':
       return event.reason;
     default:
       return JSON.stringify(event); // a later version's event
+  }
+}
+
+/** What a warning says. */
+export function warningText({ limit, used, max }: EventOf<'warning'>): string {
+  switch (limit) {
+    case 'heap':
+      return `the heap holds ${mebibytes(used)}, of ${mebibytes(max)} at most`;
+    case 'effects':
+      return `${used} timers and model calls wait, of ${max} at most`;
+    case 'background':
+      return `${used} turns in the background since the last cell; after ${max} the session pauses`;
   }
 }
 
