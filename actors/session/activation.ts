@@ -10,6 +10,7 @@ import type { Divergence, LivePrinted } from '../../bus/protocol.ts';
 import type { EventOf, StoredCommit } from '../../bus/types.ts';
 import { BEHAVIOUR_VERSION } from '../kernel/behaviours.ts';
 import type { BootParameters, KernelHost } from '../kernel/port.ts';
+import { makeBreath } from './breath.ts';
 import { applyCommit, emptyFold, placeAt } from './fold.ts';
 import { decodeFold } from './fold-codec.ts';
 import type { SessionFold } from './fold-shape.ts';
@@ -89,7 +90,12 @@ export async function loadSession(
     const from = last ? last.first + last.events.length : fold.seq + 1;
     for await (const stored of store.read(name, from)) tail.push(stored);
   }
-  for (const stored of tail) reader.check(stored);
+  const breath = makeBreath();
+  for (const stored of tail) {
+    reader.check(stored);
+    const pause = breath(stored.commit.events.length);
+    if (pause) await pause;
+  }
   return { fold, image, tail: await restoredCommits(tail, store) };
 }
 

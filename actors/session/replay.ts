@@ -9,6 +9,7 @@ import { canonical } from '../../bus/codec.ts';
 import type { Divergence } from '../../bus/protocol.ts';
 import type { SessionEvent } from '../../bus/types.ts';
 import type { KernelStep, Strike, Turn } from '../kernel/port.ts';
+import { makeBreath } from './breath.ts';
 import { applyEvent, seqOf } from './fold.ts';
 import type { SessionFold } from './fold-shape.ts';
 import { StepFeed, type StepPlan } from './step-feed.ts';
@@ -74,7 +75,10 @@ export async function replayEvents(
     divergence,
   });
 
+  const breath = makeBreath();
   for (let index = 0; index < events.length; index++) {
+    const pause = breath(1);
+    if (pause) await pause;
     const event = events[index]!;
     if (event.type === 'warning') {
       // Said of a turn, and no part of what it derives.
