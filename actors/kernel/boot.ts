@@ -7,6 +7,7 @@ import { COUNTDOWN, ENTRIES, type Entry, EVAL_SCRIPT, Guest, type Layout, type P
 import { HOST_FUNCTIONS, Instance } from './instance.ts';
 import type { KernelLimits } from './limits.ts';
 import { PAGE, STATIC_END } from './pages.ts';
+import { assertPromiseLayout } from './promises.ts';
 import type { KernelWasm } from './wasm.ts';
 
 const ALL_INTRINSICS = 0;
@@ -185,9 +186,12 @@ function findAddresses(
       return false;
     },
   };
-  const code = instance.writeText('for (let i = 0; i < 1e5; i++);');
-  const file = instance.writeText('<boot>');
-  instance.engine.QTS_Eval(context, code.pointer, code.length, file.pointer, 0, EVAL_SCRIPT);
+  const file = instance.writeText('<boot>').pointer;
+  const make = (text: string): number => {
+    const code = instance.writeText(text);
+    return instance.engine.QTS_Eval(context, code.pointer, code.length, file, 0, EVAL_SCRIPT);
+  };
+  make('for (let i = 0; i < 1e5; i++);');
   candidates = candidates.filter((word) => instance.words[word] !== COUNTDOWN);
   if (heapEnd === 0 || candidates.length !== 1 || threshold < 0) {
     throw new RepriseError(
@@ -195,6 +199,7 @@ function findAddresses(
       'this build of QuickJS keeps its countdown, threshold or heap end elsewhere',
     );
   }
+  assertPromiseLayout(instance, runtime, make);
   return {
     countdownOffset: candidates[0]! * 4 - context,
     thresholdOffset: threshold * 4,

@@ -19,6 +19,8 @@ export class Collected {
   error: EmittedError | undefined;
   exit = false;
   settled = false;
+  /** There are promises to look after when the jobs have run. */
+  unheard = false;
   readonly #limits: OutputLimits;
   #keptBytes = 0;
   #droppedBytes = 0;
@@ -52,6 +54,9 @@ export class Collected {
         break;
       case 'exit':
         this.exit = true;
+        break;
+      case 'unheard':
+        this.unheard = payload === 'true';
         break;
       case 'settled':
         this.settled = true;

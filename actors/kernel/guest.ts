@@ -15,6 +15,7 @@ export const ENTRIES = [
   'abandon',
   'failed',
   'compileFailed',
+  'unhandled',
   'inspect',
   'complete',
 ] as const;
@@ -61,6 +62,7 @@ export class Guest {
   constructor(instance: Instance, layout: Layout) {
     this.instance = instance;
     this.layout = layout;
+    instance.runtime = layout.runtime;
   }
 
   /** End of the heap in use, bytes from 0. */

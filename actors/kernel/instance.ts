@@ -6,6 +6,7 @@
  * Invariants: between calls the stack pointer is where it was at creation, so an instance is its memory alone and
  * memories can be copied between instances. An instance that trapped is thrown away.
  */
+import { lastPromise, unheard } from './promises.ts';
 import { IMPORTS, type KernelWasm } from './wasm.ts';
 
 const WASM_PAGE = 65_536;
@@ -49,6 +50,7 @@ export interface Engine {
   QTS_NewFloat64(context: number, value: number): number;
   QTS_PromiseState(context: number, promise: number): number;
   QTS_PromiseResult(context: number, promise: number): number;
+  QTS_DupValuePointer(context: number, value: number): number;
   QTS_ArgvGetJSValueConstPointer(pointers: number, index: number): number;
 }
 
@@ -72,12 +74,17 @@ export interface InstanceHooks {
 /** Functions of the host that the prelude finds on globalThis, by their reference numbers. */
 export const HOST_FUNCTIONS = { __reprise_emit: 1, __reprise_promise: 2 } as const;
 
+/** What `__reprise_promise(promise, question)` answers; `last` takes no promise. */
+export const PROMISE_QUESTIONS = { state: 0, value: 1, unheard: 2, last: 3 } as const;
+
 const NO_HOOKS: InstanceHooks = { interrupt: () => false, emit: () => undefined };
 
 export class Instance {
   readonly memory: WebAssembly.Memory;
   readonly engine: Engine;
   hooks: InstanceHooks = NO_HOOKS;
+  /** Address of the interpreter's runtime; 0 until there is one. */
+  runtime = 0;
   /** What the guest's clocks show, ms since the epoch. */
   clockMs = 0;
   /** The stack grows down from here. */
@@ -205,10 +212,21 @@ export class Instance {
       this.hooks.emit(this.#argument(context, pointers, 0), this.#argument(context, pointers, 1));
       return 0;
     }
-    const promise = this.engine.QTS_ArgvGetJSValueConstPointer(pointers, 0);
-    return this.#argument(context, pointers, 1) === '0'
-      ? this.engine.QTS_NewFloat64(context, this.engine.QTS_PromiseState(context, promise))
-      : this.engine.QTS_PromiseResult(context, promise);
+    const { engine } = this;
+    const promise = engine.QTS_ArgvGetJSValueConstPointer(pointers, 0);
+    // Small integers stand in a value's lower word.
+    switch (this.words[engine.QTS_ArgvGetJSValueConstPointer(pointers, 1) >> 2]) {
+      case PROMISE_QUESTIONS.state:
+        return engine.QTS_NewFloat64(context, engine.QTS_PromiseState(context, promise));
+      case PROMISE_QUESTIONS.unheard:
+        return engine.QTS_NewFloat64(context, unheard(this, promise));
+      case PROMISE_QUESTIONS.last: {
+        const last = lastPromise(this, this.runtime);
+        return last === 0 ? 0 : engine.QTS_DupValuePointer(context, last);
+      }
+      default:
+        return engine.QTS_PromiseResult(context, promise);
+    }
   }
 
   #argument(context: number, pointers: number, index: number): string {

@@ -15,6 +15,16 @@ export const OPERAND_END = '/*~~*/)';
 export const LAST_MARKER = '1?/*~*/';
 export const CALL_MARKER = ' :0+0/*~*/';
 
+/**
+ * What the compiler puts at the start of an async function or of an executor, so that the prelude gets hold of its
+ * promise (see `compiler/began.ts`). An arrow function without braces gets brackets.
+ */
+export const BEGAN = '__reprise_began';
+export const BEGAN_MARKER = `${BEGAN}();`;
+export const BEGAN_OPEN = `(${BEGAN}(),`;
+export const BEGAN_CLOSE = `/*${BEGAN}*/)`;
+
+/** All that `toString` of a function must not show. */
 export const MARKERS: readonly string[] = [
   MARKER,
   SLOT_MARKER,
@@ -22,4 +32,7 @@ export const MARKERS: readonly string[] = [
   OPERAND_END,
   LAST_MARKER,
   CALL_MARKER,
+  BEGAN_MARKER,
+  BEGAN_OPEN,
+  BEGAN_CLOSE,
 ];

@@ -13,6 +13,8 @@ export interface SessionState {
   timeMs: number;
   /** Version of its behaviours (`behaviours.ts`). */
   version: number;
+  /** There are promises to look after at the end of each turn. */
+  unheard?: true;
 }
 
 /** Fields always in the same order, as they are hashed as JSON. */

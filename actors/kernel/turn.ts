@@ -101,6 +101,7 @@ class RunningTurn implements InstanceHooks {
     this.#limits = limits;
     this.#control = control;
     this.#collected = new Collected(limits);
+    this.#collected.unheard = state.unheard === true;
     this.#strike = step.type === 'abandon' ? undefined : step.strike;
     const timeoutMs = (step.type === 'abandon' ? undefined : step.timeoutMs) ?? DEFAULT_TIMEOUT_MS;
     this.#deadline = started + timeoutMs;
@@ -243,12 +244,18 @@ class RunningTurn implements InstanceHooks {
   #settle(): void {
     const guest = this.#guest;
     const state = this.#state;
-    while (this.#phase !== 'killing' && guest.jobPending) {
-      guest.runJobs(JOBS_AT_ONCE);
-      // Jobs that only wait for one another take long to fill an interrupt countdown.
-      if (this.#phase === 'guest') this.#control.breathe();
-    }
+    do {
+      while (this.#phase !== 'killing' && guest.jobPending) {
+        guest.runJobs(JOBS_AT_ONCE);
+        // Jobs that only wait for one another take long to fill an interrupt countdown.
+        if (this.#phase === 'guest') this.#control.breathe();
+      }
+      // Showing a reason may run code of the user's, and that make jobs.
+      if (this.#phase === 'guest' && this.#collected.unheard) this.#call('unhandled', null);
+    } while (this.#phase !== 'killing' && guest.jobPending);
     if (this.#phase === 'killing') this.#bury();
+    if (this.#collected.unheard) state.unheard = true;
+    else delete state.unheard;
     if (this.#collected.settled) state.running = null;
     if (state.running !== null && this.#pending().length === 0) this.#end(FAILURES.neverSettled);
     state.pending = this.#pending();

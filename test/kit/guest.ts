@@ -109,6 +109,8 @@ export class Guest {
       this.#emitted(this.#text(first), second);
       return this.#calls.QTS_GetUndefined!();
     }
+    // Who waits for a promise only the kernel host can tell.
+    if (second === '2' || second === '3') return this.#calls.QTS_NewFloat64!(this.#context, 0);
     if (second === '0') {
       return this.#calls.QTS_NewFloat64!(this.#context, QTS_PromiseState!(this.#context, first));
     }
@@ -125,6 +127,7 @@ export class Guest {
     else if (kind === 'error') turn.error = value;
     else if (kind === 'exit') turn.exit = true;
     else if (kind === 'settled') turn.settled = true;
+    else if (kind === 'unheard') return;
     else throw new Error(`unknown emission ${kind}`);
   }
 

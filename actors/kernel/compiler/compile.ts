@@ -10,6 +10,7 @@
  */
 import { version as acornVersion, type Program, type Token } from 'acorn';
 import { BEHAVIOUR_VERSION, behaves } from '../behaviours.ts';
+import { markBegan } from './began.ts';
 import { unifyBreaks } from './breaks.ts';
 import { CellFailure, type CellSyntaxError, syntaxError } from './failure.ts';
 import { Lines, positionOf } from './lines.ts';
@@ -26,7 +27,7 @@ export { completionTarget, isIncomplete } from './input.ts';
 export type { CellSyntaxError, Kind };
 
 /** Raise it whenever the output for any cell changes: old logs then keep their old kernel version. */
-const OUTPUT_VERSION = 3;
+const OUTPUT_VERSION = 4;
 
 /** Names the compiler's output and everything that decides it; part of the kernel's version. */
 export const compilerVersion = `cells-${OUTPUT_VERSION} acorn-${acornVersion} swc-${swcVersion}`;
@@ -116,6 +117,8 @@ function rewrite(
   if (text.startsWith('#!')) out.replace(0, 2, '//');
   if (behaves(version, 'lineSeparators')) unifyBreaks(out, text, tokens);
   const precise = text.length <= PRECISE_LENGTH;
+  // First, as its brackets are outside of the markers'.
+  if (behaves(version, 'rejectionsReported')) markBegan(out, text, program, tokens);
   if (precise) mark(out, program, tokens, text);
   const hoisted = new Set<string>();
   assignDeclarations(out, program, before, hoisted);

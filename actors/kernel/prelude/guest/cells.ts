@@ -1,5 +1,5 @@
 /** The life of a cell inside the kernel: it begins, it ends once, with a result or an error. */
-import { abandonEffects, setCellSource, setExitMark } from './effects.ts';
+import { abandonEffects, setCellSource } from './effects.ts';
 import {
   chain,
   define,
@@ -11,6 +11,7 @@ import {
   IntrinsicTypeError,
   put,
 } from './intrinsics.ts';
+import { forgetRejected, setExitMark } from './rejections.ts';
 import { describe, type Failure, inspectBounded, type Rendering } from './rendering.ts';
 import { forgetMap, rememberMap } from './stacks.ts';
 import { bare, emit, writeResult } from './wall.ts';
@@ -94,6 +95,7 @@ export function cellThrew(error: unknown): void {
 export function abandon(given: Partial<Failure> & { cell?: number; effect?: number }): void {
   const cell = running ?? given.cell;
   abandonEffects(cell, given.effect);
+  forgetRejected();
   end(running);
   if (given.name !== undefined) lastError = makeError(given);
 }

@@ -22,6 +22,7 @@ import {
 } from './intrinsics.ts';
 import { jsonOf, jsonText } from './json.ts';
 import { isPromise } from './kinds.ts';
+import { isExit, noted } from './rejections.ts';
 import { sessionBehaves } from './version.ts';
 import { bare, emit } from './wall.ts';
 
@@ -166,17 +167,21 @@ const REQUEST_CHARS_MAX = 600_000;
 
 /** Asks a model; resolves to its text. */
 function llm(input: unknown, options?: unknown): Promise<unknown> {
-  return new IntrinsicPromise((resolve, reject) => {
-    const payload = requestOf(input, options);
-    const { length } = jsonText(payload);
-    if (length > REQUEST_CHARS_MAX) {
-      throw new IntrinsicTypeError(`llm: the request has ${length} characters; at most ${REQUEST_CHARS_MAX}`);
-    }
-    request('llm', payload, {
-      fulfil: resolve,
-      refuse: (refusal) => reject(errorOf(refusal)),
-    });
-  });
+  return noted(
+    new IntrinsicPromise((resolve, reject) => {
+      const payload = requestOf(input, options);
+      const { length } = jsonText(payload);
+      if (length > REQUEST_CHARS_MAX) {
+        throw new IntrinsicTypeError(
+          `llm: the request has ${length} characters; at most ${REQUEST_CHARS_MAX}`,
+        );
+      }
+      request('llm', payload, {
+        fulfil: resolve,
+        refuse: (refusal) => reject(errorOf(refusal)),
+      });
+    }),
+  );
 }
 
 // ── Timers ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -236,13 +241,6 @@ export function watch(result: unknown): void {
     // A promise with a broken constructor cannot be watched.
   }
 }
-
-let exitMark: unknown;
-/** What `exit()` throws: no failure. */
-export function setExitMark(mark: unknown): void {
-  exitMark = mark;
-}
-const isExit = (thrown: unknown): boolean => thrown === exitMark;
 
 function makeTimer(name: string, repeats: boolean): (...given: unknown[]) => number {
   return (callback, delay, ...args) => {

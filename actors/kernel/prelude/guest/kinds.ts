@@ -89,7 +89,7 @@ export const isPromise: Check = (value) => {
   if (typeof value !== 'object' || value === null) return false;
   if (inherits(objectPrototype, value) && !inherits(PromisePrototype, value)) return false;
   if (probePromise !== undefined) {
-    const state = probePromise(value, '0');
+    const state = probePromise(value, 0);
     return state === 0 || state === 1 || state === 2;
   }
   return hasInstance(IntrinsicPromise, value as object);

@@ -15,6 +15,7 @@ import { jsonText } from './json.ts';
 import { installProxy } from './kinds.ts';
 import { installLocale } from './locale.ts';
 import { installRandom, seed } from './random.ts';
+import { began, installRejections, reportUnhandled, startReporting } from './rejections.ts';
 import {
   describe,
   formatBounded,
@@ -96,6 +97,7 @@ export function start(load: (module: number) => unknown): object {
   installClock();
   installConsole();
   installEffects();
+  installRejections();
   installCells();
   installClone();
   installEvents();
@@ -110,6 +112,7 @@ export function start(load: (module: number) => unknown): object {
       seed(`${session.sessionId}/${session.seed}`);
       setOrigin(session.createdMs);
       setVersion(session.version);
+      startReporting();
     }),
     begin: taking(begin),
     cellDone,
@@ -118,6 +121,8 @@ export function start(load: (module: number) => unknown): object {
     abandon: taking(abandon),
     failed: taking(abandon),
     compileFailed: taking(compileFailed),
+    unhandled: reportUnhandled,
+    began,
     inspect: answering(inspectVariables),
     complete: answering(complete),
   };

@@ -90,9 +90,9 @@ const binding = {
   getOwnNonIndexProperties: nonIndexProperties,
   getPromiseDetails(promise: unknown): unknown[] {
     if (probePromise === undefined) return [kPending, undefined];
-    const state = probePromise(promise, '0');
+    const state = probePromise(promise, 0);
     if (state === 0) return [kPending, undefined];
-    return [state === 2 ? kRejected : state, probePromise(promise, '1')];
+    return [state === 2 ? kRejected : state, probePromise(promise, 1)];
   },
   getProxyDetails(value: unknown, both = true): unknown {
     const details = proxyDetails(value);

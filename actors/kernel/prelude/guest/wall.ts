@@ -3,8 +3,11 @@ import { setPrototypeOf, stringify } from './intrinsics.ts';
 import { jsonText } from './json.ts';
 
 type Emit = (kind: string, payload: string) => void;
-/** State of a promise for rendering: which 0 asks for the state (0 pending, 1 fulfilled, 2 rejected, else: none), 1 for the value. */
-type PromiseProbe = (promise: unknown, which: string) => unknown;
+/**
+ * What the engine knows of a promise. `which` 0 asks for the state (0 pending, 1 fulfilled, 2 rejected, else: none),
+ * 1 for the value, 2 whether nobody waits for it (0 no, 1 it is pending, 2 rejected), 3 for the last promise made.
+ */
+type PromiseProbe = (promise: unknown, which: 0 | 1 | 2 | 3) => unknown;
 
 const holder = globalThis as unknown as { __reprise_emit: Emit; __reprise_promise?: PromiseProbe };
 const hostEmit = holder.__reprise_emit;
