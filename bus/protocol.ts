@@ -157,6 +157,8 @@ export interface LoadRequest {
   session: string;
   /** Kernel version that will restore it; a checkpoint by another kernel is left out and the tail is longer. */
   kernel: string;
+  /** Only checkpoints before this log position: that one turned out to be of no use. */
+  before?: number;
 }
 export interface LoadReply {
   /** null: there is no such session. */

@@ -133,7 +133,11 @@ export const commitSchema = shaped<Commit>({
 // ── Storage ─────────────────────────────────────────────────────────────────────────────────────────────
 
 export const appendRequestSchema = shaped<AppendRequest>({ commit: commitSchema, expected: natural });
-export const loadRequestSchema = shaped<LoadRequest>({ session: text, kernel: text });
+export const loadRequestSchema = shaped<LoadRequest>({
+  session: text,
+  kernel: text,
+  before: optional(natural),
+});
 export const readRequestSchema = shaped<ReadRequest>({ session: text, from: natural, to: optional(natural) });
 export const scanRequestSchema = shaped<ScanRequest>({ session: text, after: optional(natural) });
 export const examineRequestSchema = shaped<ExamineRequest>({ after: optional(text) });

@@ -206,8 +206,8 @@ export class StorageActor {
       (data) =>
         work(schemas.parse(schema, decode(data)));
     return {
-      load: operation(schemas.loadRequestSchema, ({ session, kernel }) =>
-        history.load(sessionToken(session), kernel, this.#answerBytesMax),
+      load: operation(schemas.loadRequestSchema, ({ session, kernel, before }) =>
+        history.load(sessionToken(session), kernel, this.#answerBytesMax, before),
       ),
       read: operation(schemas.readRequestSchema, ({ session, from, to }) =>
         history.read(sessionToken(session), from, to, this.#answerBytesMax),

@@ -44,12 +44,18 @@ export class History {
    * What activation needs.
    * @param kernel version that will restore the checkpoint; '' leaves every checkpoint out
    * @param limitBytes of all commits in the answer; the newest commit and the checkpoint are always there
+   * @param before log position before which the checkpoint must be
    * @throws RepriseError CORRUPT
    */
-  load(token: string, kernel: string, limitBytes: number): Promise<LoadReply> {
+  load(
+    token: string,
+    kernel: string,
+    limitBytes: number,
+    before = Number.POSITIVE_INFINITY,
+  ): Promise<LoadReply> {
     return this.#steadily(token, async (last) => {
       if (!last) return { last: null, checkpoint: null, tail: [], more: false };
-      const checkpoint = kernel === '' ? null : await this.#usableCheckpoint(last, kernel);
+      const checkpoint = kernel === '' ? null : await this.#usableCheckpoint(last, kernel, before);
       const positions = checkpoint
         ? await this.#positionsAfter(last, checkpoint.position)
         : (await this.#chain(last)).positions;
@@ -163,16 +169,17 @@ export class History {
   }
 
   /** The newest checkpoint that this kernel wrote and that carries the session's fold. */
-  async #usableCheckpoint(last: StoredCommit, kernel: string): Promise<StoredCommit | null> {
+  async #usableCheckpoint(last: StoredCommit, kernel: string, before: number): Promise<StoredCommit | null> {
     let at: StoredCommit | null = last;
     while (at) {
       const { checkpoint } = at.commit.head;
       if (!checkpoint) return null;
       const holder: StoredCommit =
         checkpoint.position === undefined ? at : await this.#one(at, checkpoint.position);
-      if (holder.commit.kernel === kernel && (holder.commit.fold || holder.commit.foldLarge)) return holder;
-      const before: number | undefined = holder.commit.head.tail.at(-1);
-      at = before === undefined ? null : await this.#one(holder, before);
+      const { fold, foldLarge, kernel: writer } = holder.commit;
+      if (holder.position < before && writer === kernel && (fold || foldLarge)) return holder;
+      const previous: number | undefined = holder.commit.head.tail.at(-1);
+      at = previous === undefined ? null : await this.#one(holder, previous);
     }
     return null;
   }

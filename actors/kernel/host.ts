@@ -10,15 +10,7 @@ import { createHash } from 'node:crypto';
 import { RepriseError } from '../../bus/errors.ts';
 import { compilerVersion } from './compiler/compile.ts';
 import { DEFAULT_LIMITS, type KernelLimits } from './limits.ts';
-import type {
-  BootParameters,
-  HeapImage,
-  InspectReport,
-  KernelHost,
-  KernelStep,
-  Printed,
-  Turn,
-} from './port.ts';
+import type { HeapImage, InspectReport, KernelHost, KernelStep, OpenFrom, Printed, Turn } from './port.ts';
 import { preludeSource } from './prelude/source.ts';
 import { type Call, ThreadLink } from './thread-link.ts';
 import type { SharedPristine, ThreadRequest } from './thread-port.ts';
@@ -99,7 +91,7 @@ class ThreadedHost implements KernelHost {
     this.#replenish();
   }
 
-  async open(session: string, from: { boot: BootParameters } | { image: Uint8Array }): Promise<void> {
+  async open(session: string, from: OpenFrom): Promise<void> {
     this.drop(session);
     const link = this.#pick();
     if (link !== undefined) this.#settle(session, link);

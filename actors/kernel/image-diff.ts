@@ -2,6 +2,10 @@
 import { RepriseError } from '../../bus/errors.ts';
 import { BITMAP_BYTES, deltaByPage } from './delta.ts';
 import { readContent } from './image.ts';
+import type { HeapImage } from './port.ts';
+
+/** A heap image and the heap that it must be. */
+export type NamedImage = Pick<HeapImage, 'bytes' | 'stateId'>;
 
 export interface ImageDiff {
   /** Numbers of the 4 KiB pages that differ, ascending. */
@@ -12,10 +16,10 @@ export interface ImageDiff {
 
 /**
  * Compares two heap images of one kernel version page by page.
- * @throws RepriseError CORRUPT when one is no whole image, BAD_REQUEST when they are of two kernel versions
+ * @throws RepriseError CORRUPT when one is not the heap that it is named, BAD_REQUEST when they are of two kernel versions
  */
-export function diffImages(left: Uint8Array, right: Uint8Array): ImageDiff {
-  const [a, b] = [readContent(left), readContent(right)];
+export function diffImages(left: NamedImage, right: NamedImage): ImageDiff {
+  const [a, b] = [readContent(left.bytes, left.stateId), readContent(right.bytes, right.stateId)];
   if (a.header.kernel !== b.header.kernel) {
     throw new RepriseError('BAD_REQUEST', 'the images are of two kernel versions', {
       hint: 'heaps are comparable within one kernel version only',

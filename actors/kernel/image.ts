@@ -74,18 +74,21 @@ export function packImage(
 }
 
 /**
- * Reads an image and checks that its content has the name it says.
- * @throws RepriseError CORRUPT when it does not, BAD_REQUEST when another kernel made it.
+ * Reads an image and checks that its content is the heap that is wanted: what it says of itself proves nothing.
+ * @throws RepriseError CORRUPT when it is not, BAD_REQUEST when another kernel made it.
  */
-export function unpackImage(image: Uint8Array, kernel: string, pristine: Pristine): Unpacked {
-  const { header, indices, delta } = readContent(image);
+export function unpackImage(
+  image: Uint8Array,
+  stateId: string,
+  kernel: string,
+  pristine: Pristine,
+): Unpacked {
+  const { header, indices, delta } = readContent(image, stateId);
   if (header.kernel !== kernel) {
     throw new RepriseError('BAD_REQUEST', `the image is of kernel ${header.kernel}, this is ${kernel}`, {
       hint: 'rebuild the session from its log',
     });
   }
-  const stateId = hashContent(kernel, indices, delta, header.state);
-  if (stateId !== header.stateId) throw corrupt('its content does not match its stateId');
   const pages = decodeDelta(indices, delta, pristine);
   if (pages === null) throw corrupt('it has not the pages that it says');
   return { pages, state: header.state, stateId };
@@ -93,16 +96,23 @@ export function unpackImage(image: Uint8Array, kernel: string, pristine: Pristin
 
 /**
  * The parts of an image: its header, the numbers of its pages, and their differences to the pristine heap.
- * @throws RepriseError CORRUPT
+ * @param stateId name of the heap that it must be
+ * @throws RepriseError CORRUPT when it is another one, or none
  */
-export function readContent(image: Uint8Array): { header: Header; indices: number[]; delta: Buffer } {
+export function readContent(
+  image: Uint8Array,
+  stateId: string,
+): { header: Header; indices: number[]; delta: Buffer } {
   const { header, body } = readHeader(image);
   let index = 0;
   const indices = header.pages.map((step) => {
     index += step;
     return index;
   });
-  return { header, indices, delta: inflate(body, indices.length * (PAGE + BITMAP_BYTES)) };
+  const delta = inflate(body, indices.length * (PAGE + BITMAP_BYTES));
+  const actual = hashContent(header.kernel, indices, delta, header.state);
+  if (actual !== stateId) throw corrupt(`it is the heap ${actual}, not ${stateId}`);
+  return { header, indices, delta };
 }
 
 function readHeader(image: Uint8Array): { header: Header; body: Buffer } {

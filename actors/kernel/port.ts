@@ -121,11 +121,17 @@ export interface InspectReport {
   cells: number;
 }
 
+/** What a session starts from. An image is the heap with this `stateId`, or it is not used. */
+export type OpenFrom = { boot: BootParameters } | { image: Uint8Array; stateId: string };
+
 export interface KernelHost {
   /** Hash of the wasm bytes, the prelude and the cell compiler. */
   readonly version: string;
-  /** Takes a session on, from nothing or from an image. @throws RepriseError CORRUPT when the image fails its hash. */
-  open(session: string, from: { boot: BootParameters } | { image: Uint8Array }): Promise<void>;
+  /**
+   * Takes a session on, from nothing or from an image.
+   * @throws RepriseError CORRUPT when the image fails its hash, or is another heap than the one that is named
+   */
+  open(session: string, from: OpenFrom): Promise<void>;
   /**
    * Applies one step. Deterministic limits (memory, fuel, stack, output, cell size, never-settling promise) and
    * syntax errors are `Turn.error`, not exceptions.

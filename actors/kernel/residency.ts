@@ -10,7 +10,7 @@ import { computeStateId, packImage, unpackImage } from './image.ts';
 import type { KernelLimits } from './limits.ts';
 import { findChanged, heapBytesOf, type Pages, putPages, resetPages, takePages } from './pages.ts';
 import { type Parked, packParked, parkedBytes, unpackParked } from './parked.ts';
-import type { BootParameters, HeapImage, KernelStep, Turn } from './port.ts';
+import type { HeapImage, KernelStep, OpenFrom, Turn } from './port.ts';
 import { Scratch } from './scratch.ts';
 import type { SessionState } from './session-state.ts';
 import { applyStep, bootSession, type TurnControl } from './turn.ts';
@@ -85,7 +85,7 @@ export class Residency {
     return true;
   }
 
-  open(session: string, from: { boot: BootParameters } | { image: Uint8Array } | { luggage: Luggage }): void {
+  open(session: string, from: OpenFrom | { luggage: Luggage }): void {
     const { kernel, pristine } = this.#setup;
     if ('boot' in from) {
       this.drop(session);
@@ -93,7 +93,7 @@ export class Residency {
       this.#add(session, bootSession(guest, from.boot), guest);
       return;
     }
-    const luggage = 'image' in from ? unpackImage(from.image, kernel, pristine) : from.luggage;
+    const luggage = 'image' in from ? unpackImage(from.image, from.stateId, kernel, pristine) : from.luggage;
     this.drop(session);
     const guest = this.#acquire();
     putPages(guest, luggage.pages);

@@ -2,7 +2,7 @@
 import type { WireError } from '../../bus/errors.ts';
 import type { Layout } from './guest.ts';
 import type { KernelLimits } from './limits.ts';
-import type { BootParameters, KernelStep, Printed } from './port.ts';
+import type { KernelStep, OpenFrom, Printed } from './port.ts';
 import type { Luggage } from './residency.ts';
 import type { KernelWasm } from './wasm.ts';
 
@@ -24,7 +24,7 @@ export interface SharedPristine {
 
 /** A request; `luggage` brings the session along from another thread. */
 export type ThreadRequest = { id: number; session: string; luggage?: Luggage } & (
-  | { op: 'open'; from: { boot: BootParameters } | { image: Uint8Array } }
+  | { op: 'open'; from: OpenFrom }
   /** `heard`: what it prints while it runs is sent. */
   | { op: 'apply'; step: KernelStep; heard?: boolean }
   | { op: 'applyAll'; steps: readonly KernelStep[] }

@@ -67,7 +67,8 @@ function* steps(residency: Residency): Generator<void> {
         residency.apply(NOBODY, step, control);
         yield;
       }
-      residency.open(NOBODY, { image: residency.capture(NOBODY).bytes });
+      const { bytes: image, stateId } = residency.capture(NOBODY);
+      residency.open(NOBODY, { image, stateId });
       yield;
     }
   } finally {

@@ -1,6 +1,6 @@
 /** Receipts: the durable answers of model calls, kept by storage under their receipt key. */
 import { BlobClient } from '../../bus/blob-client.ts';
-import { decode, encode } from '../../bus/codec.ts';
+import { decode, encode, encodeCanonical, sha256 } from '../../bus/codec.ts';
 import { RepriseError } from '../../bus/errors.ts';
 import type { Schema } from '../../bus/event-schemas.ts';
 import type { LargeStore } from '../../bus/large.ts';
@@ -79,7 +79,7 @@ export function makeReceipts(bus: Bus, subjects: Subjects, clock: Clock, patienc
         () => limitsOf(bus.maxPayload).contentBytes,
       ),
     async put(key, answer, signal) {
-      const request: BlobPutRequest = { kind: 'receipt', key, bytes: encode(answer) };
+      const request: BlobPutRequest = { kind: 'receipt', key, bytes: receiptBytes(key, answer) };
       const { stored } = await ask('blob.put', request, blobPutReplySchema, signal);
       if (stored) return answer;
       const first = await get(key, signal);
@@ -90,10 +90,30 @@ export function makeReceipts(bus: Bus, subjects: Subjects, clock: Clock, patienc
   };
 }
 
+type Stored = LlmAnswer & { sha256?: unknown; receiptKey?: unknown };
+
+/** The answer, with the key that it answers and its hash: a receipt that is damaged, or another's, is found out. */
+function receiptBytes(key: string, answer: LlmAnswer): Uint8Array {
+  return encode({ ...answer, receiptKey: key, sha256: hashOf(key, answer) });
+}
+
+function hashOf(key: string, { response, model, usage, error, large }: LlmAnswer): string {
+  return sha256(encodeCanonical([key, response, model, usage ?? null, error ?? null, large ?? null]));
+}
+
 function parseReceipt(key: string, bytes: Uint8Array): LlmAnswer {
+  let answer: LlmAnswer;
+  let hash: unknown;
   try {
-    return parse(llmAnswerSchema, decode(bytes));
+    const { sha256: said, receiptKey: _, ...rest } = decode(bytes) as Stored;
+    answer = parse(llmAnswerSchema, rest);
+    hash = said;
   } catch (cause) {
     throw new RepriseError('CORRUPT', `receipt ${key} is no model answer`, { cause });
   }
+  // Older versions wrote none.
+  if (hash === undefined || hash === hashOf(key, answer)) return answer;
+  throw new RepriseError('CORRUPT', `receipt ${key} is not what its hash says, or answers another call`, {
+    hint: 'the store was altered or damaged; the call was not made again',
+  });
 }

@@ -3,7 +3,7 @@
  * against the hash chain and compared with what re-execution gives. Without a usable checkpoint the whole
  * log is replayed: checkpoints cost time when they are lost, never data.
  */
-import { CHAIN_START, ChainReader } from '../../bus/chain.ts';
+import { CHAIN_START, type ChainPlace, ChainReader, lastSeqOf, placeAfter } from '../../bus/chain.ts';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
 import { restoredCommits, scopeOf } from '../../bus/large.ts';
 import type { Divergence, LivePrinted } from '../../bus/protocol.ts';
@@ -14,7 +14,7 @@ import { makeBreath } from './breath.ts';
 import { applyCommit, emptyFold, placeAt } from './fold.ts';
 import { decodeFold } from './fold-codec.ts';
 import type { SessionFold } from './fold-shape.ts';
-import type { SessionPorts } from './ports.ts';
+import type { SessionPorts, SessionStore } from './ports.ts';
 import { type ReplayKernel, type ReplayResult, replayEvents } from './replay.ts';
 
 /** @throws RepriseError BAD_FORMAT when a newer Reprise began the session */
@@ -47,8 +47,18 @@ export function replayKernel(
 export interface Loaded {
   /** The fold at the checkpoint, or of an empty log. */
   fold: SessionFold;
-  image: Uint8Array | null;
+  /** The heap at the checkpoint; null: the whole log is replayed. */
+  image: { bytes: Uint8Array; stateId: string } | null;
   tail: StoredCommit[];
+  /** Checkpoints that are of no use. */
+  passedOver: PassedOver[];
+}
+
+/** A checkpoint that cannot be started from: an older one is, or the first event. */
+export interface PassedOver {
+  position: number;
+  seq: number;
+  why: string;
 }
 
 type LoadPorts = Pick<SessionPorts, 'store' | 'kernel' | 'log' | 'show'>;
@@ -56,38 +66,41 @@ type LoadPorts = Pick<SessionPorts, 'store' | 'kernel' | 'log' | 'show'>;
 /** A kernel version that no checkpoint has: asks for the whole log. */
 export const NO_KERNEL = '';
 
-/** Reads what activation needs. @throws RepriseError when storage cannot be reached, CORRUPT, CHAIN_BROKEN */
+/** Checkpoints that are tried before the whole log is replayed. */
+const CHECKPOINTS_TRIED = 3;
+
+/**
+ * Reads what activation needs. A checkpoint whose heap or fold is missing or damaged is passed over, and said so.
+ * @param passedOver checkpoints that are known to be of no use
+ * @throws RepriseError when storage cannot be reached, CORRUPT, CHAIN_BROKEN
+ */
 export async function loadSession(
   name: string,
   ports: LoadPorts,
   kernelVersion = ports.kernel.version,
+  passedOver: readonly PassedOver[] = [],
 ): Promise<Loaded> {
   const { store, log } = ports;
-  let reply = await store.load(name, kernelVersion);
-  let image: Uint8Array | null = null;
-  if (reply.checkpoint) {
-    const { stateId } = reply.checkpoint.commit.head.checkpoint ?? {};
-    image = stateId ? await store.image(stateId) : null;
-    if (!image) {
-      log.warn({ session: name, stateId }, 'checkpoint image is missing: replaying the whole log');
-      reply = await store.load(name, NO_KERNEL);
-    }
-  }
-  let fold = emptyFold(name);
+  const version = passedOver.length < CHECKPOINTS_TRIED ? kernelVersion : NO_KERNEL;
+  const reply = await store.load(name, version, passedOver.at(-1)?.position);
+  const { checkpoint } = reply;
   // The commit that an activation starts from is as good as its hash; those after it are checked against it.
-  const reader = new ChainReader(reply.checkpoint ? null : CHAIN_START);
-  if (reply.checkpoint) reader.check(reply.checkpoint);
-  if (reply.checkpoint && image) {
-    const { commit } = reply.checkpoint;
-    const { foldLarge } = commit;
-    const bytes = foldLarge ? await store.getLarge(scopeOf(commit.head.id), foldLarge) : commit.fold;
-    if (!bytes) throw new RepriseError('CORRUPT', `commit ${commit.commit} lacks its session state`);
-    fold = placeAt(decodeFold(bytes), reply.checkpoint);
+  const reader = new ChainReader(checkpoint ? null : CHAIN_START);
+  if (checkpoint) reader.check(checkpoint);
+  let start: { fold: SessionFold; image: Loaded['image'] } = { fold: emptyFold(name), image: null };
+  if (checkpoint) {
+    try {
+      start = await startAt(checkpoint, store);
+    } catch (error) {
+      if (!hasCode(error, 'CORRUPT')) throw error;
+      const passed = passOver(name, placeAfter(checkpoint), error, log);
+      return loadSession(name, ports, kernelVersion, [...passedOver, passed]);
+    }
   }
   const tail = [...reply.tail];
   if (reply.more) {
     const last = tail.at(-1)?.commit;
-    const from = last ? last.first + last.events.length : fold.seq + 1;
+    const from = last ? last.first + last.events.length : start.fold.seq + 1;
     for await (const stored of store.read(name, from)) tail.push(stored);
   }
   const breath = makeBreath();
@@ -96,7 +109,37 @@ export async function loadSession(
     const pause = breath(stored.commit.events.length);
     if (pause) await pause;
   }
-  return { fold, image, tail: await restoredCommits(tail, store) };
+  return { ...start, tail: await restoredCommits(tail, store), passedOver: [...passedOver] };
+}
+
+/** The fold and the heap of a checkpoint. @throws RepriseError CORRUPT when one is missing or cannot be read */
+async function startAt(checkpoint: StoredCommit, store: SessionStore) {
+  const { commit } = checkpoint;
+  const { fold: inline, foldLarge, head } = commit;
+  const bytes = foldLarge ? await store.getLarge(scopeOf(head.id), foldLarge) : inline;
+  if (!bytes) throw new RepriseError('CORRUPT', 'it lacks its session state');
+  const fold = decodeFold(bytes);
+  if (fold.id !== head.id || fold.seq !== lastSeqOf(commit)) {
+    throw new RepriseError('CORRUPT', 'its session state is that of another commit');
+  }
+  const stateId = head.checkpoint?.stateId ?? '';
+  const image = await store.image(stateId);
+  if (!image) throw new RepriseError('CORRUPT', `its heap image ${stateId} is missing`);
+  return { fold: placeAt(fold, checkpoint), image: { bytes: image, stateId } };
+}
+
+function passOver(
+  session: string,
+  { position, next }: Pick<ChainPlace, 'position' | 'next'>,
+  { message: why }: RepriseError,
+  log: LoadPorts['log'],
+): PassedOver {
+  const passed = { position, seq: next - 1, why };
+  log.warn(
+    { session, ...passed },
+    'checkpoint cannot be used: starting from an older one, or from the first event',
+  );
+  return passed;
 }
 
 /** Brings a session's kernel to the state of the log. The caller owns `key` in the kernel host. */
@@ -106,18 +149,15 @@ export async function replaySession(
   ports: LoadPorts,
 ): Promise<ReplayResult & { fold: SessionFold }> {
   const { kernel, log, show } = ports;
-  let { fold, tail } = loaded;
-  if (loaded.image) {
+  const { fold, tail, image, passedOver } = loaded;
+  if (image) {
     try {
-      await kernel.open(key, { image: loaded.image });
+      await kernel.open(key, { image: image.bytes, stateId: image.stateId });
     } catch (error) {
       if (!hasCode(error, 'CORRUPT')) throw error;
-      log.warn(
-        { session: fold.name, error: error.message },
-        'checkpoint image is damaged: replaying the whole log',
-      );
-      const whole = await loadSession(fold.name, ports, NO_KERNEL);
-      ({ fold, tail } = whole);
+      const passed = passOver(fold.name, { position: fold.log.position, next: fold.seq + 1 }, error, log);
+      const older = await loadSession(fold.name, ports, kernel.version, [...passedOver, passed]);
+      return replaySession(older, key, ports);
     }
   }
   const events = tail.flatMap((stored) => stored.commit.events);

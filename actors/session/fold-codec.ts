@@ -16,15 +16,31 @@ export function encodeFold(fold: SessionFold): Uint8Array {
 
 /** @throws RepriseError CORRUPT when the bytes are not a fold of a known version. */
 export function decodeFold(bytes: Uint8Array): SessionFold {
-  const value = decode(bytes) as
-    | ({ v: number; commands: Uint8Array; effects: OpenEffect[] } & Omit<SessionFold, 'commands' | 'effects'>)
-    | null;
+  const value = decoded(bytes);
   if (value?.v !== VERSION || typeof value.name !== 'string') {
     throw new RepriseError('CORRUPT', 'the checkpoint holds a session state of an unknown version', {
       hint: 'replay from seq 0 does not need it; upgrade this worker if the session was written by a newer one',
     });
   }
   const { v: _, commands, effects, ...rest } = value;
+  if (!Array.isArray(effects) || !(commands instanceof Uint8Array)) throw unreadable();
   const unpacked = { effects: EffectTable.from(effects), commands: unpackCommands(commands) };
   return { ...emptyFold(rest.name), ...rest, ...unpacked };
+}
+
+type Encoded = { v: number; commands: Uint8Array; effects: OpenEffect[] } & Omit<
+  SessionFold,
+  'commands' | 'effects'
+>;
+
+function decoded(bytes: Uint8Array): Encoded | null {
+  try {
+    return decode(bytes) as Encoded | null;
+  } catch (cause) {
+    throw unreadable(cause);
+  }
+}
+
+function unreadable(cause?: unknown): RepriseError {
+  return new RepriseError('CORRUPT', 'the session state of the checkpoint cannot be read', { cause });
 }

@@ -18,7 +18,8 @@ export interface SessionStore extends LargeStore {
    * storage has been silent for long.
    */
   append(commit: Commit, expected: number): Promise<AppendReply>;
-  load(name: string, kernel: string): Promise<LoadReply>;
+  /** @param before log position before which the checkpoint must be */
+  load(name: string, kernel: string, before?: number): Promise<LoadReply>;
   /** Commits with events from seq `from` on, oldest first. */
   read(name: string, from: number): AsyncIterable<StoredCommit>;
   find(name: string, commandId: string): Promise<SessionEvent[]>;

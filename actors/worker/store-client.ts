@@ -5,7 +5,7 @@ import { hasCode, RepriseError } from '../../bus/errors.ts';
 import type { Schema } from '../../bus/event-schemas.ts';
 import { limitsOf, type SizeLimits } from '../../bus/limits.ts';
 import type { Bus, Clock } from '../../bus/port.ts';
-import type { AppendReply, LoadReply, ReadReply } from '../../bus/protocol.ts';
+import type { AppendReply, LoadReply, LoadRequest, ReadReply } from '../../bus/protocol.ts';
 import {
   appendReplySchema,
   findReplySchema,
@@ -56,8 +56,9 @@ export class StoreClient implements SessionStore {
     return this.#ask(this.#subjects.append(commit.session), { commit, expected }, appendReplySchema);
   }
 
-  async load(session: string, kernel: string): Promise<LoadReply> {
-    return this.#ask(this.#subjects.store('load'), { session, kernel }, loadReplySchema);
+  async load(session: string, kernel: string, before?: number): Promise<LoadReply> {
+    const request: LoadRequest = before === undefined ? { session, kernel } : { session, kernel, before };
+    return this.#ask(this.#subjects.store('load'), request, loadReplySchema);
   }
 
   async *read(session: string, from: number): AsyncIterable<StoredCommit> {

@@ -70,7 +70,10 @@ async function withPages(
   try {
     const recorded = await store.image(divergence.expected);
     if (!recorded) return divergence;
-    const { pages, state } = diffImages(recorded, (await kernel.capture(key)).bytes);
+    const { pages, state } = diffImages(
+      { bytes: recorded, stateId: divergence.expected },
+      await kernel.capture(key),
+    );
     const shown = pages.slice(0, PAGES_SHOWN).join(', ') + (pages.length > PAGES_SHOWN ? ', …' : '');
     const where = `${pages.length} heap pages differ${pages.length > 0 ? `: ${shown}` : ''}`;
     const also = state ? '; so does the state beside the heap' : '';

@@ -88,7 +88,7 @@ test('a heap that is captured and restored elsewhere continues as if nothing had
       for (const [index, code] of cells.entries()) {
         if (index === at) {
           const image = await one.capture(id);
-          await two.open(id, { image: image.bytes });
+          await two.open(id, { image: image.bytes, stateId: image.stateId });
           right = new KernelSession(two, id);
           right.seq = left.seq;
           right.cell = left.cell;

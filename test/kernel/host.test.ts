@@ -140,7 +140,7 @@ test('a turn stuck in a built-in is ended from outside; its neighbours can be op
       await beside.value('id').catch((error) => assert.equal(error.code, 'UNAVAILABLE'));
       await hung;
       assert.equal(killed[0]?.culprit, 'stuck');
-      await host.open('beside', { image: image.bytes });
+      await host.open('beside', { image: image.bytes, stateId: image.stateId });
       assert.equal(await beside.value('id'), '5');
       const again = await KernelSession.open(host, 'stuck');
       const failed = await again.run('whatever', {
@@ -186,7 +186,7 @@ test('images that were tampered with are refused', () =>
     const { stateId } = await host.capture('s');
     for (const image of damaged) {
       // A changed bit may say the same in other words (zeros copied from elsewhere): then the heap is the same.
-      const code = await host.open('t', { image }).then(
+      const code = await host.open('t', { image, stateId }).then(
         async () => ((await host.capture('t')).stateId === stateId ? 'SAME' : 'WRONG'),
         (error) => error.code,
       );
@@ -196,8 +196,27 @@ test('images that were tampered with are refused', () =>
     await assert.rejects(host.apply('t', { type: 'abandon', seq: 1, timeMs: 1, reason: 'user' }), {
       code: 'UNAVAILABLE',
     });
-    await host.open('t', { image: bytes });
+    await host.open('t', { image: bytes, stateId });
     assert.equal((await host.capture('t')).stateId, (await host.capture('s')).stateId);
+  }));
+
+test('a whole image of another heap is refused, and what runs under the name goes on', () =>
+  withHost({ threads: 1, maxThreads: 2 }, async (host) => {
+    const session = await KernelSession.open(host, 's');
+    await session.run('let x = 1');
+    const earlier = await host.capture('s');
+    await session.run('x = 2');
+    const { stateId } = await host.capture('s');
+    const other = await KernelSession.open(host, 'other');
+    await other.run('let x = 1');
+    const foreign = await host.capture('other');
+    for (const { bytes } of [earlier, foreign]) {
+      await assert.rejects(host.open('t', { image: bytes, stateId }), {
+        code: 'CORRUPT',
+        message: /not [0-9a-f]{64}/,
+      });
+    }
+    assert.equal(await session.value('x'), '2');
   }));
 
 test('an image of another kernel is refused, and other limits are another kernel', () =>
@@ -205,9 +224,9 @@ test('an image of another kernel is refused, and other limits are another kernel
     withHost({ threads: 1, maxThreads: 2, limits: { fuel: 77 } }, async (other) => {
       assert.notEqual(host.version, other.version);
       await KernelSession.open(host, 's');
-      const { bytes, kernel } = await host.capture('s');
+      const { bytes, kernel, stateId } = await host.capture('s');
       assert.equal(kernel, host.version);
-      await assert.rejects(other.open('s', { image: bytes }), { code: 'BAD_REQUEST' });
+      await assert.rejects(other.open('s', { image: bytes, stateId }), { code: 'BAD_REQUEST' });
     }),
   ));
 

@@ -146,10 +146,10 @@ test('a cell that needs too much memory is poisoned, at the same point each time
 test('a poisoned step is repeated as failed, without running the cell', async () => {
   const greedy = await KernelSession.open(host, 'again');
   await greedy.run('let small = 7');
-  const { bytes } = await host.capture('again');
+  const { bytes, stateId } = await host.capture('again');
   const turn = await greedy.run('small = 8; new Uint8Array(1e9)');
   assert.equal(turn.poisoned, true);
-  await host.open('again', { image: bytes });
+  await host.open('again', { image: bytes, stateId });
   const repeated = await host.apply('again', { ...greedy.steps.at(-1)!, failed: turn.error! });
   assert.equal(repeated.status, 'done');
   assert.deepEqual(repeated.error, turn.error);

@@ -123,8 +123,8 @@ test('effects in flight survive capture and restore', async () => {
     asked.requests.map(({ kind }) => kind),
     ['llm', 'llm'],
   );
-  const { bytes } = await live.capture(session.name);
-  await replay.open(session.name, { image: bytes });
+  const { bytes, stateId } = await live.capture(session.name);
+  await replay.open(session.name, { image: bytes, stateId });
   const moved = new KernelSession(replay, session.name);
   moved.seq = session.seq;
   for (const each of [session, moved]) {

@@ -35,10 +35,21 @@ export class World implements AsyncDisposable {
   readonly workers: { worker: Worker; kernel: KernelHost; bus: MemoryBus }[] = [];
   /** Model calls that were made, by receipt key. */
   readonly calls: string[] = [];
+  /** What workers warned of. */
+  readonly warnings: { [fact: string]: unknown; message: string }[] = [];
   client!: SessionClient;
-  #storage!: StorageActor;
+  #storage: StorageActor | undefined;
+  #storages = 0;
 
   async start(): Promise<this> {
+    await this.startStorage();
+    this.#serveModels(this.hub.connect('llm'));
+    this.client = new SessionClient({ bus: this.hub.connect('client'), subjects });
+    return this;
+  }
+
+  /** Another storage process in the place of the one before: it remembers nothing. */
+  async startStorage(): Promise<void> {
     const { log, blobs } = this;
     const ports = {
       process: 'storage.1',
@@ -48,11 +59,11 @@ export class World implements AsyncDisposable {
       logger: silent,
       durability: 'process',
     } as const;
-    this.#storage = new StorageActor({ bus: this.hub.connect('storage'), log, blobs, ...ports });
+    await this.#storage?.stop();
+    this.#storages += 1;
+    const bus = this.hub.connect(`storage-${this.#storages}`);
+    this.#storage = new StorageActor({ bus, log, blobs, ...ports });
     await this.#storage.start();
-    this.#serveModels(this.hub.connect('llm'));
-    this.client = new SessionClient({ bus: this.hub.connect('client'), subjects });
-    return this;
   }
 
   /** A model behind the real protocol: echo, every call counted. */
@@ -92,7 +103,7 @@ export class World implements AsyncDisposable {
       subjects,
       clock: systemClock,
       kernel,
-      log: silent,
+      log: { ...silent, warn: (facts, message) => this.warnings.push({ ...facts, message }) },
       newId: randomUUID,
       // Checkpoints when a test asks, not when this machine was slow.
       settings: { softReplayMs: 1e9, hardReplayMs: 1e9, ...options.settings },
@@ -127,7 +138,7 @@ export class World implements AsyncDisposable {
       await kernel.close();
     }
     await this.client.disconnect();
-    await this.#storage.stop();
+    await this.#storage?.stop();
   }
 }
 
