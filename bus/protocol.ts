@@ -235,12 +235,21 @@ export interface ListReply {
 /** `store.get` */
 export interface GetRequest {
   session: string;
+  /** Asks, too, how far the removal of a session of this name is. */
+  removal?: boolean;
 }
 export interface GetReply {
   metadata: SessionMetadata | null;
+  /** null: none is under way. */
+  removal?: RemovalProgress | null;
+}
+/** How much of an ended session is still to be removed, in messages of its log. */
+export interface RemovalProgress {
+  left: number;
+  total: number;
 }
 
-/** `store.delete` */
+/** `store.delete`: the session has ended when it is answered; its content goes in the background. */
 export interface DeleteRequest {
   session: string;
 }

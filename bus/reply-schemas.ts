@@ -35,6 +35,7 @@ import type {
   LoadReply,
   PresenceReply,
   ReadReply,
+  RemovalProgress,
   ReplayReply,
   ScannedMessage,
   ScanReply,
@@ -205,7 +206,10 @@ export const examineReplySchema = shaped<ExamineReply>({
   next: v.nullable(text),
 });
 export const listReplySchema = shaped<ListReply>({ sessions: v.array(metadata), next: v.nullable(text) });
-export const getReplySchema = shaped<GetReply>({ metadata: v.nullable(metadata) });
+export const getReplySchema = shaped<GetReply>({
+  metadata: v.nullable(metadata),
+  removal: optional(v.nullable(shaped<RemovalProgress>({ left: natural, total: natural }))),
+});
 export const deleteReplySchema = shaped<DeleteReply>({ deleted: flag });
 
 // ── LLM ─────────────────────────────────────────────────────────────────────────────────────────────────

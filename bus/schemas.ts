@@ -146,7 +146,7 @@ export const listRequestSchema = shaped<ListRequest>({
   limit: optional(natural),
   unfinishedAt: optional(number),
 });
-export const getRequestSchema = shaped<GetRequest>({ session: text });
+export const getRequestSchema = shaped<GetRequest>({ session: text, removal: optional(flag) });
 export const deleteRequestSchema = shaped<DeleteRequest>({ session: text });
 export const findRequestSchema = shaped<FindRequest>({ session: text, commandId: text });
 const blobKind = v.picklist(['ckpt', 'receipt', 'large']);

@@ -13,6 +13,7 @@ import type {
   ExecuteRequest,
   InspectReply,
   PresenceReply,
+  RemovalProgress,
   ReplayReply,
   SessionRequest,
   SimpleReply,
@@ -180,9 +181,17 @@ export class SessionClient implements ISessionClient {
     return this.#storage.get(normalName(name));
   }
 
-  /** Forgets a session and its log; false when there was none. */
+  /**
+   * Ends a session for good; false when there was none. A new one of its name may begin at once, its own content goes
+   * in the background: `removal` tells how far that is.
+   */
   async deleteSession(name: string): Promise<boolean> {
     return this.#storage.delete(normalName(name));
+  }
+
+  /** How much of ended sessions of this name is still to be removed; null: nothing. */
+  async removal(name: string): Promise<RemovalProgress | null> {
+    return this.#storage.removal(normalName(name));
   }
 
   /** Events with seq `from` to `to` (both included), oldest first; with `follow` also those to come. */

@@ -7,7 +7,7 @@ import type { Schema } from '../bus/event-schemas.ts';
 import { restoredCommits } from '../bus/large.ts';
 import { limitsOf } from '../bus/limits.ts';
 import type { Bus, Clock } from '../bus/port.ts';
-import type { BrokenLog, ExamineReply, ScanReply } from '../bus/protocol.ts';
+import type { BrokenLog, ExamineReply, RemovalProgress, ScanReply } from '../bus/protocol.ts';
 import {
   deleteReplySchema,
   examineReplySchema,
@@ -56,6 +56,11 @@ export class StorageCalls {
 
   async delete(session: string): Promise<boolean> {
     return (await this.#ask('delete', { session }, deleteReplySchema)).deleted;
+  }
+
+  /** How far the removal of a session of this name is; null when none is under way. */
+  async removal(session: string): Promise<RemovalProgress | null> {
+    return (await this.#ask('get', { session, removal: true }, getReplySchema)).removal ?? null;
   }
 
   /** Every session. */

@@ -11,16 +11,16 @@ import { type Lifecycle, makeLifecycle } from '../actors/lifecycle.ts';
 import { decode, encode } from '../bus/codec.ts';
 import { hasCode, RepriseError } from '../bus/errors.ts';
 import { ENVELOPE_BYTES, limitsOf } from '../bus/limits.ts';
-import type { Bus, BusMessage, Subscription } from '../bus/port.ts';
+import { type Bus, type BusMessage, type Clock, type Subscription, systemClock } from '../bus/port.ts';
 import type { PresenceReply } from '../bus/protocol.ts';
 import * as schemas from '../bus/schemas.ts';
 import { QUEUES, type Subjects, sessionToken } from '../bus/subjects.ts';
 import { Appends } from './appends.ts';
 import { BlobParts } from './blob-parts.ts';
-import { type DeletionPorts, deleteSession, forgetImages } from './deletion.ts';
 import { examine } from './examination.ts';
 import { History } from './history.ts';
 import type { BlobStore, Log, LogStore } from './ports.ts';
+import { forgetImages, Removals } from './removals.ts';
 import { SessionIndex } from './session-index.ts';
 
 /** What an acknowledged commit survives: `kill -9` of any process, or a power failure too. */
@@ -37,6 +37,8 @@ export interface StoragePorts {
   blobs: BlobStore;
   logger: Log;
   durability: Durability;
+  /** Default: this machine's. */
+  clock?: Clock;
   /** Looks whether the stores can be used; runs at start and after each reconnect. Default: they always can. */
   verify?: () => Promise<void>;
   /** Largest commit in bytes; default, and at most: what the server's messages allow (`limitsOf`). */
@@ -56,6 +58,7 @@ export class StorageActor {
   readonly #history: History;
   readonly #index: SessionIndex;
   readonly #blobs: BlobParts;
+  readonly #removals: Removals;
   readonly #operations: Record<string, Handler>;
   readonly #counters: Record<string, number> = {};
   readonly #subscriptions: Subscription[] = [];
@@ -71,6 +74,9 @@ export class StorageActor {
     this.#history = new History(ports.log);
     this.#index = new SessionIndex(ports.log, (error) => this.#failed(ports.subjects.store('list'), error));
     this.#blobs = new BlobParts(ports.blobs);
+    const { log, blobs, logger, clock = systemClock } = ports;
+    const [parts, index] = [this.#blobs, this.#index];
+    this.#removals = new Removals({ log, blobs, parts, index, clock, logger });
     this.#operations = this.#makeOperations();
   }
 
@@ -109,6 +115,7 @@ export class StorageActor {
     this.#stopListening = bus.onConnection((connected) => this.#onConnection(connected));
     this.lifecycle.send({ type: 'CONNECTED' });
     await bus.flush();
+    this.#removals.start();
   }
 
   /**
@@ -122,6 +129,7 @@ export class StorageActor {
     if (leave) await leave();
     else for (const subscription of this.#subscriptions.splice(0)) subscription.unsubscribe();
     await Promise.allSettled(this.#underWay);
+    await this.#removals.stop();
     this.lifecycle.send({ type: 'STOPPED' });
   }
 
@@ -182,13 +190,12 @@ export class StorageActor {
     try {
       return await this.#appends.append(request);
     } catch (thrown) {
-      if (hasCode(thrown, 'FENCED')) await forgetImages(request.commit, this.#deletionPorts);
+      if (hasCode(thrown, 'NOT_FOUND')) {
+        const [parts, index] = [this.#blobs, this.#index];
+        await forgetImages(request.commit, { log: this.#ports.log, parts, index });
+      }
       throw thrown;
     }
-  }
-
-  get #deletionPorts(): DeletionPorts {
-    return { log: this.#ports.log, blobs: this.#blobs, history: this.#history, index: this.#index };
   }
 
   #operate(data: Uint8Array, subject: string): Promise<object> {
@@ -216,14 +223,15 @@ export class StorageActor {
         history.scan(sessionToken(session), after, this.#answerBytesMax),
       ),
       examine: operation(schemas.examineRequestSchema, (request) =>
-        examine(request, { log: this.#ports.log, history }),
+        examine(request, { log: this.#ports.log, history, removing: () => this.#removals.tokens() }),
       ),
       find: operation(schemas.findRequestSchema, async ({ session, commandId }) => ({
         events: await history.find(sessionToken(session), commandId),
       })),
       list: operation(schemas.listRequestSchema, (request) => index.list(request)),
-      get: operation(schemas.getRequestSchema, async ({ session }) => ({
+      get: operation(schemas.getRequestSchema, async ({ session, removal }) => ({
         metadata: await index.get(sessionToken(session)),
+        ...(removal ? { removal: await this.#removals.progress(sessionToken(session)) } : {}),
       })),
       delete: operation(schemas.deleteRequestSchema, ({ session }) => this.#delete(sessionToken(session))),
       'blob.put': operation(schemas.blobPutRequestSchema, (request) => blobs.put(request)),
@@ -235,7 +243,7 @@ export class StorageActor {
   }
 
   async #delete(token: string): Promise<{ deleted: boolean }> {
-    const deleted = await deleteSession(token, this.#deletionPorts);
+    const deleted = await this.#removals.begin(token);
     // Other storage processes find out by themselves: what they remember fails the next compare-and-set.
     this.#appends.forget(token);
     this.#history.forget(token);

@@ -15,6 +15,13 @@ import { assertFollows, assertOwnHash, type Newest, newestOf } from './validatio
 /** Sessions whose newest commit is remembered: about 1 KB each. */
 const REMEMBERED = 20_000;
 
+/** The error for a commit of a session that was removed. */
+function goneError(name: string): RepriseError {
+  return new RepriseError('NOT_FOUND', `session ${JSON.stringify(name)} was removed`, {
+    hint: 'the next command begins a new session of this name',
+  });
+}
+
 /** The appends of one storage process. */
 export class Appends {
   readonly #log: LogStore;
@@ -99,6 +106,8 @@ export class Appends {
     if (!last) this.#newest.delete(commit.session);
     else this.#newest.set(commit.session, newestOf(last));
     if ((last?.position ?? 0) === expected) return { previous: last && newestOf(last) };
+    // What is left of the session, if anything, is of another one: it was removed.
+    if (expected > 0 && last?.commit.head.id !== commit.head.id) throw goneError(commit.head.name);
     const written = last && (await this.#writtenBefore(commit, expected, last));
     if (written) {
       const { position, sizeBytes } = written;

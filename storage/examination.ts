@@ -19,7 +19,7 @@ const COMMITS_MAX = 20_000;
 /** One page of sessions, by token. @throws RepriseError of the store */
 export async function examine(
   { after = '' }: ExamineRequest,
-  { log, history }: { log: LogStore; history: History },
+  { log, history, removing }: { log: LogStore; history: History; removing: () => Promise<Set<string>> },
 ): Promise<ExamineReply> {
   const before = await log.index();
   const tokens = [...before.commits.keys()].filter((token) => token > after).sort();
@@ -38,9 +38,11 @@ export async function examine(
     ({ token, chained }) => chained !== undefined && chained !== before.commits.get(token),
   );
   const now = differs ? await log.index() : before;
+  // Of a name whose last session is still being removed, the counts are of two sessions.
+  const ending = differs ? await removing() : new Set<string>();
   return {
     broken: looks.flatMap((look) => {
-      const problem = look.problem ?? miscount(look, before, now);
+      const problem = look.problem ?? (ending.has(look.token) ? null : miscount(look, before, now));
       return problem === null ? [] : [{ session: look.name ?? look.token, problem }];
     }),
     examined: page.length,

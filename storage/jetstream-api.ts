@@ -72,7 +72,12 @@ export class JetStreamApi {
    * @throws RepriseError TIMEOUT or DISCONNECTED (the outcome is unknown), UNAVAILABLE (no JetStream there),
    * TOO_LARGE
    */
-  request(subject: string, data: Uint8Array, extra?: MsgHdrs): Promise<Answer> {
+  request(
+    subject: string,
+    data: Uint8Array,
+    extra?: MsgHdrs,
+    timeoutMs: number = this.#timeoutMs,
+  ): Promise<Answer> {
     return new Promise((resolve, reject) => {
       if (this.#closed) {
         reject(new RepriseError('DISCONNECTED', 'the connection to the store is closed'));
@@ -82,10 +87,8 @@ export class JetStreamApi {
       const token = this.#next.toString(36);
       const timer = setTimeout(() => {
         this.#pending.delete(token);
-        reject(
-          new RepriseError('TIMEOUT', `no answer from the store on ${subject} within ${this.#timeoutMs} ms`),
-        );
-      }, this.#timeoutMs);
+        reject(new RepriseError('TIMEOUT', `no answer from the store on ${subject} within ${timeoutMs} ms`));
+      }, timeoutMs);
       this.#pending.set(token, { subject, resolve, reject, timer });
       try {
         this.connection.publish(subject, data, { reply: this.#base + token, headers: extra });
@@ -98,9 +101,10 @@ export class JetStreamApi {
   }
 
   /** A request of the JSON API. @throws RepriseError as `request`, and what `apiError` makes of an error body. */
-  async call<T>(operation: string, body: object | null = null): Promise<T> {
+  async call<T>(operation: string, body: object | null = null, timeoutMs?: number): Promise<T> {
     const data = body === null ? new Uint8Array(0) : new TextEncoder().encode(JSON.stringify(body));
-    const reply = parseJson<T & { error?: ApiError }>(await this.request(`${API}.${operation}`, data));
+    const answer = await this.request(`${API}.${operation}`, data, undefined, timeoutMs);
+    const reply = parseJson<T & { error?: ApiError }>(answer);
     if (reply.error) throw apiError(reply.error);
     return reply;
   }

@@ -11,7 +11,7 @@ import {
   WRONG_LAST_SEQUENCE,
 } from './jetstream-api.ts';
 import type { BlobStore } from './ports.ts';
-import { purge, type StreamPlace, streamPlaces } from './streams.ts';
+import { countSubjects, purge, type StreamPlace, streamPlaces } from './streams.ts';
 
 /** A put that failed because something was there. */
 const FIRST_ONLY = { [EXPECTED_LAST]: '0' };
@@ -56,6 +56,12 @@ export class JetStreamBlobs implements BlobStore {
       this.#place,
       keys.map((key) => this.#subjects.blob(kind, key)),
     );
+  }
+
+  async keys(kind: string): Promise<string[]> {
+    const { counts } = await countSubjects(this.#api, this.#place.name, this.#subjects.blobAll(kind));
+    const start = this.#subjects.blob(kind, '').length;
+    return [...counts.keys()].map((subject) => subject.slice(start));
   }
 
   async removeScope(kind: string, scope: string): Promise<void> {

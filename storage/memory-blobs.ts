@@ -20,6 +20,13 @@ export class MemoryBlobs implements BlobStore {
     return keys.filter((key) => this.#blobs.delete(`${kind}.${key}`)).length;
   }
 
+  async keys(kind: string): Promise<string[]> {
+    const start = `${kind}.`;
+    return [...this.#blobs.keys()].flatMap((place) =>
+      place.startsWith(start) ? [place.slice(start.length)] : [],
+    );
+  }
+
   async removeScope(kind: string, scope: string): Promise<void> {
     for (const place of this.#blobs.keys()) {
       if (place.startsWith(`${kind}.${scope}.`)) this.#blobs.delete(place);

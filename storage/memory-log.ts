@@ -11,7 +11,8 @@ export interface Kept {
   position: number;
   /** Position of the newest commit before it, as its writer knew it; null when it did not say. */
   expected: number | null;
-  bytes: Uint8Array;
+  /** null: a grave. */
+  bytes: Uint8Array | null;
 }
 
 /** The log port in memory. */
@@ -27,12 +28,12 @@ export class MemoryLog implements LogStore {
   ): Promise<{ position: number; sizeBytes: number; duplicate: boolean }> {
     const kept = this.#sessions.get(commit.session) ?? [];
     const last = kept.at(-1);
-    if ((last?.position ?? 0) !== expected) {
-      const newest = last && read(last);
+    if (endOf(last) !== expected) {
+      const newest = last?.bytes ? read(last) : undefined;
       if (newest && newest.commit.commit === commit.commit && newest.commit.hash === commit.hash) {
         return { position: newest.position, sizeBytes: newest.sizeBytes, duplicate: true };
       }
-      throw new RepriseError('FENCED', `session ${commit.session} has moved on to ${last?.position ?? 0}`);
+      throw new RepriseError('FENCED', `session ${commit.session} has moved on to ${endOf(last)}`);
     }
     this.#position += 1;
     // A copy: the caller may use its buffer again.
@@ -43,14 +44,14 @@ export class MemoryLog implements LogStore {
 
   async last(token: string): Promise<StoredCommit | null> {
     const kept = this.#sessions.get(token)?.at(-1);
-    return kept ? read(kept) : null;
+    return kept?.bytes ? read(kept) : null;
   }
 
   async at(token: string, positions: number[]): Promise<StoredCommit[]> {
     const kept = new Map(this.#sessions.get(token)?.map((item) => [item.position, item]));
     return positions.map((position) => {
       const item = kept.get(position);
-      if (item) return read(item);
+      if (item?.bytes) return read(item);
       throw missing(token, position);
     });
   }
@@ -60,7 +61,10 @@ export class MemoryLog implements LogStore {
   }
 
   async scan(token: string, after: number, limit: number): Promise<ScannedMessage[]> {
-    const kept = (this.#sessions.get(token) ?? []).filter(({ position }) => position > after);
+    const all = this.#sessions.get(token) ?? [];
+    // What lies before a grave is of a session that was removed.
+    const grave = all.findLastIndex(({ bytes }) => bytes === null);
+    const kept = all.slice(grave + 1).filter(({ position }) => position > after);
     return kept.slice(0, limit).map((item) => foundIn(messageOf(item)));
   }
 
@@ -71,12 +75,45 @@ export class MemoryLog implements LogStore {
   }
 
   async *sessions(): AsyncIterable<StoredCommit> {
-    for (const kept of [...this.#sessions.values()]) yield read(kept.at(-1)!);
+    for (const kept of [...this.#sessions.values()]) if (kept.at(-1)!.bytes) yield read(kept.at(-1)!);
   }
 
   async index(): Promise<LogIndex> {
     const commits = new Map([...this.#sessions].map(([token, kept]) => [token, kept.length]));
     return { commits, generation: this.#removals };
+  }
+
+  async bury(token: string, expected: number): Promise<number> {
+    const kept = this.#sessions.get(token) ?? [];
+    const dug = await this.grave(token, expected);
+    if (dug !== null) return dug;
+    if (endOf(kept.at(-1)) !== expected || expected === 0) {
+      throw new RepriseError('FENCED', `session ${token} has moved on from ${expected}`);
+    }
+    this.#position += 1;
+    kept.push({ position: this.#position, expected, bytes: null });
+    return this.#position;
+  }
+
+  async grave(token: string, position: number): Promise<number | null> {
+    const next = this.#sessions.get(token)?.find((item) => item.position > position);
+    return next && next.bytes === null ? next.position : null;
+  }
+
+  async end(token: string): Promise<number> {
+    return endOf(this.#sessions.get(token)?.at(-1));
+  }
+
+  async count(token: string): Promise<number> {
+    return this.#sessions.get(token)?.length ?? 0;
+  }
+
+  async purge(token: string, before: number): Promise<void> {
+    const kept = this.#sessions.get(token) ?? [];
+    const left = kept.filter(({ position }) => position >= before);
+    this.#removals += kept.length - left.length;
+    if (left.length > 0) this.#sessions.set(token, left);
+    else this.#sessions.delete(token);
   }
 
   async remove(token: string): Promise<boolean> {
@@ -89,9 +126,17 @@ export class MemoryLog implements LogStore {
 }
 
 function messageOf({ position, expected, bytes }: Kept): Message {
-  const sizeBytes = bytes.byteLength;
-  const read = () => ({ commit: decode(bytes) as Commit, position, sizeBytes });
+  const sizeBytes = bytes?.byteLength ?? 0;
+  const read = () => {
+    if (!bytes) throw new RepriseError('CORRUPT', `there is a grave at position ${position}`);
+    return { commit: decode(bytes) as Commit, position, sizeBytes };
+  };
   return { position, sizeBytes, expected, read };
+}
+
+/** As far as a writer goes there is nothing before a grave. */
+function endOf(newest: Kept | undefined): number {
+  return newest?.bytes ? newest.position : 0;
 }
 
 function read(kept: Kept): StoredCommit {

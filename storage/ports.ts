@@ -47,7 +47,22 @@ export interface LogStore {
   sessions(): AsyncIterable<StoredCommit>;
   /** Which sessions there are, without reading any of their commits. */
   index(): Promise<LogIndex>;
-  /** Forgets a session's commits. Returns false when there were none. */
+  /**
+   * Ends a session by a grave behind its newest message, which must be at `expected`: from then on it has no newest
+   * commit, whoever owned it is fenced, and a session of the same name may begin behind the grave. Returns where the
+   * grave is; asked again, where it was.
+   * @throws RepriseError FENCED when the newest message is another one; else as `append`
+   */
+  bury(token: string, expected: number): Promise<number>;
+  /** Where the grave right behind `position` is, null when something else follows, or nothing. */
+  grave(token: string, position: number): Promise<number | null>;
+  /** Position of the newest message of a session, be it a commit or damaged; 0 when there is none, or a grave. */
+  end(token: string): Promise<number>;
+  /** How many messages are kept under a session's name, graves and what lies before them included. */
+  count(token: string): Promise<number>;
+  /** Forgets the messages before a position, graves too; what stands at it and behind it stays. */
+  purge(token: string, before: number): Promise<void>;
+  /** Forgets all messages of a session at once. Returns false when there were none. */
   remove(token: string): Promise<boolean>;
   close(): Promise<void>;
 }
@@ -59,6 +74,8 @@ export interface BlobStore {
   get(kind: string, key: string): Promise<Uint8Array | null>;
   /** Forgets blobs; returns how many there were. */
   remove(kind: string, keys: readonly string[]): Promise<number>;
+  /** Keys of all blobs of a kind. */
+  keys(kind: string): Promise<string[]>;
   /** Forgets the blobs whose keys are `<scope>.<anything>`. */
   removeScope(kind: string, scope: string): Promise<void>;
   close(): Promise<void>;

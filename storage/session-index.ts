@@ -74,10 +74,10 @@ export class SessionIndex {
     return last && metadataOf(last);
   }
 
-  /** stateIds that are the newest checkpoint of any session but one. */
-  async checkpointsOfOthers(than: string): Promise<Set<string>> {
+  /** stateIds that are the newest checkpoint of any session, or of any but one. */
+  async newestCheckpoints(but?: string): Promise<Set<string>> {
     const seen = await this.#refresh();
-    const others = [...seen.commits.keys()].filter((token) => token !== than);
+    const others = [...seen.commits.keys()].filter((token) => token !== but);
     const entries = await pipelined(others, WIDTH, (token) => this.#entry(token, seen));
     return new Set(entries.flatMap((entry) => entry?.checkpoint ?? []));
   }

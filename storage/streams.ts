@@ -46,6 +46,8 @@ interface StreamInfo {
 const DUPLICATE_WINDOW_NS = 10_000_000_000;
 
 const PURGES_AT_ONCE = 16;
+/** A server reads every block that a subject has messages in. Nobody waits for it but a removal in the background. */
+const PURGE_MS = 60_000;
 
 /** `reprise` -> `REPRISE_LOG`, `my.sys` -> `MY_SYS_LOG`. */
 export function streamPlaces(prefix: string): { log: StreamPlace; blob: StreamPlace } {
@@ -196,6 +198,20 @@ export async function purge(api: JetStreamApi, place: StreamPlace, subjects: str
   return removed;
 }
 
+/**
+ * Removes the messages of a subject before a sequence.
+ * @throws RepriseError STORAGE_FULL when there is no room for a marker behind them; else as JetStreamApi
+ */
+export async function purgeBefore(
+  api: JetStreamApi,
+  place: StreamPlace,
+  filter: string,
+  seq: number,
+): Promise<void> {
+  await mark(api, place);
+  await api.call(`STREAM.PURGE.${place.name}`, { filter, seq }, PURGE_MS);
+}
+
 async function purgeAll(
   api: JetStreamApi,
   place: StreamPlace,
@@ -204,7 +220,7 @@ async function purgeAll(
 ): Promise<number> {
   const counts = await pipelined(subjects, PURGES_AT_ONCE, async (filter) => {
     const body = keep > 0 ? { filter, keep } : { filter };
-    return (await api.call<{ purged: number }>(`STREAM.PURGE.${place.name}`, body)).purged;
+    return (await api.call<{ purged: number }>(`STREAM.PURGE.${place.name}`, body, PURGE_MS)).purged;
   });
   return counts.reduce((sum, count) => sum + count, 0);
 }

@@ -58,11 +58,13 @@ export class Batch {
  * What is committed instead of a turn whose outcome no commit can hold: what entered, and that it came to
  * nothing. Replay does not run such a turn.
  */
-export function undone(batch: Batch, fold: SessionFold, why: Error, timestamp: string): Batch {
+export function undone(batch: Batch, fold: SessionFold, cause: Error, clock: Clock): Batch {
+  const timestamp = batch.timestamp(clock);
   const outcome = batch.events.findIndex(isDerived);
   const entered = batch.events.slice(0, Math.max(0, outcome)).filter(({ type }) => type !== 'interrupt');
   const replaced = new Batch(fold, entered);
-  const { name, message } = why;
+  const { name } = RangeError;
+  const message = `the outcome of the turn cannot be stored: ${cause.message}`;
   const cell = replaced.fold.running?.cell;
   const stack = `${name}: ${message}`;
   replaced.push({

@@ -288,9 +288,7 @@ export class SessionInterpreter {
 
   /** The turn's outcome fits into no commit: the log says that it came to nothing, and why. */
   #undo(error: RepriseError): void {
-    const batch = this.#batch!;
-    const why = new RangeError(`the outcome of the turn cannot be stored: ${error.message}`);
-    this.#batch = undone(batch, this.fold, why, batch.timestamp(this.#ports.clock));
+    this.#batch = undone(this.#batch!, this.fold, error, this.#ports.clock);
     this.#turn = { ...this.#turn!, poisoned: true };
   }
 
@@ -344,7 +342,8 @@ export class SessionInterpreter {
     const error = RepriseError.from(thrown);
     if (this.#isOver()) return;
     const verdict = verdictOn(error, { failures: this.#failures, isAwaited: this.#command !== null });
-    if (verdict === 'fenced') {
+    if (verdict === 'gone' && this.#command?.endWith(error, this.fold)) this.#command = null;
+    if (verdict === 'gone' || verdict === 'fenced') {
       this.#leave(fencedError(this.name), 'FENCED');
       return;
     }

@@ -49,8 +49,21 @@ export class LiveCommand {
 
   /** Storage refused what the command did. Of a cell that is durable as begun this is not the end. */
   refuse(error: RepriseError, fold: SessionFold): void {
-    const hasBegun = this.commandId !== undefined && fold.running?.commandId === this.commandId;
-    this.reject(hasBegun ? begunError(this.commandId, error) : error);
+    this.reject(this.#hasBegun(fold) ? begunError(this.commandId!, error) : error);
+  }
+
+  /**
+   * Its session is gone. A cell that is durable as begun is told so, and gone with it (true); any other command
+   * may be sent again, and then begins a new session.
+   */
+  endWith(error: RepriseError, fold: SessionFold): boolean {
+    const hasBegun = this.#hasBegun(fold);
+    if (hasBegun) this.reject(error);
+    return hasBegun;
+  }
+
+  #hasBegun(fold: SessionFold): boolean {
+    return this.commandId !== undefined && fold.running?.commandId === this.commandId;
   }
 }
 

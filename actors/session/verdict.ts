@@ -16,10 +16,10 @@ const REFUSALS = [
 ] as const;
 
 /**
- * Another owner has the session; the command is refused and the session goes on from the log; the session is read
+ * The session was removed; another owner has the session; the command is refused and the session goes on from the log; the session is read
  * again after `againMs`; or it cannot go on here.
  */
-export type Verdict = 'fenced' | 'refused' | 'failed' | { againMs: number };
+export type Verdict = 'gone' | 'fenced' | 'refused' | 'failed' | { againMs: number };
 
 /**
  * @param failures in a row, before this one
@@ -29,6 +29,7 @@ export function verdictOn(
   error: RepriseError,
   { failures, isAwaited }: { failures: number; isAwaited: boolean },
 ): Verdict {
+  if (error.code === 'NOT_FOUND') return 'gone';
   if (error.code === 'FENCED') return 'fenced';
   if (isAwaited && hasCode(error, ...REFUSALS)) return 'refused';
   const mayPass = error.retryable || error.code === 'INTERNAL';

@@ -1,14 +1,18 @@
 /** `reprise rm`: delete a session and its history. */
 import type { Command } from 'commander';
 import { RepriseError } from '../../bus/errors.ts';
+import type { RemovalProgress } from '../../bus/protocol.ts';
 import type { SessionClient } from '../client.ts';
 import { addExamples, type Context, sessionMissing, sessionName } from '../context.ts';
-import { count, formatBytes } from '../render/text.ts';
+import { count, formatBytes, shellWord } from '../render/text.ts';
 import type { Terminal } from '../terminal.ts';
 
 /** How long a running cell may take to end before its session is deleted. */
 const END_MS = 3_000;
 const LOOK_MS = 50;
+/** How long a removal is waited for; it goes on without anybody waiting. */
+const WATCH_MS = 20_000;
+const WATCH_EVERY_MS = 250;
 
 /** Declares `rm`. */
 export function addRm(program: Command, context: Context): void {
@@ -31,7 +35,11 @@ export function addRm(program: Command, context: Context): void {
       }
       const sessions = await context.sessions();
       const metadata = await sessions.getSession(session);
-      if (metadata === null) throw sessionMissing(session);
+      if (metadata === null) {
+        const removal = await sessions.removal(session);
+        if (removal === null) throw sessionMissing(session);
+        return tell(context, session, removal, options);
+      }
       const what = `${count(metadata.eventCount, 'event')}, ${formatBytes(metadata.size)}`;
       if (
         !options.yes &&
@@ -41,14 +49,54 @@ export function addRm(program: Command, context: Context): void {
       }
       await endCell(sessions, session);
       if (!(await sessions.deleteSession(session))) throw sessionMissing(session);
-      terminal.out(
-        options.json ? `${JSON.stringify({ session, deleted: true })}\n` : `deleted '${session}' (${what})\n`,
-      );
+      const left = await watch(sessions, session, terminal);
+      if (left || options.json) return tell(context, session, left, options);
+      terminal.out(`deleted '${session}' (${what})\n`);
     });
   addExamples(command, [
     ['reprise rm demo', 'asks'],
     ['reprise rm demo --yes', 'does not'],
+    ['reprise rm demo', 'again, while a long session is being removed: how far it is'],
   ]);
+}
+
+/** Waits until the content of a session is gone, or for `WATCH_MS`; returns what is left. */
+async function watch(
+  sessions: SessionClient,
+  session: string,
+  terminal: Terminal,
+): Promise<RemovalProgress | null> {
+  const deadline = performance.now() + WATCH_MS;
+  const { errPalette, stderr } = terminal;
+  for (let isShown = false; ; isShown = true) {
+    const removal = await sessions.removal(session);
+    const isOver = removal === null || performance.now() > deadline;
+    if (stderr.isTTY && (isShown || !isOver)) {
+      const line = removal ? errPalette.dim(`removing '${session}': ${percent(removal)} % done`) : '';
+      terminal.err(`\r\x1b[K${line}${isOver && line ? '\n' : ''}`);
+    }
+    if (isOver) return removal;
+    await new Promise((resolve) => setTimeout(resolve, WATCH_EVERY_MS));
+  }
+}
+
+/** Says that a session has ended, and what of it is still there. */
+function tell(
+  { terminal }: Context,
+  session: string,
+  removal: RemovalProgress | null,
+  { json }: { json?: boolean },
+): void {
+  if (json) {
+    terminal.out(`${JSON.stringify({ session, deleted: true, left: removal?.left ?? 0 })}\n`);
+  } else if (removal) {
+    const again = `\`reprise rm ${shellWord(session)}\` says how far it is`;
+    terminal.out(`deleted '${session}'; its log is being removed, ${percent(removal)} % done: ${again}\n`);
+  }
+}
+
+function percent({ left, total }: RemovalProgress): number {
+  return total === 0 ? 100 : Math.floor((100 * (total - left)) / total);
 }
 
 /**

@@ -150,6 +150,11 @@ export function slowLog(log: LogStore, clock: Clock, random: () => number): LogS
     scan: (token, after, limit) => log.scan(token, after, limit),
     sessions: () => log.sessions(),
     index: () => log.index(),
+    bury: (token, expected) => log.bury(token, expected),
+    grave: (token, position) => log.grave(token, position),
+    end: (token) => log.end(token),
+    count: (token) => log.count(token),
+    purge: (token, before) => log.purge(token, before),
     remove: (token) => log.remove(token),
     close: () => log.close(),
   };
@@ -200,6 +205,7 @@ export async function startStorageProcess(
     log: slowLog(stores.log, clock, ports.random),
     blobs: stores.blobs,
     logger: silent,
+    clock,
     durability: 'process',
   });
   process.stop = () => actor.stop(() => bus.close());

@@ -2,14 +2,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { systemClock } from '../../bus/port.ts';
 import type { SessionEvent, SessionMetadata } from '../../bus/types.ts';
 import { BlobParts } from '../../storage/blob-parts.ts';
-import { deleteSession } from '../../storage/deletion.ts';
 import { History } from '../../storage/history.ts';
 import { MemoryBlobs } from '../../storage/memory-blobs.ts';
 import { MemoryLog } from '../../storage/memory-log.ts';
+import { Removals } from '../../storage/removals.ts';
 import { SessionIndex } from '../../storage/session-index.ts';
 import { type Draft, iso, SessionWriter } from '../kit/commits.ts';
+import { silent } from './world.ts';
 
 const unreadable = () => assert.fail('every session is readable');
 
@@ -72,8 +74,17 @@ describe('the session index', () => {
             continue;
           }
           if (what === 'delete') {
-            const blobs = new BlobParts(new MemoryBlobs());
-            await deleteSession(name, { log, blobs, history, index: indexes[size % 2]! });
+            const blobs = new MemoryBlobs();
+            const parts = new BlobParts(blobs);
+            const ports = {
+              log,
+              blobs,
+              parts,
+              index: indexes[size % 2]!,
+              clock: systemClock,
+              logger: silent,
+            };
+            assert.equal(await new Removals(ports).begin(name), writers.has(name));
             history.forget(name);
             writers.delete(name);
             closed.delete(name);

@@ -166,6 +166,79 @@ export function describeStores(name: string, makeWorld: () => Promise<World>): v
       assert.equal((await log.last(by.token))?.position, again.position);
     });
 
+    it('ends a session by a grave behind its newest commit, and by no other', async () => {
+      const by = writer();
+      await write(by, 3);
+      for (const expected of [0, by.position - 1, by.position + 1]) {
+        await assert.rejects(log.bury(by.token, expected), (error) => hasCode(error, 'FENCED'));
+      }
+      const grave = await log.bury(by.token, by.position);
+      assert.ok(grave > by.position);
+      assert.equal(await log.bury(by.token, by.position), grave);
+      assert.equal(await log.grave(by.token, by.position), grave);
+      assert.equal(await log.last(by.token), null);
+      assert.equal(await log.end(by.token), 0);
+      assert.equal(await log.count(by.token), 4);
+      for await (const { commit } of log.sessions()) assert.notEqual(commit.session, by.token);
+      await assert.rejects(log.append(by.next(), by.position), (error) => hasCode(error, 'FENCED'));
+      assert.equal((await log.at(by.token, [by.position]))[0]?.position, by.position);
+    });
+
+    it('begins a session behind the grave of another one, which goes without touching it', async () => {
+      const old = writer();
+      await write(old, 3);
+      const grave = await log.bury(old.token, old.position);
+      const by = new SessionWriter(old.name);
+      await write(by, 2);
+      assert.equal(await log.end(by.token), by.position);
+      assert.equal(await log.grave(old.token, old.position), grave);
+      await assert.rejects(log.append(old.next(), old.position), (error) => hasCode(error, 'FENCED'));
+      await assert.rejects(log.bury(old.token, old.position - 1), (error) => hasCode(error, 'FENCED'));
+      const { generation } = await log.index();
+      await log.purge(old.token, old.position);
+      assert.equal(await log.count(by.token), 4);
+      await log.purge(old.token, grave + 1);
+      await log.purge(old.token, grave + 1);
+      assert.equal(await log.count(by.token), 2);
+      assert.notEqual((await log.index()).generation, generation);
+      assert.equal(await log.grave(old.token, old.position), null);
+      await write(by);
+      const positions = by.next().head.tail;
+      assert.equal((await log.at(by.token, positions)).length, 3);
+      await assert.rejects(log.at(by.token, [old.position]), (error) => hasCode(error, 'CORRUPT'));
+    });
+
+    it('forgets a buried session down to its grave, and takes the name again', async () => {
+      const old = writer();
+      await write(old);
+      await log.purge(old.token, (await log.bury(old.token, old.position)) + 1);
+      assert.deepEqual([await log.count(old.token), await log.end(old.token)], [0, 0]);
+      assert.equal((await log.index()).commits.has(old.token), false);
+      await write(new SessionWriter(old.name));
+    });
+
+    it('lets exactly one of racing writers begin a session behind a grave', async () => {
+      const old = writer();
+      await write(old);
+      const grave = await log.bury(old.token, old.position);
+      const outcomes = await Promise.allSettled([
+        ...Array.from({ length: 8 }, (_, i) => {
+          const by = new SessionWriter(old.name);
+          return log.append(by.next(by.counter(`${i}`)), 0);
+        }),
+        log.purge(old.token, grave + 1),
+      ]);
+      assert.equal(outcomes.slice(0, 8).filter(({ status }) => status === 'fulfilled').length, 1);
+    });
+
+    it('tells the keys of all blobs of a kind', async () => {
+      const { blobs } = stores;
+      for (const key of ['~t.1', 't.20']) await blobs.put('removal', key, Uint8Array.of(1));
+      assert.deepEqual((await blobs.keys('removal')).sort(), ['t.20', '~t.1']);
+      await blobs.remove('removal', ['~t.1']);
+      assert.deepEqual(await blobs.keys('removal'), ['t.20']);
+    });
+
     it('keeps the first blob of a key and ignores later ones', async () => {
       const { blobs } = stores;
       assert.equal(await blobs.get('ckpt', 'a'), null);

@@ -24,7 +24,7 @@ async function replaceImage(world: World, stateId: string, image: Uint8Array | n
 function reseal(world: World, change: (commit: Commit) => Partial<Commit>): void {
   world.log.tamper(HARMED, (kept) => {
     const newest = kept.at(-1)!;
-    const commit = decode(newest.bytes) as Commit;
+    const commit = decode(newest.bytes!) as Commit;
     const { hash: _, ...content } = { ...commit, ...change(commit) };
     return [...kept.slice(0, -1), { ...newest, bytes: encode({ ...content, hash: commitHash(content) }) }];
   });
@@ -116,7 +116,7 @@ describe('a checkpoint whose heap', () => {
     await world.kill(world.workers[0]!.worker);
     world.log.tamper(HARMED, (kept) => {
       const newest = kept.at(-1)!;
-      const commit = decode(newest.bytes) as Commit;
+      const commit = decode(newest.bytes!) as Commit;
       return [...kept.slice(0, -1), { ...newest, bytes: encode({ ...commit, epoch: commit.epoch + 5 }) }];
     });
     await world.addWorker();

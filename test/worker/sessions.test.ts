@@ -237,6 +237,17 @@ describe('a session in a worker', () => {
     assert.equal((await world.client.replay('s')).verified, true);
   });
 
+  it('tells a cell that has begun that its session was removed, and does not begin a new one for it', async () => {
+    await using world = await startWorld();
+    const running = world.client.execute('s', 'await new Promise((done) => setTimeout(done, 500)); 1');
+    running.catch(() => {});
+    await until(async () => (await world.log.last('s')) !== null);
+    assert.equal(await world.client.deleteSession('s'), true);
+    await assert.rejects(running, { code: 'NOT_FOUND', retryable: false });
+    assert.equal(await world.client.getSession('s'), null);
+    assert.equal((await world.client.execute('s', '2')).output, '2');
+  });
+
   it('refuses ids and budgets that mean nothing', async () => {
     await using world = await startWorld();
     for (const options of [

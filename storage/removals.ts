@@ -1,0 +1,297 @@
+/**
+ * Removing sessions. A removal has two parts: the session ends at once, its content goes in the background.
+ *
+ * 1. A record says what is about to happen (`removal`, by token and the position of the newest commit). Then a grave
+ *    is dug behind that commit by compare-and-set: who owned the session is told that it is gone, and a session of the
+ *    same name may begin. Whoever finds the record after a crash digs the grave if it is not there.
+ * 2. The log is walked from its beginning, a chunk at a time: first what its commits name beside the log goes (images,
+ *    receipts), then the chunk. So a removal that was cut short is taken up where it stopped, by any storage process.
+ * 3. Large values, the grave and the record go last. Nothing behind the grave is ever touched.
+ *
+ * Images are shared by content. One that is some session's newest checkpoint stays; an older one that another log also
+ * names goes, and that session then replays from further back.
+ *
+ * What is still on its way must not stay behind. A model call without an answer has its receipt sealed: something else
+ * takes its place, and since the first writer of a receipt wins, the answer cannot be stored any more. An image whose
+ * commit comes too late goes when that commit is refused (`forgetImages`).
+ */
+import { decode, encode } from '../bus/codec.ts';
+import { hasCode, RepriseError } from '../bus/errors.ts';
+import { scopeOf } from '../bus/large.ts';
+import type { Clock } from '../bus/port.ts';
+import type { RemovalProgress } from '../bus/protocol.ts';
+import type { Commit, StoredCommit } from '../bus/types.ts';
+import type { BlobParts } from './blob-parts.ts';
+import type { BlobStore, Log, LogStore } from './ports.ts';
+import type { SessionIndex } from './session-index.ts';
+
+export interface RemovalPorts {
+  log: LogStore;
+  blobs: BlobStore;
+  parts: BlobParts;
+  index: SessionIndex;
+  clock: Clock;
+  logger: Log;
+}
+
+/** What is known of a session when it ends. */
+interface RemovalRecord {
+  /** Of its large values; absent when its newest commit cannot be read. */
+  scope?: string;
+  /** Messages of its log, about. */
+  total: number;
+}
+
+const KIND = 'removal';
+/** Commits that go at once. */
+const CHUNK = 512;
+/** How often a session that goes on writing is tried to be ended. */
+const TRIES_MAX = 100;
+/** A removal that is done by then has been done when it is answered. */
+const BRIEF_MS = 500;
+/** How often is looked for removals that nobody goes on with, ms. */
+const LOOK_EVERY_MS = 5_000;
+/** How often a receipt that was stored at the same moment is taken away again. */
+const SEALS_MAX = 3;
+
+/** The removals of one storage process. */
+export class Removals {
+  readonly #ports: RemovalPorts;
+  readonly #underWay = new Map<string, Promise<void>>();
+  /** Messages that were left of others' removals at the last look. */
+  #left = new Map<string, number>();
+  #nextLook: { cancel(): void } | null = null;
+  #stopped = false;
+
+  constructor(ports: RemovalPorts) {
+    this.#ports = ports;
+  }
+
+  /** Takes up what other processes left undone, now and from time to time. */
+  start(): void {
+    this.#nextLook?.cancel();
+    const again = () => {
+      if (!this.#stopped) this.#nextLook = this.#ports.clock.setTimer(() => this.start(), LOOK_EVERY_MS);
+    };
+    this.#look().then(again, (thrown) => {
+      this.#ports.logger.warn({ error: String(thrown) }, 'removals could not be looked for');
+      again();
+    });
+  }
+
+  /** Starts nothing more; what is under way stops at the end of its chunk, and others take it up. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#nextLook?.cancel();
+    await Promise.all(this.#underWay.values());
+  }
+
+  /**
+   * Ends a session and begins to remove it. False when there is no such session, and none is being removed.
+   * @throws RepriseError of the stores
+   */
+  async begin(token: string): Promise<boolean> {
+    const { log, blobs, clock } = this.#ports;
+    for (let tries = 0; tries < TRIES_MAX; tries++) {
+      const { position, scope, damaged } = await this.#newest(token);
+      if (position === 0 && damaged) {
+        await this.#removeUnburied(token, 0, { total: 0 });
+        return true;
+      }
+      if (position === 0) return (await this.progress(token)) !== null;
+      const key = `${token}.${position}`;
+      const total = await log.count(token);
+      const record: RemovalRecord = scope ? { scope, total } : { total };
+      try {
+        await blobs.put(KIND, key, encode(record));
+        await log.bury(token, position);
+      } catch (thrown) {
+        if (!hasCode(thrown, 'FENCED', 'STORAGE_FULL')) throw thrown;
+        await blobs.remove(KIND, [key]);
+        if (thrown.code === 'FENCED') continue;
+        await this.#removeUnburied(token, position, record);
+        return true;
+      }
+      let timer: { cancel(): void } | undefined;
+      const brief = new Promise<void>((resolve) => {
+        timer = clock.setTimer(resolve, BRIEF_MS);
+      });
+      await Promise.race([this.#provide(key), brief]);
+      timer?.cancel();
+      return true;
+    }
+    throw new RepriseError('UNAVAILABLE', `session ${token} could not be ended: it goes on writing`);
+  }
+
+  /** Sessions whose removal is under way. */
+  async tokens(): Promise<Set<string>> {
+    return new Set((await this.#ports.blobs.keys(KIND)).map((key) => partsOf(key).token));
+  }
+
+  /** How far the removal of a session is; null when none is under way. @throws RepriseError of the stores */
+  async progress(token: string): Promise<RemovalProgress | null> {
+    const { log, blobs } = this.#ports;
+    const keys = (await blobs.keys(KIND)).filter((key) => partsOf(key).token === token);
+    if (keys.length === 0) return null;
+    const records = await Promise.all(keys.map((key) => this.#record(key)));
+    const total = records.reduce((sum, record) => sum + (record?.total ?? 0), 0);
+    return { left: Math.min(await log.count(token), total), total };
+  }
+
+  /** Of a damaged log the newest message counts, whatever it is; 0 where it has none, or older ones alone. */
+  async #newest(token: string): Promise<{ position: number; scope?: string; damaged?: boolean }> {
+    try {
+      const last = await this.#ports.log.last(token);
+      return last ? { position: last.position, scope: scopeOf(last.commit.head.id) } : { position: 0 };
+    } catch (thrown) {
+      if (!hasCode(thrown, 'CORRUPT')) throw thrown;
+      return { position: await this.#ports.log.end(token), damaged: true };
+    }
+  }
+
+  async #look(): Promise<void> {
+    const { log, blobs } = this.#ports;
+    const left = new Map<string, number>();
+    for (const key of await blobs.keys(KIND)) {
+      if (this.#stopped || this.#underWay.has(key)) continue;
+      const now = await log.count(partsOf(key).token);
+      // Whoever is at it gets on between two looks.
+      if (this.#left.get(key) === now) void this.#provide(key);
+      else left.set(key, now);
+    }
+    this.#left = left;
+  }
+
+  /** The work of a removal: never rejects, for what fails is taken up by a later look. */
+  #provide(key: string): Promise<void> {
+    const known = this.#underWay.get(key);
+    if (known) return known;
+    const work = this.#remove(key)
+      .catch((thrown) => {
+        const { code, message } = RepriseError.from(thrown);
+        this.#ports.logger.warn({ removal: key, code, error: message }, 'a removal was interrupted');
+      })
+      .finally(() => this.#underWay.delete(key));
+    this.#underWay.set(key, work);
+    return work;
+  }
+
+  async #remove(key: string): Promise<void> {
+    const { log, blobs, parts } = this.#ports;
+    const record = await this.#record(key);
+    if (!record) return;
+    const { token, position } = partsOf(key);
+    let grave = await log.grave(token, position);
+    if (grave === null) {
+      // Either it came to nothing, or all but the record is gone; or nobody had dug it yet.
+      if ((await log.end(token)) !== position) {
+        await blobs.remove(KIND, [key]);
+        return;
+      }
+      grave = await log.bury(token, position);
+    }
+    const kept = await this.#ports.index.newestCheckpoints();
+    for await (const { end, commits } of chunks(log, token, position)) {
+      await this.#forgetNamed(commits, kept);
+      await log.purge(token, end + 1);
+      if (this.#stopped) return;
+    }
+    if (record.scope) await parts.removeScope(record.scope);
+    await log.purge(token, grave + 1);
+    await blobs.remove(KIND, [key]);
+  }
+
+  /** Without a grave, on a full store or where a log has lost its end: all goes at once. On a full store there is no room for a grave: all goes at once, and makes some. */
+  async #removeUnburied(token: string, position: number, { scope }: RemovalRecord): Promise<void> {
+    const { log, parts, index } = this.#ports;
+    const kept = await index.newestCheckpoints(token);
+    for await (const { commits } of chunks(log, token, position)) await this.#forgetNamed(commits, kept);
+    if (scope) await parts.removeScope(scope);
+    await log.remove(token);
+  }
+
+  /** Removes what commits name beside the log. */
+  async #forgetNamed(commits: readonly StoredCommit[], kept: ReadonlySet<string>): Promise<void> {
+    const { parts } = this.#ports;
+    const images = new Set<string>();
+    const receipts = new Set<string>();
+    const awaited = new Set<string>();
+    for (const event of commits.flatMap(({ commit }) => commit.events)) {
+      if (event.type === 'checkpoint' && !kept.has(event.stateId)) images.add(event.stateId);
+      if (event.type === 'llm_resp') awaited.delete(event.receiptKey);
+      if (event.type !== 'llm_req') continue;
+      receipts.add(event.receiptKey);
+      awaited.add(event.receiptKey);
+    }
+    if (images.size > 0) await parts.remove('ckpt', [...images]);
+    if (receipts.size > 0) await parts.remove('receipt', [...receipts]);
+    for (const key of awaited) await seal(parts, key);
+  }
+
+  async #record(key: string): Promise<RemovalRecord | null> {
+    const bytes = await this.#ports.blobs.get(KIND, key);
+    return bytes && (decode(bytes) as RemovalRecord);
+  }
+}
+
+/** Removes the images that a commit names which was refused because its session is gone. @throws of the stores */
+export async function forgetImages(
+  commit: Commit,
+  { log, parts, index }: Pick<RemovalPorts, 'log' | 'parts' | 'index'>,
+): Promise<void> {
+  const images = commit.events.flatMap((event) => (event.type === 'checkpoint' ? [event.stateId] : []));
+  if (images.length === 0 || (await log.last(commit.session))) return;
+  const kept = await index.newestCheckpoints();
+  await parts.remove(
+    'ckpt',
+    images.filter((stateId) => !kept.has(stateId)),
+  );
+}
+
+/** No token has a dot. */
+function partsOf(key: string): { token: string; position: number } {
+  const dot = key.lastIndexOf('.');
+  return { token: key.slice(0, dot), position: Number(key.slice(dot + 1)) };
+}
+
+/** The commits of a log up to `newest`, oldest first, as far as tails lead back and something is there. */
+async function* chunks(
+  log: LogStore,
+  token: string,
+  newest: number,
+): AsyncIterable<{ end: number; commits: StoredCommit[] }> {
+  const places = [newest];
+  for (let at = newest; ; ) {
+    const [stored] = await readable(log, token, [at]);
+    const tail = (stored?.commit.head.tail ?? []).filter((place) => place < at);
+    places.push(...tail.reverse());
+    if (tail.length === 0) break;
+    at = places.at(-1)!;
+  }
+  for (let end = places.length; end > 0; end -= CHUNK) {
+    const chunk = places.slice(Math.max(0, end - CHUNK), end).reverse();
+    yield { end: chunk.at(-1)!, commits: await readable(log, token, chunk) };
+  }
+}
+
+/** The commits that can be read: of a damaged log, or one that is half removed, not all. */
+async function readable(log: LogStore, token: string, places: number[]): Promise<StoredCommit[]> {
+  try {
+    return await log.at(token, places);
+  } catch (thrown) {
+    if (!hasCode(thrown, 'CORRUPT')) throw thrown;
+    if (places.length === 1) return [];
+    const half = places.length >> 1;
+    return [
+      ...(await readable(log, token, places.slice(0, half))),
+      ...(await readable(log, token, places.slice(half))),
+    ];
+  }
+}
+
+async function seal(parts: BlobParts, key: string): Promise<void> {
+  for (let attempt = 0; attempt < SEALS_MAX; attempt++) {
+    if (await parts.seal('receipt', key)) return;
+    await parts.remove('receipt', [key]);
+  }
+}
