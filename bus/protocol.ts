@@ -10,7 +10,6 @@ import type {
   Json,
   LargeValue,
   ReplState,
-  SessionEvent,
   SessionMetadata,
   StoredCommit,
 } from './types.ts';
@@ -263,8 +262,8 @@ export interface FindRequest {
   commandId: string;
 }
 export interface FindReply {
-  /** Events of the command, input first; empty when it never ran; without its last event when unfinished. */
-  events: SessionEvent[];
+  /** First and last event of the command (its newest, while it is unfinished); null when it never ran. */
+  seq: [number, number] | null;
 }
 
 /** Checkpoint images by their stateId, receipts by their receipt key, large values by scope and hash (`large.ts`). */

@@ -10,7 +10,6 @@ import {
   number,
   optional,
   type Schema,
-  sessionEventSchema,
   shaped,
   text,
   usage,
@@ -182,7 +181,7 @@ export const loadReplySchema = shaped<LoadReply>({
   tail: v.array(sealedCommit),
   more: flag,
 });
-export const findReplySchema = shaped<FindReply>({ events: v.array(sessionEventSchema) });
+export const findReplySchema = shaped<FindReply>({ seq: v.nullable(v.tuple([natural, natural])) });
 export const blobPutReplySchema = shaped<BlobPutReply>({ stored: flag });
 export const blobGetReplySchema = shaped<BlobGetReply>({
   bytes: v.nullable(v.instance(Uint8Array)) as Schema<Uint8Array | null>,

@@ -8,6 +8,7 @@
  * 3. Different sessions never wait for each other.
  */
 import { type Lifecycle, makeLifecycle } from '../actors/lifecycle.ts';
+import { seqOf } from '../bus/chain.ts';
 import { decode, encode } from '../bus/codec.ts';
 import { hasCode, RepriseError } from '../bus/errors.ts';
 import { ENVELOPE_BYTES, limitsOf } from '../bus/limits.ts';
@@ -225,9 +226,10 @@ export class StorageActor {
       examine: operation(schemas.examineRequestSchema, (request) =>
         examine(request, { log: this.#ports.log, history, removing: () => this.#removals.tokens() }),
       ),
-      find: operation(schemas.findRequestSchema, async ({ session, commandId }) => ({
-        events: await history.find(sessionToken(session), commandId),
-      })),
+      find: operation(schemas.findRequestSchema, async ({ session, commandId }) => {
+        const events = await history.find(sessionToken(session), commandId);
+        return { seq: events.length > 0 ? [seqOf(events[0]!), seqOf(events.at(-1)!)] : null };
+      }),
       list: operation(schemas.listRequestSchema, (request) => index.list(request)),
       get: operation(schemas.getRequestSchema, async ({ session, removal }) => ({
         metadata: await index.get(sessionToken(session)),

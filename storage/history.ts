@@ -3,6 +3,7 @@
  * along those lists and then fetches by known position, pipelined; the log is never scanned.
  */
 import { BROKEN_HINT, CHAIN_START, ChainReader, lastSeqOf, placeAfter } from '../bus/chain.ts';
+import { ofCommand } from '../bus/command-events.ts';
 import { hasCode, RepriseError } from '../bus/errors.ts';
 import type { LoadReply, ReadReply, ScannedMessage, ScanReply } from '../bus/protocol.ts';
 import type { SessionEvent, StoredCommit } from '../bus/types.ts';
@@ -305,24 +306,4 @@ function startOf({ positions, firsts }: Chain, from: number): number {
     if (first !== undefined && first <= from) return i;
   }
   return 0;
-}
-
-/** Events up to the one that ends the cell of the first (an `input`), without those of other cells. */
-function ofCommand(events: SessionEvent[]): SessionEvent[] {
-  const cell = cellOf(events[0]!);
-  const found: SessionEvent[] = [];
-  for (const [index, event] of events.entries()) {
-    if (index > 0 && event.type === 'input') break;
-    const other = cellOf(event);
-    if (cell !== undefined && other !== undefined && other !== cell) continue;
-    if (event.type === 'checkpoint') continue;
-    found.push(event);
-    if (event.type === 'error') break;
-    if (event.type === 'output' && (event.stream ?? 'result') === 'result') break;
-  }
-  return found;
-}
-
-function cellOf(event: SessionEvent): number | undefined {
-  return 'cell' in event ? event.cell : undefined;
 }

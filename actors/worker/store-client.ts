@@ -1,6 +1,8 @@
 /** The session's view of storage, over the bus. */
 import { BlobClient } from '../../bus/blob-client.ts';
+import { seqOf } from '../../bus/chain.ts';
 import { encode } from '../../bus/codec.ts';
+import { ofCommand } from '../../bus/command-events.ts';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
 import type { Schema } from '../../bus/event-schemas.ts';
 import { limitsOf, type SizeLimits } from '../../bus/limits.ts';
@@ -61,12 +63,12 @@ export class StoreClient implements SessionStore {
     return this.#ask(this.#subjects.store('load'), request, loadReplySchema);
   }
 
-  async *read(session: string, from: number): AsyncIterable<StoredCommit> {
+  async *read(session: string, from: number, to?: number): AsyncIterable<StoredCommit> {
     let next: number | null = from;
     while (next !== null) {
       const reply: ReadReply = await this.#ask(
         this.#subjects.store('read'),
-        { session, from: next },
+        { session, from: next, to },
         readReplySchema,
       );
       yield* reply.commits;
@@ -75,7 +77,14 @@ export class StoreClient implements SessionStore {
   }
 
   async find(session: string, commandId: string): Promise<SessionEvent[]> {
-    return (await this.#ask(this.#subjects.store('find'), { session, commandId }, findReplySchema)).events;
+    const { seq } = await this.#ask(this.#subjects.store('find'), { session, commandId }, findReplySchema);
+    if (!seq) return [];
+    const events: SessionEvent[] = [];
+    for await (const { commit } of this.read(session, ...seq)) {
+      for (const event of commit.events)
+        if (seqOf(event) >= seq[0] && seqOf(event) <= seq[1]) events.push(event);
+    }
+    return ofCommand(events);
   }
 
   async get(session: string): Promise<SessionMetadata | null> {

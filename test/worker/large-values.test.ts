@@ -4,6 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { scopedKey } from '../../bus/blob-keys.ts';
 import { scopeOf } from '../../bus/large.ts';
 import { PAYLOAD_BYTES_MIN, PAYLOAD_BYTES_OURS } from '../../bus/limits.ts';
+import type { ExecuteReply } from '../../bus/protocol.ts';
 import type { SessionClient } from '../../cli/client.ts';
 import { BlobParts } from '../../storage/blob-parts.ts';
 import { type NatsServer, startNats } from '../kit/nats-server.ts';
@@ -44,6 +45,9 @@ async function* commitsOf(world: World, name: string) {
   const last = await world.log.last(name);
   yield* await world.log.at(name, [...last!.commit.head.tail, last!.position]);
 }
+
+/** A reply without what differs between the first and a later one; the first of all may itself be a retry's. */
+const told = ({ worker: _, repeated: __, ...reply }: ExecuteReply) => reply;
 
 for (const maxPayload of [PAYLOAD_BYTES_MIN, NATS_DEFAULT, PAYLOAD_BYTES_OURS]) {
   describe(`large values on a server that takes messages of ${maxPayload} bytes`, () => {
@@ -87,11 +91,24 @@ for (const maxPayload of [PAYLOAD_BYTES_MIN, NATS_DEFAULT, PAYLOAD_BYTES_OURS]) 
       assert.equal(first.error, null);
       assert.ok(Buffer.byteLength(first.output) < maxPayload);
       const again = await client.execute('results', code, { commandId: id });
-      assert.deepEqual({ ...again, repeated: false, worker: '' }, { ...first, worker: '' });
+      assert.deepEqual(told(again), told(first));
       const thrown = await client.execute('results', `throw new Error('漢'.repeat(900_000))`);
       assert.equal(thrown.error?.name, 'Error');
       assert.equal((await client.execute('results', '1 + 1')).output, '2');
       assert.deepEqual(await replayOf('results'), [true, undefined]);
+    });
+
+    it('gives the first reply again, of a command whose output no message takes', async () => {
+      const id = 'printed much';
+      const code = `for (let i = 0; i < 60; i++) {
+        console.log('漢'.repeat(2_000));
+        await new Promise((done) => setTimeout(done, 1));
+      } 7`;
+      const first = await client.execute('printing', code, { commandId: id });
+      assert.equal(first.output, '7');
+      system.kill(first.worker);
+      const again = await client.execute('printing', code, { commandId: id, waitMs: 60_000 });
+      assert.deepEqual(told(again), told(first));
     });
 
     it('reads the log with everything in its place', async () => {
