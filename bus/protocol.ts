@@ -63,13 +63,19 @@ export interface CheckpointRequest {
   op: 'checkpoint';
   session: string;
 }
+/** Is anybody there? Answered at once, without a look at the session. */
+export interface OwnerRequest {
+  op: 'owner';
+  session: string;
+}
 export type SessionRequest =
   | ExecuteRequest
   | InterruptRequest
   | InspectRequest
   | CompleteRequest
   | CloseRequest
-  | CheckpointRequest;
+  | CheckpointRequest
+  | OwnerRequest;
 
 export interface CellError {
   name: string;
@@ -98,6 +104,10 @@ export interface CompleteReply {
   completions: string[];
   /** Start of the text that the completions replace. */
   from: number;
+}
+export interface OwnerReply {
+  /** The worker that has the session. */
+  process: string;
 }
 export interface SimpleReply {
   seq: number;

@@ -40,6 +40,7 @@ import type {
   ListRequest,
   LlmCall,
   LoadRequest,
+  OwnerRequest,
   ReadRequest,
   ReplayRequest,
   ScanRequest,
@@ -199,6 +200,7 @@ const requests = {
   }),
   close: shaped<CloseRequest>({ op: v.literal('close'), session: text, reason: optional(text) }),
   checkpoint: shaped<CheckpointRequest>({ op: v.literal('checkpoint'), session: text }),
+  owner: shaped<OwnerRequest>({ op: v.literal('owner'), session: text }),
 } satisfies { [Op in SessionRequest['op']]: Schema<Extract<SessionRequest, { op: Op }>> };
 
 /**

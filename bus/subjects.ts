@@ -60,6 +60,8 @@ export interface Subjects {
   ping(process: string): string;
   /** Every process answers: who is there, what is it doing. */
   readonly who: string;
+  /** A worker begins to look for sessions without an owner: the others need not. */
+  readonly sweep: string;
   append(token: string): string;
   readonly appendAll: string;
   log(token: string): string;
@@ -94,6 +96,7 @@ export function makeSubjects(prefix = 'reprise', shards = 1): Subjects {
     activateAt: (worker) => `${prefix}.activate.${worker}`,
     ping: (process) => `${prefix}.presence.ping.${process}`,
     who: `${prefix}.presence.who`,
+    sweep: `${prefix}.presence.sweep`,
     append: (token) => sharded('append', token),
     appendAll: `${prefix}.append.>`,
     log: (token) => sharded('log', token),

@@ -210,6 +210,7 @@ export class SessionInterpreter {
         this.#leftover = true;
       }
     }
+    this.#effects.answerOverdue(this.fold, this.#ports.clock.now());
     this.#startEffects();
     this.#send({ type: 'REPLAYED' });
   }

@@ -1,5 +1,5 @@
 /** The effects that are under way for a resident session: always those that its durable fold has open. */
-import { EffectTable } from './effect-table.ts';
+import { dueOf, EffectTable } from './effect-table.ts';
 import type { SessionFold } from './fold-shape.ts';
 import type { EffectAnswer, EffectRunner } from './ports.ts';
 
@@ -13,6 +13,15 @@ export class OpenEffects {
   constructor(runner: EffectRunner, onAnswer: (effect: number, answer: EffectAnswer) => void) {
     this.#runner = runner;
     this.#onAnswer = onAnswer;
+  }
+
+  /** Answers, in the order of their time, the timers that were due by `nowMs`: they come before whatever asks later. */
+  answerOverdue({ effects, paused }: Pick<SessionFold, 'effects' | 'paused'>, nowMs: number): void {
+    if (paused || (effects.wakeAt ?? Number.POSITIVE_INFINITY) > nowMs) return;
+    const overdue = [...effects].filter((open) => open.kind === 'timer' && dueOf(open) <= nowMs);
+    // Stable: of those due at the same time the earlier one comes first.
+    overdue.sort((a, b) => dueOf(a) - dueOf(b));
+    for (const { effect } of overdue) this.#onAnswer(effect, { value: null });
   }
 
   /** Starts what is open and not under way, gives up what is under way and no longer open. */

@@ -17,7 +17,6 @@ import { provideNatsServer } from './nats-server/provide.ts';
 import { announce, askWho } from './presence.ts';
 import { identifySelf, isRunning, terminate } from './process-identity.ts';
 import { type Connections, roleCommand } from './roles.ts';
-import { makeSweep } from './sweep.ts';
 import {
   type Role,
   readState,
@@ -35,12 +34,10 @@ export interface SupervisorOptions {
   log: (line: string) => void;
   /** How role processes are started. */
   command?: (role: Role) => { file: string; args: string[] };
-  sweepIntervalMs?: number;
 }
 
 export const WORKERS_DEFAULT = 2;
 const START_MS = 60_000;
-const SWEEP_MS = 3_000;
 const SERVER_GRACE_MS = 10_000;
 
 export class Supervisor {
@@ -55,8 +52,6 @@ export class Supervisor {
   #server: Child | undefined;
   #bus: Bus | undefined;
   #busUrl = '';
-  #sweep: (() => Promise<number>) | undefined;
-  #sweeping: NodeJS.Timeout | undefined;
   #stopping: Promise<void> | undefined;
 
   constructor(options: SupervisorOptions) {
@@ -88,7 +83,6 @@ export class Supervisor {
       await this.#startServer(old);
       this.#fleet.adopt(await this.#adoptable(old));
       await this.#ensure(this.#state.workers);
-      this.#sweepLater();
       return true;
     } catch (error) {
       await this.stop();
@@ -250,7 +244,6 @@ export class Supervisor {
     this.#busUrl = url;
     this.#state.nats.version ||= bus.connection.info?.version ?? '';
     const subjects = makeSubjects(this.#state.prefix);
-    this.#sweep = makeSweep({ bus, subjects, now: () => Date.now(), log: this.#options.log });
     announce(bus, subjects, () => ({
       role: 'supervisor',
       process: this.#id,
@@ -304,19 +297,7 @@ export class Supervisor {
     }
   }
 
-  #sweepLater(): void {
-    const { log, sweepIntervalMs = SWEEP_MS } = this.#options;
-    const round = async () => {
-      if (this.#bus?.connected) {
-        await this.#sweep?.().catch((error) => log(`sweep: ${RepriseError.from(error).message}`));
-      }
-      if (!this.#stopping) this.#sweeping = setTimeout(round, sweepIntervalMs);
-    };
-    this.#sweeping = setTimeout(round, sweepIntervalMs);
-  }
-
   async #end(): Promise<void> {
-    clearTimeout(this.#sweeping);
     // A start that failed half-way has not taken over what ran before: end that, too.
     const ours = new Set(this.#fleet.records().map(({ pid }) => pid));
     const strays = (this.#state?.children ?? []).filter((child) => !ours.has(child.pid) && isRunning(child));

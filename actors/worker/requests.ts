@@ -8,6 +8,8 @@ import { notFound } from './verification.ts';
 
 /** Does what a request asks; returns the encoded reply. @throws RepriseError */
 export async function serveRequest(sessions: SessionManager, request: SessionRequest): Promise<Uint8Array> {
+  // Whoever asks does not want the session to wake up.
+  if (request.op === 'owner') return encode({ ok: true, process: sessions.worker });
   if (request.op === 'execute') assertExecutable(request);
   const instance = sessions.provide(request.session);
   if (request.op === 'execute') return encode({ ok: true, ...(await instance.submit(request)) });
@@ -18,7 +20,7 @@ export async function serveRequest(sessions: SessionManager, request: SessionReq
 
 async function serveExisting(
   instance: SessionInstance,
-  request: Exclude<SessionRequest, { op: 'execute' }>,
+  request: Exclude<SessionRequest, { op: 'execute' | 'owner' }>,
 ): Promise<object> {
   switch (request.op) {
     case 'interrupt':

@@ -41,6 +41,11 @@ export class SessionManager implements ISessionManager {
     this.#listener = listener;
   }
 
+  /** Id of the worker whose sessions these are. */
+  get worker(): string {
+    return this.#ports.worker;
+  }
+
   /**
    * The resident session of that name; activates it if need be (it may still be restoring).
    * @throws RepriseError BAD_NAME, DRAINING
@@ -86,7 +91,7 @@ export class SessionManager implements ISessionManager {
   }
 
   /** Moves quiet sessions down the tiers; returns how many. Called every second or so. */
-  async sweep(): Promise<number> {
+  async putAway(): Promise<number> {
     const { maxSessions, parkAfterMs, passivateAfterMs } = this.#settings;
     const now = this.#ports.clock.now();
     let surplus = this.pool.size() - maxSessions;

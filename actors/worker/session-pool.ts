@@ -15,6 +15,11 @@ export class SessionPool implements ISessionPool {
     return instance;
   }
 
+  /** Whether it is resident; that does not count as a use. */
+  has(name: string): boolean {
+    return this.#sessions.has(name);
+  }
+
   add(name: string, instance: SessionInstance): void {
     this.#sessions.set(name, instance);
   }

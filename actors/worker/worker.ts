@@ -20,6 +20,7 @@ import { PersistenceManager } from './persistence.ts';
 import { serveRequest } from './requests.ts';
 import { type ResidencySettings, SessionManager } from './session-manager.ts';
 import { StoreClient } from './store-client.ts';
+import { Sweeper } from './sweep.ts';
 import { verifySession } from './verification.ts';
 
 export interface WorkerPorts {
@@ -35,9 +36,12 @@ export interface WorkerPorts {
   newId(): string;
   settings?: Partial<SessionSettings>;
   residency: ResidencySettings;
+  /** 0 to 1: spreads what workers do from time to time. Default: Math.random */
+  random?: () => number;
 }
 
-const SWEEP_MS = 500;
+/** How often is looked which sessions are to be put away. */
+const PUT_AWAY_MS = 500;
 /** Sessions put away that are worth a collection of garbage. */
 const RECLAIM_SESSIONS = 32;
 
@@ -55,7 +59,8 @@ export class Worker {
   });
   readonly lifecycle: Lifecycle;
   #stopListening: () => void = () => {};
-  #sweepTimer: { cancel(): void } | null = null;
+  readonly #sweeper: Sweeper;
+  #putAwayTimer: { cancel(): void } | null = null;
 
   constructor(ports: WorkerPorts) {
     const { bus, subjects, clock, log, kernel, newId } = ports;
@@ -77,6 +82,8 @@ export class Worker {
       onResident: (name) => this.#own(name),
       onReleased: (name) => this.#disown(name),
     });
+    const isOurs = (session: string) => this.sessions.pool.has(session);
+    this.#sweeper = new Sweeper({ bus, subjects, clock, log, isOurs, random: ports.random });
     this.persistence = new PersistenceManager(this.sessions, this.#store, log);
   }
 
@@ -98,7 +105,8 @@ export class Worker {
     });
     await bus.flush();
     this.lifecycle.send({ type: 'CONNECTED' });
-    this.#sweepLater();
+    this.#putAwayLater();
+    this.#sweeper.start();
   }
 
   /** Parks every session and leaves the bus; the connection itself is the caller's. */
@@ -106,7 +114,8 @@ export class Worker {
     if (this.#isLeaving) return;
     this.lifecycle.send({ type: 'DRAIN' });
     this.#stopListening();
-    this.#sweepTimer?.cancel();
+    this.#putAwayTimer?.cancel();
+    this.#sweeper.stop();
     for (const subscription of this.#subscriptions.splice(0, 3)) subscription.unsubscribe();
     await this.sessions.shutdown(graceMs);
     for (const subscription of this.#subscriptions.splice(0)) subscription.unsubscribe();
@@ -204,15 +213,15 @@ export class Worker {
     this.#counters[name] = (this.#counters[name] ?? 0) + 1;
   }
 
-  #sweepLater(): void {
-    this.#sweepTimer = this.#ports.clock.setTimer(() => {
+  #putAwayLater(): void {
+    this.#putAwayTimer = this.#ports.clock.setTimer(() => {
       this.sessions
-        .sweep()
+        .putAway()
         .then((putAway) => this.#reclaim(putAway))
-        .catch((error) => this.#ports.log.error({ error: String(error) }, 'sweep failed'))
+        .catch((error) => this.#ports.log.error({ error: String(error) }, 'sessions could not be put away'))
         .finally(() => {
-          if (!this.#isLeaving) this.#sweepLater();
+          if (!this.#isLeaving) this.#putAwayLater();
         });
-    }, SWEEP_MS);
+    }, PUT_AWAY_MS);
   }
 }

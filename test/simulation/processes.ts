@@ -176,6 +176,7 @@ export async function startWorkerProcess(id: string, ports: ProcessPorts): Promi
     kernel,
     log: tracing(ports, id),
     newId: () => `${id}-${++ids}`,
+    random,
     residency: { maxSessions: 3, parkAfterMs: 300, passivateAfterMs: 1_500 },
   });
   process.kernel = kernel;

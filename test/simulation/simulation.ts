@@ -2,7 +2,6 @@
  * A whole system in one process on virtual time: workers, storage actors, LLM actors and clients, with faults drawn
  * from a seed. The same seed gives the same run.
  */
-import { makeSweep } from '../../actors/supervisor/sweep.ts';
 import { encode } from '../../bus/codec.ts';
 import { limitsOf } from '../../bus/limits.ts';
 import { type MemoryBus, type MemoryHub, makeMemoryBus } from '../../bus/memory.ts';
@@ -102,7 +101,6 @@ class Simulation {
         isOver: () => over,
       }),
     );
-    const sweeping = this.#sweep(() => over);
     const end = this.#clock.now() + chaosMs;
     while (this.#clock.now() < end) {
       await this.#clock.advance(between(this.#random, 5, 250));
@@ -111,7 +109,7 @@ class Simulation {
     this.#harming = false;
     over = true;
     await this.#heal();
-    await this.#within('clients come to rest', Promise.all([...work, sweeping]));
+    await this.#within('clients come to rest', Promise.all(work));
     await this.#check(this.#client('checker'));
     await this.#end([...clients]);
     return this.#memories;
@@ -272,19 +270,6 @@ class Simulation {
       .request(subjects.activateAt(worker), data, { timeoutMs: 500 })
       .catch(() => {})
       .finally(() => bus.close());
-  }
-
-  async #sweep(isOver: () => boolean): Promise<void> {
-    const sweep = makeSweep({
-      bus: this.#hub.connect('supervisor'),
-      subjects,
-      now: () => this.#clock.now(),
-      log: () => {},
-    });
-    while (!isOver()) {
-      await sweep().catch(() => {});
-      await new Promise<void>((resolve) => this.#clock.setTimer(resolve, 1_000));
-    }
   }
 
   async #heal(): Promise<void> {

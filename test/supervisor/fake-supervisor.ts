@@ -7,7 +7,6 @@ const program = fileURLToPath(new URL('./fake-role.mjs', import.meta.url));
 await runSupervisor({
   home: findHome(process.env),
   env: process.env,
-  sweepIntervalMs: 100,
   command: (role) => ({ file: process.execPath, args: [program, role] }),
   ...JSON.parse(process.argv[2]!),
 }).catch(() => {
