@@ -36,6 +36,11 @@ export const BEHAVIOURS = {
     why: 'A cell is read as an object exactly when all of it is one object literal, as in DevTools: `{a: 1};` gave 1, `{} + 1` a string.',
     before: 'What starts with a brace and does not end with a semicolon is an expression when it can be one.',
   },
+  requestLimitCoded: {
+    since: 2,
+    why: 'A request to a model that is too large fails with a code, as the other failures of model calls do.',
+    before: 'The error has no code.',
+  },
   rejectionsReported: {
     since: 2,
     why: 'A rejected promise that nobody waited for when the jobs of its turn had run vanished; it is reported on stderr.',

@@ -6,6 +6,7 @@ import type OpenAI from 'openai';
 import type { LlmAnswer } from '../../bus/protocol.ts';
 import { type LlmErrorCode, ProviderError } from './failure.ts';
 import type { Provider, ProviderCall } from './provider.ts';
+import { type ProxySettings, proxyingFetch } from './proxies.ts';
 import type { LlmRequest } from './request.ts';
 
 export interface OpenAiSettings {
@@ -14,6 +15,8 @@ export interface OpenAiSettings {
   baseUrl: string | undefined;
   organization?: string | undefined;
   project?: string | undefined;
+  /** Absent: connections are made directly. */
+  proxies?: ProxySettings | undefined;
 }
 
 const OWN_HOST = 'api.openai.com';
@@ -37,7 +40,7 @@ export function makeOpenAi(settings: OpenAiSettings, now: () => number): Provide
       try {
         return answerOf(await post(await client(), chatBody(request, ownServer), call), request.model);
       } catch (thrown) {
-        throw redacted(failureOf(thrown, now()), settings.apiKey);
+        throw redacted(failureOf(thrown, now(), settings.baseUrl), settings.apiKey);
       }
     },
   };
@@ -87,7 +90,7 @@ async function loadClient(settings: OpenAiSettings): Promise<OpenAI> {
     maxRetries: 0,
     timeout: LIBRARY_TIMEOUT_MS,
     logLevel: 'off',
-    fetch: boundedFetch,
+    fetch: bounded(settings.proxies === undefined ? fetch : await proxyingFetch(settings.proxies)),
   });
 }
 
@@ -95,24 +98,26 @@ async function loadClient(settings: OpenAiSettings): Promise<OpenAI> {
 const BODY_BYTES_MAX = 32 * 1024 * 1024;
 
 /** `fetch`, but a body without an end does not fill the memory. */
-async function boundedFetch(...request: Parameters<typeof fetch>): Promise<Response> {
-  const response = await fetch(...request);
-  if (response.body === null) return response;
-  let bytes = 0;
-  const counted = response.body.pipeThrough(
-    new TransformStream<Uint8Array, Uint8Array>({
-      transform(chunk, controller) {
-        bytes += chunk.byteLength;
-        if (bytes <= BODY_BYTES_MAX) controller.enqueue(chunk);
-        else
-          controller.error(
-            new ProviderError('TOO_LARGE', `the answer has more than ${BODY_BYTES_MAX} bytes`),
-          );
-      },
-    }),
-  );
-  const { status, statusText, headers } = response;
-  return new Response(counted, { status, statusText, headers });
+function bounded(fetching: typeof fetch): typeof fetch {
+  return async (...request) => {
+    const response = await fetching(...request);
+    if (response.body === null) return response;
+    let bytes = 0;
+    const counted = response.body.pipeThrough(
+      new TransformStream<Uint8Array, Uint8Array>({
+        transform(chunk, controller) {
+          bytes += chunk.byteLength;
+          if (bytes <= BODY_BYTES_MAX) controller.enqueue(chunk);
+          else
+            controller.error(
+              new ProviderError('TOO_LARGE', `the answer has more than ${BODY_BYTES_MAX} bytes`),
+            );
+        },
+      }),
+    );
+    const { status, statusText, headers } = response;
+    return new Response(counted, { status, statusText, headers });
+  };
 }
 
 function post(client: OpenAI, body: Record<string, unknown>, call: ProviderCall): Promise<unknown> {
@@ -143,7 +148,7 @@ export function answerOf(completion: unknown, modelAsked: string): LlmAnswer {
     );
   }
   const answer: LlmAnswer = {
-    response: textOfMessage(choice.message),
+    response: textOfMessage(choice.message, choice.finish_reason),
     model: typeof completion.model === 'string' ? completion.model.slice(0, MODEL_CHARS_MAX) : modelAsked,
   };
   const { usage } = completion;
@@ -160,9 +165,13 @@ const MODEL_CHARS_MAX = 256;
 
 /**
  * The text of a completion's message: its content (some servers give it in parts), or its refusal.
- * @throws ProviderError PROVIDER when it has none and asks for a tool instead: `llm` returns text.
+ * @throws ProviderError PROVIDER when it has none and asks for a tool instead (`llm` returns text), or was cut before it
+ * began.
  */
-function textOfMessage({ content, refusal, tool_calls: calls }: Record<string, unknown>): string {
+function textOfMessage(
+  { content, refusal, tool_calls: calls }: Record<string, unknown>,
+  finishReason: unknown,
+): string {
   const parts = Array.isArray(content) ? content : [{ text: content }];
   const text = parts
     .map((part) => (isRecord(part) && typeof part.text === 'string' ? part.text : ''))
@@ -172,18 +181,30 @@ function textOfMessage({ content, refusal, tool_calls: calls }: Record<string, u
   if (Array.isArray(calls) && calls.length > 0) {
     throw new ProviderError('PROVIDER', 'the model asks for a tool to be called, which llm() cannot do');
   }
+  // Models that reason may spend all they were given before they say anything.
+  if (finishReason === 'length') {
+    throw new ProviderError(
+      'PROVIDER',
+      "the model reached its limit of tokens before it said anything (finish_reason 'length'): raise maxTokens, lower reasoningEffort, or shorten the prompt",
+    );
+  }
+  if (finishReason === 'content_filter') {
+    throw new ProviderError('PROVIDER', "the server withheld the answer (finish_reason 'content_filter')");
+  }
   return '';
 }
 
 /** What a failed request means: which code, and whether to try again. */
-export function failureOf(thrown: unknown, nowMs: number): ProviderError {
+export function failureOf(thrown: unknown, nowMs: number, baseUrl?: string): ProviderError {
   if (thrown instanceof ProviderError) return thrown;
   const failure = isRecord(thrown) ? thrown : {};
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   if (typeof failure.status === 'number') {
     const headers = failure.headers instanceof Headers ? failure.headers : new Headers();
     const [code, retryable] = verdict(failure.status, failure.code, headers);
-    return new ProviderError(code, message, {
+    // The library reads an API's errors; what it could not read comes from something else at this address.
+    const advice = failure.status === 404 && failure.error === undefined ? wrongAddress(baseUrl) : '';
+    return new ProviderError(code, advice === '' ? message : `404: ${advice}`, {
       retryable,
       retryAfterMs: retryable ? retryAfterMs(headers, nowMs) : undefined,
       cause: thrown,
@@ -198,6 +219,9 @@ export function failureOf(thrown: unknown, nowMs: number): ProviderError {
   }
   return new ProviderError('UNAVAILABLE', causes(thrown), { retryable: true, cause: thrown });
 }
+
+const wrongAddress = (baseUrl = `https://${OWN_HOST}/v1`): string =>
+  `${baseUrl}/chat/completions is nothing that answers chat completions: set REPRISE_LLM_BASE_URL to the server's base URL (it usually ends in /v1) and restart the LLM actor`;
 
 function verdict(status: number, code: unknown, headers: Headers): [LlmErrorCode, boolean] {
   // OpenAI reports an empty account as 429; waiting does not fill it.

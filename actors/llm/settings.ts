@@ -1,6 +1,7 @@
 /** What the environment says about the LLM actor. Pure: the environment is passed in. */
 import { RepriseError } from '../../bus/errors.ts';
 import type { OpenAiSettings } from './openai.ts';
+import type { ProxySettings } from './proxies.ts';
 import { RETRY_DEFAULT, type RetryPolicy } from './retry.ts';
 
 export interface LlmSettings {
@@ -27,7 +28,13 @@ export function parseSettings(env: Env): LlmSettings {
     openai:
       apiKey === undefined && baseUrl === undefined
         ? undefined
-        : { apiKey, baseUrl, organization: text('OPENAI_ORG_ID'), project: text('OPENAI_PROJECT_ID') },
+        : {
+            apiKey,
+            baseUrl,
+            proxies: parseProxies(env),
+            organization: text('OPENAI_ORG_ID'),
+            project: text('OPENAI_PROJECT_ID'),
+          },
     model: text('REPRISE_LLM_MODEL'),
     retry: {
       ...RETRY_DEFAULT,
@@ -62,6 +69,22 @@ function parseUrl(env: Env, name: string): string | undefined {
   if (url && /^https?:$/.test(url.protocol)) return value;
   const shown = value.replace(/\/\/[^/]*@/, '//***@');
   throw wrong(name, shown, 'an http or https URL such as http://localhost:11434/v1');
+}
+
+/** Small letters win, as in curl. A proxy's user and password may stand in its URL. */
+function parseProxies(env: Env): ProxySettings | undefined {
+  const proxy = (name: string): string | undefined => {
+    const set = env[name.toLowerCase()] ? name.toLowerCase() : name;
+    const value = env[set];
+    if (!value) return undefined;
+    const full = value.includes('://') ? value : `http://${value}`;
+    if (URL.canParse(full) && /^https?:$/.test(new URL(full).protocol)) return full;
+    throw wrong(set, value.replace(/^(.*?\/\/)?[^/]*@/, '$1***@'), 'a URL such as http://proxy.example:3128');
+  };
+  const https = proxy('HTTPS_PROXY');
+  const http = proxy('HTTP_PROXY');
+  if (https === undefined && http === undefined) return undefined;
+  return { https, http, except: env.no_proxy || env.NO_PROXY || undefined };
 }
 
 function integer(env: Env, name: string, otherwise: number): number {

@@ -17,6 +17,8 @@ export type Behaviour =
     }
   /** A 200 whose body is this text. */
   | { type: 'text'; text: string; contentType?: string }
+  /** What something else than an API says. */
+  | { type: 'page'; status: number; text: string }
   /** Never answers. */
   | { type: 'hang' }
   /** Sends the headers and half of the body, then nothing more. */
@@ -129,6 +131,8 @@ function respond(response: ServerResponse, body: Record<string, unknown>, behavi
       const error = { message: behaviour.message, type: 'error', param: null, code: behaviour.code ?? null };
       return void send(behaviour.status, 'application/json', JSON.stringify({ error }), behaviour.headers);
     }
+    case 'page':
+      return void send(behaviour.status, 'text/html', behaviour.text);
     case 'hang':
       return;
     case 'halfBody': {

@@ -229,3 +229,27 @@ test('a key that the server quotes back is blotted out', async () => {
   const { message } = await failure({ type: 'error', status: 401, message: `Incorrect API key: ${KEY}` });
   assert.equal(message, '401 Incorrect API key: ***');
 });
+
+test('an answer that was cut before it began is an error that names the limit', async () => {
+  const body = (content: unknown, finish_reason: string) => ({
+    model: 'm',
+    choices: [{ message: { content }, finish_reason }],
+  });
+  for (const content of ['', null, []]) {
+    const cut = await failure({ type: 'body', body: body(content, 'length') });
+    assert.deepEqual([cut.reason, cut.retryable], ['PROVIDER', false]);
+    assert.match(cut.message, /limit of tokens.*maxTokens/);
+  }
+  assert.match((await failure({ type: 'body', body: body('', 'content_filter') })).message, /withheld/);
+  double.script({ type: 'body', body: body('half an ans', 'length') });
+  assert.equal((await ask({ prompt: 'x' })).response, 'half an ans');
+});
+
+test('a page where the API should be says what to set; an API that knows no such model speaks for itself', async () => {
+  const page = await failure({ type: 'page', status: 404, text: '<!doctype html><h1>Not Found</h1>' });
+  assert.deepEqual([page.reason, page.retryable], ['BAD_REQUEST', false]);
+  assert.match(page.message, /set REPRISE_LLM_BASE_URL/);
+  assert.ok(page.message.includes(double.baseUrl) && !page.message.includes('<'), page.message);
+  const unknown = await failure({ type: 'error', status: 404, message: 'no model m1' });
+  assert.match(unknown.message, /no model m1/);
+});

@@ -172,9 +172,11 @@ function llm(input: unknown, options?: unknown): Promise<unknown> {
       const payload = requestOf(input, options);
       const { length } = jsonText(payload);
       if (length > REQUEST_CHARS_MAX) {
-        throw new IntrinsicTypeError(
+        const error = new IntrinsicTypeError(
           `llm: the request has ${length} characters; at most ${REQUEST_CHARS_MAX}`,
         );
+        if (sessionBehaves('requestLimitCoded')) put(error, 'code', 'TOO_LARGE');
+        throw error;
       }
       request('llm', payload, {
         fulfil: resolve,
