@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { type Actor, createActor } from 'xstate';
-import { RepriseError } from '../../bus/errors.ts';
+import { ERROR_CODES, RepriseError } from '../../bus/errors.ts';
 import { logSize, openLog, readableLine } from './append-log.ts';
 import { backoffMs, childMachine } from './child-machine.ts';
 import { identify, isRunning, type ProcessRecord, signal } from './process-identity.ts';
@@ -39,6 +39,7 @@ export class Child {
   #logStart = 0;
   #launches = 0;
   #lastProblem: string | undefined;
+  #lastExit: number | undefined;
 
   constructor(options: ChildOptions) {
     this.#options = options;
@@ -77,6 +78,11 @@ export class Child {
   /** Ends in a row without being healthy in between. */
   get failures(): number {
     return this.#actor.getSnapshot().context.failures;
+  }
+
+  /** It ended because what it was given is wrong: the same again ends the same. */
+  get misconfigured(): boolean {
+    return this.#lastExit === ERROR_CODES.BAD_REQUEST.exit;
   }
 
   /** Why it ended last, with the end of what it printed since its last start. */
@@ -150,7 +156,9 @@ export class Child {
       const record = identify(child.pid) ?? { pid: child.pid, start: '' };
       this.#process = record;
       child.once('exit', (code, by) => {
-        if (this.#process === record) this.#exited(by ? `ended by ${by}` : `ended with exit code ${code}`);
+        if (this.#process !== record) return;
+        this.#lastExit = code ?? undefined;
+        this.#exited(by ? `ended by ${by}` : `ended with exit code ${code}`);
       });
       this.#options.onChange();
       void this.#awaitReady(record);

@@ -93,13 +93,19 @@ export class Fleet {
     }
   }
 
-  /** @throws RepriseError UNAVAILABLE when a process ends again and again without ever being ready */
+  /**
+   * @throws RepriseError UNAVAILABLE when a process ends again and again without ever being ready, BAD_REQUEST when it
+   * says that its settings are wrong
+   */
   assertHope(): void {
     for (const { slot, child } of this.#members.values()) {
       if (child.failures < HOPELESS || child.ready) continue;
-      throw new RepriseError('UNAVAILABLE', `${slot} does not start: ${child.problem}`, {
-        hint: `see ${this.#logFile(slot)}`,
-      });
+      const log = this.#logFile(slot);
+      throw child.misconfigured
+        ? new RepriseError('BAD_REQUEST', `${slot} does not start: ${child.problem}`, {
+            hint: `correct the setting, then try again; ${log} has all that it said`,
+          })
+        : new RepriseError('UNAVAILABLE', `${slot} does not start: ${child.problem}`, { hint: `see ${log}` });
     }
   }
 

@@ -35,6 +35,11 @@ describe('llm', () => {
     assert.equal(guest.show('[_error instanceof Error, _error.code]'), "[ true, 'PROVIDER' ]");
   });
 
+  it('refuses a request that is too large with a code', () => {
+    const refused = guest.run('try { await llm("x".repeat(600_001)) } catch (e) { [e.name, e.code] }');
+    assert.equal(refused.result?.text, "[ 'TypeError', 'TOO_LARGE' ]");
+  });
+
   it('runs many at once, settled in the order of their answers', () => {
     const asked = guest.run(
       'const order = []; await Promise.all(["a", "b", "c"].map((p) => llm(p).then((t) => order.push(t)))); order',

@@ -14,6 +14,10 @@ if (existsSync(file(`broken-${role}`))) {
   console.error(`${role} is broken on purpose`);
   process.exit(3);
 }
+if (existsSync(file(`misconfigured-${role}`))) {
+  console.error(`${role} cannot do with its settings`);
+  process.exit(2);
+}
 appendFileSync(file('environments.jsonl'), `${JSON.stringify({ role, env })}\n`);
 
 const storage = role === 'storage';

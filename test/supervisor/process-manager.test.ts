@@ -218,6 +218,17 @@ describe('the local system', () => {
     assert.equal((await fixture.manager.up({ workers: 1 })).phase, 'ready');
   });
 
+  it('does not call it safe to retry when a role says that its settings are wrong', async () => {
+    mark('misconfigured-llm');
+    await assert.rejects(fixture.manager.up({ workers: 1 }), (error) => {
+      assert.ok(hasCode(error, 'BAD_REQUEST'));
+      assert.equal(error.retryable, false);
+      assert.match(error.message, /llm cannot do with its settings/);
+      return true;
+    });
+    rmSync(path.join(fixture.home, 'misconfigured-llm'));
+  });
+
   it('ends what it started when `up` is given up', async () => {
     const abort = new AbortController();
     const up = fixture.other().up({ workers: 2, signal: abort.signal });
