@@ -46,6 +46,12 @@ export const BEHAVIOURS = {
     why: 'A rejected promise that nobody waited for when the jobs of its turn had run vanished; it is reported on stderr.',
     before: 'Only what the callbacks of timers, microtasks and listeners give is reported.',
   },
+  deadZones: {
+    since: 2,
+    why: 'Top-level let, const and class are the engine’s own: a dead zone before them, constants that nothing writes to.',
+    before:
+      'They are variables from the start of their cell, undefined at first; constants hold in the text of cells alone.',
+  },
 } as const satisfies Record<string, Behaviour>;
 
 export type BehaviourId = keyof typeof BEHAVIOURS;

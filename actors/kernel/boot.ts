@@ -5,6 +5,7 @@
 import { RepriseError } from '../../bus/errors.ts';
 import { COUNTDOWN, ENTRIES, type Entry, EVAL_SCRIPT, Guest, type Layout, type Pristine } from './guest.ts';
 import { HOST_FUNCTIONS, Instance } from './instance.ts';
+import { findLexicalScope } from './lexical-scope.ts';
 import type { KernelLimits } from './limits.ts';
 import { PAGE, STATIC_END } from './pages.ts';
 import { assertPromiseLayout } from './promises.ts';
@@ -42,6 +43,7 @@ export function bootPristine(wasm: KernelWasm, prelude: string, limits: KernelLi
     else layout.entries[name] = value;
   }
   guest.free(outcome.value);
+  giveScope(guest);
   while (guest.jobPending) guest.runJobs(-1);
   collectGarbage(guest, runtime + known.thresholdOffset);
   fillHoles(guest);
@@ -117,6 +119,16 @@ function installHostFunctions(guest: Guest): void {
     guest.free(made);
   }
   guest.free(global);
+}
+
+/** The prelude gets the lexical scope. */
+function giveScope(guest: Guest): void {
+  const { engine, words } = guest.instance;
+  const { context } = guest.layout;
+  const global = engine.QTS_GetGlobalObject(context);
+  const scope = findLexicalScope(words, context, global);
+  guest.free(global);
+  guest.discard(guest.callWith('takeScope', scope));
 }
 
 /**

@@ -21,6 +21,8 @@ export class Collected {
   settled = false;
   /** There are promises to look after when the jobs have run. */
   unheard = false;
+  /** Names that the cell declared and left without a value. */
+  unset: string[] | undefined;
   readonly #limits: OutputLimits;
   #keptBytes = 0;
   #droppedBytes = 0;
@@ -57,6 +59,9 @@ export class Collected {
         break;
       case 'unheard':
         this.unheard = payload === 'true';
+        break;
+      case 'unset':
+        this.unset = JSON.parse(payload) as string[];
         break;
       case 'settled':
         this.settled = true;

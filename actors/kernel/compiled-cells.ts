@@ -20,7 +20,11 @@ export function compileOnce(code: string, state: CompilerState, cell: number, ve
   let compiled = compileCell(code, state, cell, version);
   // Errors name the cell.
   if (!compiled.ok) return compiled;
-  if (sameNames(compiled.next.lexicals, state.lexicals) && sameNames(compiled.next.globals, state.globals)) {
+  if (
+    sameNames(compiled.next.lexicals, state.lexicals) &&
+    sameNames(compiled.next.globals, state.globals) &&
+    compiled.next.unset === state.unset
+  ) {
     compiled = { ...compiled, next: state };
   }
   if (code.length > MAX_CODE) return compiled;

@@ -5,8 +5,9 @@
  */
 import type { Instance } from './instance.ts';
 
-/** Functions of the prelude that the host calls. Each takes one JSON string, but cellDone and cellThrew a value. */
+/** Functions of the prelude that the host calls. Each takes one JSON string, but takeScope, cellDone and cellThrew a value. */
 export const ENTRIES = [
+  'takeScope',
   'boot',
   'begin',
   'cellDone',

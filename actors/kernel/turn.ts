@@ -9,9 +9,11 @@
  *    nothing of it runs, and its queued jobs die the same way. Only then our own bookkeeping runs.
  * 3. After a turn the job queue is empty and the dead stack is clean.
  */
+import { behaves } from './behaviours.ts';
 import { wipeStack } from './boot.ts';
 import { Collected } from './collected.ts';
 import { compileOnce } from './compiled-cells.ts';
+import { withUnset } from './compiler/declaring.ts';
 import { type CellFailure, FAILURES } from './failures.ts';
 import { type Entry, EVAL_ASYNC, EVAL_SCRIPT, type Guest, type Outcome } from './guest.ts';
 import { type InstanceHooks, KernelTrap } from './instance.ts';
@@ -115,6 +117,8 @@ class RunningTurn implements InstanceHooks {
     else if (type === 'answer') this.#answer(this.#step);
     else if (this.#hadCell) this.#end(FAILURES[this.#step.reason]);
     this.#settle();
+    const { unset } = this.#collected;
+    if (unset !== undefined) this.#state.compiler = withUnset(this.#state.compiler, unset);
     this.#guest.resetCountdown();
   }
 
@@ -210,7 +214,8 @@ class RunningTurn implements InstanceHooks {
       return;
     }
     const compiled = compileOnce(code, state.compiler, cell, state.version);
-    this.#call('begin', { cell, seq, timeMs, map: compiled.ok ? compiled.map : null });
+    const { map, bindings } = compiled.ok ? compiled : { map: null };
+    this.#call('begin', { cell, seq, timeMs, map, bindings });
     if (!compiled.ok) {
       this.#failure = compiled.error;
       state.running = null;
@@ -226,10 +231,16 @@ class RunningTurn implements InstanceHooks {
       }
       this.#guest.free(declared.value);
     }
-    state.compiler = compiled.next;
     const evaluated = this.#guest.eval(compiled.body, file, EVAL_ASYNC);
-    if (evaluated.thrown !== undefined) this.#handOver('cellThrew', evaluated.thrown);
-    else this.#handOver('cellDone', evaluated.value);
+    if (evaluated.thrown !== undefined) {
+      // What the engine refuses to begin declares nothing.
+      const begun = this.#phase === 'killing' || !behaves(state.version, 'deadZones');
+      if (begun) state.compiler = compiled.next;
+      this.#handOver('cellThrew', evaluated.thrown);
+      return;
+    }
+    state.compiler = compiled.next;
+    this.#handOver('cellDone', evaluated.value);
   }
 
   #answer(step: AnswerStep): void {

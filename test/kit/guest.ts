@@ -13,6 +13,8 @@ import {
   completionTarget,
   initialCompilerState,
 } from '../../actors/kernel/compiler/compile.ts';
+import { withUnset } from '../../actors/kernel/compiler/declaring.ts';
+import { findLexicalScope } from '../../actors/kernel/lexical-scope.ts';
 import { preludeSource } from '../../actors/kernel/prelude/source.ts';
 import type { Json, VariableSummary } from '../../bus/types.ts';
 
@@ -65,6 +67,9 @@ export class Guest {
     this.#define('__reprise_emit', 1);
     if (probe) this.#define('__reprise_promise', 2);
     this.#entries = this.eval(preludeSource, '<prelude>');
+    const words = new Int32Array(module.HEAPU8.buffer);
+    const global = ffi.QTS_GetGlobalObject!(this.#context);
+    this.#invoke('takeScope', findLexicalScope(words, this.#context, global));
   }
 
   static async boot(options: { seed?: string; promiseProbe?: boolean } = {}): Promise<Guest> {
@@ -128,6 +133,7 @@ export class Guest {
     else if (kind === 'exit') turn.exit = true;
     else if (kind === 'settled') turn.settled = true;
     else if (kind === 'unheard') return;
+    else if (kind === 'unset') this.state = withUnset(this.state, value);
     else throw new Error(`unknown emission ${kind}`);
   }
 
@@ -199,11 +205,13 @@ export class Guest {
       this.call('compileFailed', compiled.error);
       return { ...this.#take(), error: compiled.error };
     }
-    this.call('begin', { cell, seq: cell, timeMs: this.nowMs, map: compiled.map });
+    const { map, bindings } = compiled;
+    this.call('begin', { cell, seq: cell, timeMs: this.nowMs, map, bindings });
     try {
       if (compiled.declare !== null) this.eval(compiled.declare, `<cell ${cell}>`);
+      const promise = this.eval(compiled.body, `<cell ${cell}>`, ASYNC);
       this.state = compiled.next;
-      this.#invoke('cellDone', this.eval(compiled.body, `<cell ${cell}>`, ASYNC));
+      this.#invoke('cellDone', promise);
     } catch (thrown) {
       if (!(thrown instanceof GuestException)) throw thrown;
       this.#invoke('cellThrew', thrown.value);

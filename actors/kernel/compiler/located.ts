@@ -80,7 +80,7 @@ function lastPlaceIn(thrown: SyntaxNode, tokens: readonly Token[]): number {
 }
 
 /** Index of the first token that starts at or behind an offset. */
-function tokenFrom(tokens: readonly Token[], offset: number): number {
+export function tokenFrom(tokens: readonly Token[], offset: number): number {
   let low = 0;
   let high = tokens.length;
   while (low < high) {

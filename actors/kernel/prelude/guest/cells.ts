@@ -1,4 +1,5 @@
 /** The life of a cell inside the kernel: it begins, it ends once, with a result or an error. */
+import { type Bindings, enterBindings, leaveBindings, restoreBindings } from './bindings.ts';
 import { abandonEffects, setCellSource } from './effects.ts';
 import {
   chain,
@@ -29,18 +30,20 @@ const NOTHING: Rendering = { text: '', truncated: false };
 setCellSource(() => running);
 setExitMark(exitMark);
 
-export function begin(given: { cell: number; map?: string | null }): void {
+export function begin(given: { cell: number; map?: string | null; bindings?: Bindings }): void {
   running = given.cell;
   exiting = false;
   const map = given.map ?? null;
   mapped = map !== null;
   rememberMap(given.cell, map);
+  enterBindings(given.bindings);
 }
 
 /** Ends the running cell; false when `cell` is not the one that runs (it was abandoned meanwhile). */
-function end(cell: number | undefined): boolean {
+function end(cell: number | undefined, succeeded = false): boolean {
   if (cell === undefined || running !== cell) return false;
   running = undefined;
+  leaveBindings(succeeded);
   if (mapped) forgetMap(cell);
   return true;
 }
@@ -64,7 +67,7 @@ export function cellDone(promise: Promise<{ value: unknown }>): void {
 function succeed(cell: number | undefined, value: unknown): void {
   // Rendering may run user code (getters, custom inspect): the cell still runs.
   const shown = value === undefined || exiting ? NOTHING : inspectBounded(value);
-  if (!end(cell)) return;
+  if (!end(cell, true)) return;
   lastResult = value;
   finish(shown);
 }
@@ -88,6 +91,7 @@ function fail(cell: number | undefined, reason: unknown): void {
 
 /** The body did not even start: the engine refused it. */
 export function cellThrew(error: unknown): void {
+  restoreBindings();
   fail(running, error);
 }
 

@@ -2,6 +2,8 @@
  * The prelude: everything of ours that runs inside the sandbox. It makes the globals that people expect, and gives
  * the host its entry points, which are the value of the script: nothing of them is visible to user code.
  */
+
+import { takeScope } from './bindings.ts';
 import { abandon, begin, cellDone, cellThrew, compileFailed, installCells } from './cells.ts';
 import { installClock, setOrigin } from './clock.ts';
 import { installClone } from './clone.ts';
@@ -114,6 +116,7 @@ export function start(load: (module: number) => unknown): object {
       setVersion(session.version);
       startReporting();
     }),
+    takeScope,
     begin: taking(begin),
     cellDone,
     cellThrew,
