@@ -27,6 +27,7 @@ const EXTERNAL = [
   'esbuild',
   'msgpackr-extract',
   'openai',
+  'undici',
   'pino',
   'tsx',
 ];

@@ -19,7 +19,5 @@ export async function proxyingFetch(settings: ProxySettings): Promise<typeof fet
     httpsProxy: settings.https ?? '',
     noProxy: settings.except ?? '',
   });
-  const fetching = (input: Parameters<typeof proxied>[0], init?: Parameters<typeof proxied>[1]) =>
-    proxied(input, { ...init, dispatcher });
-  return fetching as unknown as typeof fetch;
+  return (input, init) => proxied(input, { ...init, dispatcher } as Parameters<typeof proxied>[1]);
 }
