@@ -52,6 +52,14 @@ const AROUND: Record<string, (text: string) => [code: string, linesBefore: numbe
   'behind an assertion that ends its line': (text) => [`() => { throw <Error>\nnew Error() };\n${text}`, 2],
   'behind an enum': (text) => [`enum E { A = "}", B }\n${text}`, 1],
   'behind wide characters': (text) => [`/*\t日本 */ enum E { A } const enum F { é }\n${text}`, 1],
+  'behind many enums': (text) => [
+    `${Array.from({ length: 40 }, (_, at) => `enum E${at} { A = "}", B = 2, "c" = 'enum x {'.length }`).join('\n')}\n${text}`,
+    40,
+  ],
+  'behind many assertions': (text) => [
+    `${'same(<any>x, "= <any>y", <T>(x: T) => x);\n'.repeat(40)}${text}`,
+    40,
+  ],
   'between enums': (text) => [`enum E { A }\n${text};\nenum E { B = 2 }`, 1],
   'inside a namespace': (text) => [`namespace N.M {\nexport const c = 1;\n${text}\n}`, 2],
   'behind merged declarations': (text) => [

@@ -6,6 +6,8 @@
  * as JavaScript that declares the same names in the same scopes (an enum is a function, a namespace one of
  * another name), the rest is the user's, and a JavaScript parser may judge it. Pure.
  */
+import { type Token, tokenizer } from 'acorn';
+import { CELL_SYNTAX } from './syntax.ts';
 
 export interface Skeleton {
   text: string;
@@ -30,8 +32,11 @@ interface Mask {
   longer: number;
 }
 
+/** Constructs that are replaced one by one; when there are more, the others are all replaced at once. */
+const ONE_BY_ONE = 8;
+
 /** Characters that are read again and again, once for each construct, before the skeleton is given up. */
-const MAX_READ = 10_000_000;
+const MAX_READ = 3_000_000;
 
 const EXPORT =
   /\bexport\s+(?=(?:declare|const|let|var|function|async|class|abstract|enum|namespace|module|interface|type|import)\b)/g;
@@ -47,7 +52,8 @@ const ENUM = /^(?:const\s+)?enum\s+([\p{ID_Start}$_][\p{ID_Continue}$]*)/u;
 export function skeletonOf(code: string, erase: (text: string) => Erased): Skeleton | undefined {
   const masked = new Masked(code);
   let runs = true;
-  for (let read = 0; read < MAX_READ; read += code.length) {
+  for (let round = 0; round * code.length < MAX_READ; round++) {
+    if (round === ONE_BY_ONE && masked.replaceMany()) runs = false;
     const erased = erase(masked.text);
     if (erased === undefined) return undefined;
     if (typeof erased === 'string') return { text: erased, runs, originOf: (at) => masked.originOf(at) };
@@ -84,6 +90,33 @@ function typeEnd(text: string): number {
   return 0;
 }
 
+/** Characters that the head of an enum, or an assertion's type, may take. */
+const LONGEST_HEAD = 500;
+
+/** Tokens as a JavaScript parser sees them; none when it cannot. */
+function tokensOf(text: string): Token[] {
+  try {
+    return [...tokenizer(text, CELL_SYNTAX)];
+  } catch {
+    return [];
+  }
+}
+
+/** Whether an expression may begin behind a token. (acorn knows, its types do not.) */
+const expectsExpression = (token: Token | undefined): boolean =>
+  (token?.type as { beforeExpr?: boolean } | undefined)?.beforeExpr === true;
+
+/** Where the bracket that opens at a token is closed. */
+function closing(tokens: readonly Token[], open: number): number {
+  let depth = 0;
+  for (let at = open; at < tokens.length; at++) {
+    const { label } = tokens[at]!.type;
+    if (label === '{' || label === '${') depth++;
+    else if (label === '}' && --depth === 0) return tokens[at]!.end;
+  }
+  return tokens[open]!.end;
+}
+
 /** A text with parts replaced, one after the other, that knows where the rest comes from. */
 class Masked {
   text: string;
@@ -108,6 +141,26 @@ class Masked {
     if (!this.#replaceAll(NAMESPACE, () => `function ${this.#freshName()}(){`)) return parameters;
     this.#replaceAll(EXPORT, blank);
     return true;
+  }
+
+  /** Replaces all enums and assertions on one line, going by tokens. False when it could not. */
+  replaceMany(): boolean {
+    const tokens = tokensOf(this.text);
+    for (let at = tokens.length - 1; at >= 0; at--) {
+      const { start, type } = tokens[at]!;
+      const before = tokens[at - 1];
+      const rest = this.text.slice(start, start + LONGEST_HEAD);
+      const name = ENUM.exec(rest)?.[1];
+      if (name !== undefined && before?.type.label !== '.' && tokens[at + 2]?.type.label === '{') {
+        const declared = before !== undefined && this.text.slice(before.start, before.end) === 'declare';
+        if (!declared) this.replace(start, closing(tokens, at + 2), `function ${name}(){}`);
+      } else if (type.label === '</>/<=/>=' && rest[0] === '<' && expectsExpression(before)) {
+        const end = typeEnd(rest);
+        if (end > 0 && !/[\n\r]/.test(rest.slice(0, end + 1)))
+          this.replace(start, start + end, blank(rest.slice(0, end)));
+      }
+    }
+    return tokens.length > 0;
   }
 
   #replaceAll(pattern: RegExp, by: (found: string) => string): boolean {

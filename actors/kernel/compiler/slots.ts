@@ -80,12 +80,27 @@ export function slotsIn(program: Program, tokens: readonly Token[], lines: Lines
   }
   for (const { first, last, to, notes } of calls) {
     const [line] = lines.at(to);
-    const elsewhere = notes.some((one) => one.at >= first.start && one.at < last.end && one.line !== line);
+    const elsewhere = isNotedElsewhere(notes, first.start, last.end, line);
     if (!elsewhere) continue;
     const value = last.type === 'SpreadElement' ? last.argument : last;
     inserted.push({ at: value.start, text: LAST_MARKER }, { at: value.end, text: CALL_MARKER, to });
   }
   return inserted;
+}
+
+/** Whether anything in [from, to) is noted on another line; `notes` are in order. */
+function isNotedElsewhere(notes: readonly Note[], from: number, to: number, line: number): boolean {
+  let low = 0;
+  let high = notes.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (notes[middle]!.at < from) low = middle + 1;
+    else high = middle;
+  }
+  for (let at = low; at < notes.length && notes[at]!.at < to; at++) {
+    if (notes[at]!.line !== line) return true;
+  }
+  return false;
 }
 
 function markersOf(slot: SyntaxNode, operand: boolean): Inserted[] {
