@@ -10,6 +10,7 @@ import type {
   Json,
   LargeValue,
   ReplState,
+  SessionEvent,
   SessionMetadata,
   StoredCommit,
 } from './types.ts';
@@ -267,13 +268,29 @@ export interface DeleteReply {
 }
 
 /** `store.find`: where a command's events are. Walks the log backwards; rare (retries of old commands). */
-export interface FindRequest {
+export interface FindRequest extends FindBounds {
   session: string;
   commandId: string;
+}
+/** How far back a command is sought. */
+export interface FindBounds {
+  /** It is none of the commits before this time, ms since the epoch. */
+  sinceMs?: number;
+  /** It is one of so many newest cells. */
+  cellsMax?: number;
+}
+/** What was found of a command. */
+export interface FoundCommand {
+  /** Events of the command, input first; empty when it never ran; without its last event when unfinished. */
+  events: SessionEvent[];
+  /** Not found so far, and not all was looked through: the log is long. */
+  more?: boolean;
 }
 export interface FindReply {
   /** First and last event of the command (its newest, while it is unfinished); null when it never ran. */
   seq: [number, number] | null;
+  /** Not found so far, and not all was looked through: the log is long. */
+  more?: boolean;
 }
 
 /** Checkpoint images by their stateId, receipts by their receipt key, large values by scope and hash (`large.ts`). */

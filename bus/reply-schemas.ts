@@ -181,7 +181,10 @@ export const loadReplySchema = shaped<LoadReply>({
   tail: v.array(sealedCommit),
   more: flag,
 });
-export const findReplySchema = shaped<FindReply>({ seq: v.nullable(v.tuple([natural, natural])) });
+export const findReplySchema = shaped<FindReply>({
+  seq: v.nullable(v.tuple([natural, natural])),
+  more: optional(flag),
+});
 export const blobPutReplySchema = shaped<BlobPutReply>({ stored: flag });
 export const blobGetReplySchema = shaped<BlobGetReply>({
   bytes: v.nullable(v.instance(Uint8Array)) as Schema<Uint8Array | null>,

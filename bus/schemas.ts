@@ -149,7 +149,12 @@ export const listRequestSchema = shaped<ListRequest>({
 });
 export const getRequestSchema = shaped<GetRequest>({ session: text, removal: optional(flag) });
 export const deleteRequestSchema = shaped<DeleteRequest>({ session: text });
-export const findRequestSchema = shaped<FindRequest>({ session: text, commandId: text });
+export const findRequestSchema = shaped<FindRequest>({
+  session: text,
+  commandId: text,
+  sinceMs: optional(number),
+  cellsMax: optional(natural),
+});
 const blobKind = v.picklist(['ckpt', 'receipt', 'large']);
 const blobKey = v.custom<string>(
   (value) => typeof value === 'string' && isBlobKey(value),

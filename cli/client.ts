@@ -1,5 +1,4 @@
 /** The client library: sessions over the bus, for the command line and for programs. Holds no truth. */
-import { randomUUID } from 'node:crypto';
 import { encode } from '../bus/codec.ts';
 import type { RepriseError } from '../bus/errors.ts';
 import type { Schema } from '../bus/event-schemas.ts';
@@ -29,6 +28,7 @@ import {
 import { assertCompletable, assertExecutable } from '../bus/schemas.ts';
 import { makeSubjects, normalName, type Subjects, sessionToken } from '../bus/subjects.ts';
 import type { ExecuteResult, ISessionClient, SessionEvent, SessionMetadata } from '../bus/types.ts';
+import { newCommandId } from './command-id.ts';
 import { Following } from './following.ts';
 import { gatherPresence } from './presence.ts';
 import { Patience } from './retry.ts';
@@ -100,7 +100,7 @@ export class SessionClient implements ISessionClient {
   readonly #calls: SessionCalls;
   readonly #storage: StorageCalls;
 
-  constructor({ bus, subjects, clock = systemClock, newId = randomUUID }: ClientPorts) {
+  constructor({ bus, subjects, clock = systemClock, newId = () => newCommandId(clock) }: ClientPorts) {
     this.#bus = bus;
     this.#subjects = subjects;
     this.#clock = clock;

@@ -1,10 +1,11 @@
 /** One run of the repl: node:repl in front, a session behind, a queue of lines between them. */
-import { randomUUID } from 'node:crypto';
+
 import { type REPLServer, Recoverable, start } from 'node:repl';
 import { isIncomplete } from '../actors/kernel/compiler/input.ts';
 import { hasCode, RepriseError } from '../bus/errors.ts';
 import type { ExecuteReply } from '../bus/protocol.ts';
 import type { SessionClient } from './client.ts';
+import { newCommandId } from './command-id.ts';
 import { whileAttended } from './connection.ts';
 import { type Context, EXIT } from './context.ts';
 import type { Following } from './following.ts';
@@ -224,7 +225,7 @@ export class Conversation {
   }
 
   async #runCell(text: string, left: AbortSignal): Promise<void> {
-    const commandId = randomUUID();
+    const commandId = newCommandId();
     this.#commandId = commandId;
     this.#screen.expect(commandId);
     const waitMs = Number.POSITIVE_INFINITY;

@@ -2,11 +2,12 @@
  * `reprise demo`: the whole system at work on real processes. Every claim it prints was checked with real
  * values; one that fails ends the demo with exit code 1 and the difference.
  */
-import { randomUUID } from 'node:crypto';
+
 import { setImmediate as turn } from 'node:timers/promises';
 import type { SystemStatus } from '../actors/supervisor/status.ts';
 import type { EventOf, SessionEvent, SessionEventType } from '../bus/types.ts';
 import type { SessionClient } from './client.ts';
+import { newCommandId } from './command-id.ts';
 import type { Stage } from './demo-stage.ts';
 import { formatDuration } from './duration.ts';
 import { count } from './render/text.ts';
@@ -93,7 +94,7 @@ async function crash(stage: Stage): Promise<void> {
   stage.cell(code);
 
   const from = sample.seq[1] + 1;
-  const commandId = randomUUID();
+  const commandId = newCommandId();
   let answered = false;
   const running = sessions.execute(SESSION, code, { commandId }).finally(() => {
     answered = true;

@@ -226,9 +226,9 @@ export class StorageActor {
       examine: operation(schemas.examineRequestSchema, (request) =>
         examine(request, { log: this.#ports.log, history, removing: () => this.#removals.tokens() }),
       ),
-      find: operation(schemas.findRequestSchema, async ({ session, commandId }) => {
-        const events = await history.find(sessionToken(session), commandId);
-        return { seq: events.length > 0 ? [seqOf(events[0]!), seqOf(events.at(-1)!)] : null };
+      find: operation(schemas.findRequestSchema, async ({ session, commandId, ...within }) => {
+        const { events, more } = await history.find(sessionToken(session), commandId, within);
+        return { seq: events.length > 0 ? [seqOf(events[0]!), seqOf(events.at(-1)!)] : null, more };
       }),
       list: operation(schemas.listRequestSchema, (request) => index.list(request)),
       get: operation(schemas.getRequestSchema, async ({ session, removal }) => ({

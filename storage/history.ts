@@ -5,7 +5,14 @@
 import { BROKEN_HINT, CHAIN_START, ChainReader, lastSeqOf, placeAfter } from '../bus/chain.ts';
 import { ofCommand } from '../bus/command-events.ts';
 import { hasCode, RepriseError } from '../bus/errors.ts';
-import type { LoadReply, ReadReply, ScannedMessage, ScanReply } from '../bus/protocol.ts';
+import type {
+  FindBounds,
+  FoundCommand,
+  LoadReply,
+  ReadReply,
+  ScannedMessage,
+  ScanReply,
+} from '../bus/protocol.ts';
 import type { SessionEvent, StoredCommit } from '../bus/types.ts';
 import { Lru } from './lru.ts';
 import type { LogStore } from './ports.ts';
@@ -18,6 +25,8 @@ const READ_BYTES = 1024 * 1024;
 const WRAPPING_BYTES = 64;
 /** Commits fetched at once. */
 const BATCH = 64;
+/** Commits that are looked through for a command. */
+const FOUND_WITHIN = 8_192;
 /** Sessions whose positions are remembered (only those that were read in full). */
 const REMEMBERED = 256;
 
@@ -85,11 +94,13 @@ export class History {
   ): Promise<ReadReply> {
     return this.#steadily(token, async (last) => {
       if (!last || from > lastSeqOf(last.commit)) return { commits: [], next: null };
-      const chain = await this.#chain(last);
+      // Near the end nothing is asked of all that came before.
+      const isNear = from > last.commit.first / 2 && !this.#chains.get(token);
+      const chain = isNear ? await this.#chainSince(last, from) : await this.#chain(last);
       const commits: StoredCommit[] = [];
       let bytes = 0;
       const start = startOf(chain, from);
-      const reader = new ChainReader(start === 0 ? CHAIN_START : null);
+      const reader = new ChainReader(chain.firsts.get(chain.positions[start]!) === 0 ? CHAIN_START : null);
       for await (const stored of this.#fetch(last, chain.positions.slice(start), reader)) {
         chain.firsts.set(stored.position, stored.commit.first);
         if (lastSeqOf(stored.commit) < from) continue;
@@ -122,36 +133,53 @@ export class History {
     return (await this.#chain(last)).positions.length;
   }
 
-  /** All commits of a session, newest batch first, each batch oldest first. @throws RepriseError CORRUPT */
+  /**
+   * All commits of a session, newest batch first, each batch oldest first; each walks one tail back.
+   * @throws RepriseError CORRUPT, CHAIN_BROKEN
+   */
   async *backwards(last: StoredCommit): AsyncIterable<StoredCommit[]> {
-    const { positions } = await this.#chain(last);
-    for (let end = positions.length; end > 0; end -= BATCH) {
-      const batch: StoredCommit[] = [];
-      const wanted = positions.slice(Math.max(0, end - BATCH), end);
-      const reader = new ChainReader(end > BATCH ? null : CHAIN_START);
-      for await (const stored of this.#fetch(last, wanted, reader)) batch.push(stored);
+    let after = last;
+    yield [last];
+    while (after.commit.head.tail.length > 0) {
+      const { tail } = after.commit.head;
+      if (tail.at(-1)! >= after.position) throw holed(after);
+      const reader = new ChainReader(null);
+      const batch = await this.#batch(last.commit.session, tail, reader);
+      for (const stored of [...batch, after]) reader.checkLinks(stored);
       yield batch;
+      after = batch[0]!;
     }
+    if (after.commit.first !== 0) throw holed(after);
   }
 
   /**
-   * Events of a command: its input and what followed until its cell ended; empty when it never ran.
-   * @throws RepriseError CORRUPT
+   * Events of a command: its input and what followed until its cell ended; none when it never ran. `more`: it was not
+   * among the commits that were looked through, and there are more.
+   * @throws RepriseError CORRUPT, CHAIN_BROKEN
    */
-  find(token: string, commandId: string): Promise<SessionEvent[]> {
+  find(
+    token: string,
+    commandId: string,
+    { sinceMs = 0, cellsMax = Number.POSITIVE_INFINITY }: FindBounds = {},
+  ): Promise<FoundCommand> {
     return this.#steadily(token, async (last) => {
-      if (!last) return [];
-      let after: SessionEvent[][] = [];
+      if (!last) return { events: [] };
+      const after: SessionEvent[][] = [];
+      let [commits, cells] = [0, 0];
       for await (const batch of this.backwards(last)) {
         const events = batch.flatMap((stored) => stored.commit.events);
         const start = events.findLastIndex(
           (event) => event.type === 'input' && event.commandId === commandId,
         );
-        if (start >= 0) return ofCommand([events.slice(start), ...after].flat());
+        if (start >= 0) return { events: ofCommand([events.slice(start), ...after.reverse()].flat()) };
+        commits += batch.length;
+        for (const { type } of events) if (type === 'input') cells += 1;
+        if (cells > cellsMax || Date.parse(batch[0]!.commit.head.at) < sinceMs) return { events: [] };
+        if (commits > FOUND_WITHIN) return { events: [], more: true };
         // A cell's end is sought only in what came after its input; all of it may be needed.
-        after = [events, ...after];
+        after.push(events);
       }
-      return [];
+      return { events: [] };
     });
   }
 
@@ -196,6 +224,21 @@ export class History {
       if (oldest === undefined || oldest <= floor) return found.reverse();
       at = await this.#one(at, oldest);
     }
+  }
+
+  /** Where the commits are from the one with seq `from` on, or from one before it. */
+  async #chainSince(last: StoredCommit, from: number): Promise<Chain> {
+    const found = [last.position];
+    const firsts = new Map([[last.position, last.commit.first]]);
+    let at = last;
+    while (at.commit.first > from) {
+      const { tail } = at.commit.head;
+      if (tail.length === 0) throw holed(at);
+      for (let i = tail.length - 1; i >= 0; i--) found.push(tail[i]!);
+      at = await this.#one(at, tail[0]!);
+      firsts.set(at.position, at.commit.first);
+    }
+    return { positions: found.reverse(), firsts };
   }
 
   /** Where all commits are. A chain that is remembered is only extended. */

@@ -1,7 +1,7 @@
 /** The fold as bytes, stored in commits that carry a checkpoint. Its place in the log is left out. */
 import { decode, encode } from '../../bus/codec.ts';
 import { RepriseError } from '../../bus/errors.ts';
-import { packCommands, unpackCommands } from './command-index.ts';
+import { type PackedCommands, packCommands, unpackCommands } from './command-index.ts';
 import type { OpenEffect } from './effect-table.ts';
 import { EffectTable } from './effect-table.ts';
 import { emptyFold } from './fold.ts';
@@ -11,7 +11,7 @@ const VERSION = 1;
 
 export function encodeFold(fold: SessionFold): Uint8Array {
   const { log: _, token: __, commands, effects, ...rest } = fold;
-  return encode({ v: VERSION, ...rest, effects: [...effects], commands: packCommands(commands) });
+  return encode({ v: VERSION, ...rest, effects: [...effects], ...packCommands(commands) });
 }
 
 /** @throws RepriseError CORRUPT when the bytes are not a fold of a known version. */
@@ -22,16 +22,17 @@ export function decodeFold(bytes: Uint8Array): SessionFold {
       hint: 'replay from seq 0 does not need it; upgrade this worker if the session was written by a newer one',
     });
   }
-  const { v: _, commands, effects, ...rest } = value;
+  const { v: _, commands, commandTimes, effects, ...rest } = value;
   if (!Array.isArray(effects) || !(commands instanceof Uint8Array)) throw unreadable();
-  const unpacked = { effects: EffectTable.from(effects), commands: unpackCommands(commands) };
+  const unpacked = {
+    effects: EffectTable.from(effects),
+    commands: unpackCommands({ commands, commandTimes }),
+  };
   return { ...emptyFold(rest.name), ...rest, ...unpacked };
 }
 
-type Encoded = { v: number; commands: Uint8Array; effects: OpenEffect[] } & Omit<
-  SessionFold,
-  'commands' | 'effects'
->;
+type Encoded = { v: number; effects: OpenEffect[] } & PackedCommands &
+  Omit<SessionFold, 'commands' | 'effects'>;
 
 function decoded(bytes: Uint8Array): Encoded | null {
   try {

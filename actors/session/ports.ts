@@ -2,7 +2,7 @@
 import type { LargeStore } from '../../bus/large.ts';
 import { BACKGROUND_TURNS_MAX, type SizeLimits } from '../../bus/limits.ts';
 import type { Clock } from '../../bus/port.ts';
-import type { AppendReply, LivePrinted, LoadReply } from '../../bus/protocol.ts';
+import type { AppendReply, FindBounds, FoundCommand, LivePrinted, LoadReply } from '../../bus/protocol.ts';
 import type { Commit, Json, SessionEvent, SessionMetadata, StoredCommit } from '../../bus/types.ts';
 import type { KernelHost } from '../kernel/port.ts';
 import type { OpenEffect } from './effect-table.ts';
@@ -22,7 +22,7 @@ export interface SessionStore extends LargeStore {
   load(name: string, kernel: string, before?: number): Promise<LoadReply>;
   /** Commits with events from seq `from` on, oldest first. */
   read(name: string, from: number): AsyncIterable<StoredCommit>;
-  find(name: string, commandId: string): Promise<SessionEvent[]>;
+  find(name: string, commandId: string, within: FindBounds): Promise<FoundCommand>;
   get(name: string): Promise<SessionMetadata | null>;
   image(stateId: string): Promise<Uint8Array | null>;
   /** True when the image was not there before. */

@@ -12,6 +12,7 @@ const REFUSALS = [
   'SEQ_GAP',
   'CHAIN_BROKEN',
   'CLOSED',
+  'BAD_REQUEST',
   'DENIED',
 ] as const;
 

@@ -110,7 +110,7 @@ function forgetfulStore(): SessionStore {
     },
     load: async () => ({ last: commits.at(-1) ?? null, checkpoint: null, tail: [...commits], more: false }),
     async *read() {},
-    find: async () => [],
+    find: async () => ({ events: [] }),
     get: async () => null,
     image: async () => null,
     putImage: async () => true,

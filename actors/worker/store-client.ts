@@ -7,7 +7,14 @@ import { hasCode, RepriseError } from '../../bus/errors.ts';
 import type { Schema } from '../../bus/event-schemas.ts';
 import { limitsOf, type SizeLimits } from '../../bus/limits.ts';
 import type { Bus, Clock } from '../../bus/port.ts';
-import type { AppendReply, LoadReply, LoadRequest, ReadReply } from '../../bus/protocol.ts';
+import type {
+  AppendReply,
+  FindBounds,
+  FoundCommand,
+  LoadReply,
+  LoadRequest,
+  ReadReply,
+} from '../../bus/protocol.ts';
 import {
   appendReplySchema,
   findReplySchema,
@@ -76,15 +83,16 @@ export class StoreClient implements SessionStore {
     }
   }
 
-  async find(session: string, commandId: string): Promise<SessionEvent[]> {
-    const { seq } = await this.#ask(this.#subjects.store('find'), { session, commandId }, findReplySchema);
-    if (!seq) return [];
+  async find(session: string, commandId: string, within: FindBounds): Promise<FoundCommand> {
+    const request = { session, commandId, ...within };
+    const { seq, more } = await this.#ask(this.#subjects.store('find'), request, findReplySchema);
+    if (!seq) return { events: [], more };
     const events: SessionEvent[] = [];
     for await (const { commit } of this.read(session, ...seq)) {
       for (const event of commit.events)
         if (seqOf(event) >= seq[0] && seqOf(event) <= seq[1]) events.push(event);
     }
-    return ofCommand(events);
+    return { events: ofCommand(events) };
   }
 
   async get(session: string): Promise<SessionMetadata | null> {

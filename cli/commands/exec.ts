@@ -1,9 +1,10 @@
 /** `reprise exec`: run one cell and print its answer. */
-import { randomUUID } from 'node:crypto';
+
 import type { Command } from 'commander';
 import { RepriseError } from '../../bus/errors.ts';
 import type { SessionClient } from '../client.ts';
 import { readCode } from '../code.ts';
+import { newCommandId } from '../command-id.ts';
 import { whileAttended } from '../connection.ts';
 import { addExamples, type Context, EXIT, sessionName } from '../context.ts';
 import { parseDuration } from '../duration.ts';
@@ -59,7 +60,7 @@ async function exec(
   const { terminal } = context;
   if (options.id === '') throw new RepriseError('BAD_REQUEST', 'the command id is empty');
   const code = await readCode(argument, options.file, terminal.stdin);
-  const commandId = options.id ?? randomUUID();
+  const commandId = options.id ?? newCommandId();
   context.details = { session, commandId };
   const sessions = await context.sessions();
 

@@ -3,14 +3,17 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import {
   addCommand,
+  COMMANDS_REMEMBERED,
   emptyCommandIndex,
-  mayHaveCommand,
+  lookUpCommand,
   packCommands,
   unpackCommands,
 } from '../../actors/session/command-index.ts';
 import { applyCommit, applyEvents, emptyFold, wakeAt } from '../../actors/session/fold.ts';
 import { decodeFold, encodeFold } from '../../actors/session/fold-codec.ts';
 import { decode, encode } from '../../bus/codec.ts';
+import { commandIdAt } from '../../bus/command-ids.ts';
+import { fnv1a } from '../../bus/subjects.ts';
 import { type SessionEvent, TAIL_LENGTH } from '../../bus/types.ts';
 import { at, input, result, session, store, T0 } from './samples.ts';
 
@@ -137,7 +140,7 @@ describe('the fold of a session', () => {
     const back = decodeFold(encodeFold(fold));
     const plain = ({ log: _, commands, ...rest }: typeof fold) => ({
       ...rest,
-      commands: [...commands.words.subarray(0, commands.length)],
+      commands: packCommands(commands),
     });
     assert.deepEqual(decode(encode(plain(back))), decode(encode(plain(fold))));
   });
@@ -149,27 +152,66 @@ describe('the fold of a session', () => {
 });
 
 describe('the index of commands', () => {
-  it('never forgets a command, whatever branches from it', () => {
+  const at = (ms: number, n = 0) =>
+    commandIdAt(ms, Uint8Array.of(n >> 24, n >> 16, n >> 8, n, 1, 2, 3, 4, 5, 6));
+  const many = (count: number, ms: (i: number) => number, from = emptyCommandIndex) => {
+    let index = from;
+    for (let i = 0; i < count; i++) index = addCommand(index, at(ms(i), i));
+    return index;
+  };
+
+  it('never forgets one of the newest commands, whatever branches from it', () => {
     fc.assert(
       fc.property(
         fc.array(fc.string(), { maxLength: 200 }),
         fc.array(fc.string(), { maxLength: 50 }),
-        (common, more) => {
-          const shared = common.reduce(addCommand, emptyCommandIndex);
+        fc.constantFrom(0, COMMANDS_REMEMBERED - 1, COMMANDS_REMEMBERED, 3 * COMMANDS_REMEMBERED - 20),
+        (common, more, before) => {
+          const shared = common.reduce(
+            addCommand,
+            many(before, (i) => i),
+          );
           const left = more.reduce(addCommand, shared);
           const right = ['other', ...more.map((id) => `${id}'`)].reduce(addCommand, shared);
-          for (const id of [...common, ...more]) assert.ok(mayHaveCommand(left, id));
-          for (const id of [...common, 'other']) assert.ok(mayHaveCommand(right, id));
+          for (const id of [...common, ...more]) assert.equal(lookUpCommand(left, id), 'perhaps');
+          for (const id of [...common, 'other']) assert.equal(lookUpCommand(right, id), 'perhaps');
           const back = unpackCommands(packCommands(left));
-          for (const id of [...common, ...more]) assert.ok(mayHaveCommand(back, id));
+          for (const id of [...common, ...more]) assert.equal(lookUpCommand(back, id), 'perhaps');
         },
       ),
+      { numRuns: 30 },
     );
   });
 
-  it('takes four bytes a command', () => {
-    const index = ['a', 'b', 'c'].reduce(addCommand, emptyCommandIndex);
-    assert.equal(packCommands(index).byteLength, 12);
-    assert.equal(mayHaveCommand(index, 'd'), false);
+  it('costs no more for a million commands than for a few thousand', () => {
+    const few = packCommands(many(3 * COMMANDS_REMEMBERED + 5, (i) => i));
+    const lots = packCommands(many(1_000_000, (i) => i));
+    assert.ok(lots.commands.byteLength <= 8 * COMMANDS_REMEMBERED);
+    assert.ok(few.commands.byteLength >= 4 * COMMANDS_REMEMBERED);
+    const index = unpackCommands(lots);
+    assert.ok(index.newer.words.length + index.older.words.length <= 2 * COMMANDS_REMEMBERED);
+  });
+
+  it('says of a command that it forgot that it may have been, and of a later one that it never was', () => {
+    const index = many(5 * COMMANDS_REMEMBERED, (i) => 1_000 + i);
+    for (const seen of [index, unpackCommands(packCommands(index))]) {
+      for (let i = 0; i < 3 * COMMANDS_REMEMBERED; i += 97) {
+        assert.equal(lookUpCommand(seen, at(1_000 + i, i)), 'forgotten', `${i}`);
+      }
+      assert.equal(lookUpCommand(seen, at(1_000_000, 7)), 'never');
+      assert.equal(lookUpCommand(seen, 'an id without a time'), 'never');
+    }
+  });
+
+  it('reads what older versions stored, for sessions of every length', () => {
+    for (const count of [0, 1, COMMANDS_REMEMBERED - 1, COMMANDS_REMEMBERED, 3 * COMMANDS_REMEMBERED + 7]) {
+      const ids = Array.from({ length: count }, (_, i) => `id-${i}`);
+      const commands = new Uint8Array(count * 4);
+      const view = new DataView(commands.buffer);
+      for (const [i, id] of ids.entries()) view.setUint32(i * 4, fnv1a(id) || 1, true);
+      const index = unpackCommands({ commands });
+      for (const id of ids.slice(-COMMANDS_REMEMBERED)) assert.equal(lookUpCommand(index, id), 'perhaps');
+      assert.equal(lookUpCommand(addCommand(index, 'one more'), 'one more'), 'perhaps');
+    }
   });
 });

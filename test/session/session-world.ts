@@ -55,7 +55,7 @@ export class SessionWorld {
           read: async function* (_name, from) {
             yield* (await history.read(token, from)).commits;
           },
-          find: (_name, commandId) => history.find(token, commandId),
+          find: (_name, commandId, within) => history.find(token, commandId, within),
           get: async () => null,
           image: async (stateId) => this.#images.get(stateId) ?? null,
           putLarge: async (scope, { sha256 }, bytes) => {

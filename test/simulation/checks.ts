@@ -71,7 +71,7 @@ export async function assertReplies(
 ): Promise<void> {
   const history = new History(log);
   const told = async (session: string, commandId: string, reply: ExecuteReply) => {
-    const found = await history.find(sessionToken(session), commandId);
+    const { events: found } = await history.find(sessionToken(session), commandId);
     assert.ok(found.length > 0, `${commandId} was acknowledged and is not in the log of ${session}`);
     const { worker, repeated } = reply;
     const { id } = (await log.last(sessionToken(session)))!.commit.head;

@@ -33,7 +33,7 @@ function storeOf(kernel: string, stateId: string, image: Uint8Array | null): Ses
     getLarge: refuse,
     load: async () => ({ last: stored, checkpoint: null, tail: [stored], more: false }),
     async *read() {},
-    find: async () => [],
+    find: async () => ({ events: [] }),
     get: async () => null,
     image: async (name) => (name === stateId ? image : null),
   };
