@@ -28,8 +28,8 @@ export const BEHAVIOURS = {
   },
   lineSeparators: {
     since: 2,
-    why: 'U+2028 and U+2029 end a comment, as in JavaScript: the engine took the rest of the line for a part of it.',
-    before: 'The comment goes on to the next line feed.',
+    why: 'U+2028 and U+2029 in or behind a comment end the line, as in JavaScript: what followed was not taken for a new statement.',
+    before: 'They end the comment, but not the line.',
   },
   objectCells: {
     since: 2,

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { makeKernelHost } from '../../actors/kernel/host.ts';
 import { Guest } from '../kit/guest.ts';
-import { KernelSession } from '../kit/kernel-session.ts';
+import { CREATED_MS, KernelSession } from '../kit/kernel-session.ts';
 import { type ReplMode, replMode } from '../kit/repl-mode.ts';
 
 let guest: Guest;
@@ -188,4 +188,23 @@ describe('constants that are declared again', () => {
     assert.equal(guest.run('eval("kept = 3")').error?.name, 'TypeError');
     assert.equal(guest.show('kept'), '1');
   });
+});
+
+it('sessions of version 1 go on as they began', async () => {
+  const host = await makeKernelHost({ threads: 1 });
+  try {
+    await host.open('old', { boot: { sessionId: 'old', createdMs: CREATED_MS, seed: 's', version: 1 } });
+    const session = new KernelSession(host, 'old');
+    assert.equal(await session.value('let x = x; typeof x'), "'undefined'");
+    await session.run('let y = missing()');
+    assert.equal(await session.value('typeof y'), "'undefined'");
+    assert.equal(await session.value('const c = 1; eval("c = 2"); c'), '2');
+    assert.equal((await session.run('c = 3')).error?.message, 'Assignment to constant variable.');
+    assert.equal(await session.value('{ a: 1 };'), '1');
+    assert.equal(await session.value('{} + 1'), "'[object Object]1'");
+    assert.equal((await session.run('5 // old\u2028 6')).error?.name, 'SyntaxError');
+    assert.equal(await session.value('{ let o = 2; for (var o of [3]) ; } o'), '3');
+  } finally {
+    await host.close();
+  }
 });

@@ -1,6 +1,6 @@
 /**
  * Line breaks that the engine knows only in part: U+2028, U+2029 and a lone carriage return end a line for JavaScript,
- * but not in the engine's comments. Pure.
+ * but for the engine not when they stand in a comment or end one. Pure.
  */
 import type { Token } from 'acorn';
 import type { Rewriting } from './rewriting.ts';
