@@ -1,6 +1,6 @@
 /**
  * `npm run bench [part…]`: starts a system of real processes, measures the floors, then each part against
- * them. Parts: exec, activation, failover, footprint, cli.
+ * them. Parts: exec, activation, history, failover, footprint, cli.
  */
 import { startSystem, type TestSystem } from '../kit/system.ts';
 import { activation } from './activation.ts';
@@ -9,11 +9,13 @@ import { exec } from './exec.ts';
 import { failover } from './failover.ts';
 import { type Floors, measureFloors } from './floors.ts';
 import { footprint } from './footprint.ts';
+import { history } from './history.ts';
 import { ms, percentile, print } from './measure.ts';
 
 const PARTS: Record<string, (system: TestSystem, floors: Floors) => Promise<void>> = {
   exec,
   activation,
+  history,
   failover,
   footprint,
   cli,
