@@ -2,7 +2,7 @@
  * Requests and replies on the bus, as types. The schemas that check them at every boundary are in
  * `schemas.ts`. Every reply is either `{ok: true, …}` or a `WireError` with `ok: false`.
  */
-import type { WireError } from './errors.ts';
+import type { ErrorCode, WireError } from './errors.ts';
 import type {
   ApiExecuteRequest,
   ApiExecuteResponse,
@@ -178,6 +178,8 @@ export interface LoadReply {
   /** Commits after the checkpoint (or all), oldest first. At most 512; when `more`, read on by `store.read`. */
   tail: StoredCommit[];
   more: boolean;
+  /** It could not be restored before: whoever restores it says so. */
+  troubled?: boolean;
 }
 
 /** `store.read`: commits that hold events from seq `from` to `to`, oldest first, at most ~1 MB an answer. */
@@ -239,7 +241,30 @@ export interface ListRequest {
 }
 export interface ListReply {
   sessions: SessionMetadata[];
+  /** Sessions of this page that cannot be restored or read; those without metadata are in this list alone. */
+  troubles?: Trouble[];
   next: string | null;
+}
+
+/** Why a session cannot be restored, and when it is tried again. */
+export interface Trouble {
+  /** Its name, or its token where no name can be read. */
+  session: string;
+  code: ErrorCode;
+  message: string;
+  hint?: string;
+  /** Tries that failed in a row; 0: its newest commit cannot be read at all. */
+  tries: number;
+  /** No try before, ms since the epoch. */
+  nextAt: number;
+}
+/** `store.trouble`: a worker could not restore a session, or could after all. */
+export interface TroubleRequest {
+  session: string;
+  /** Version of the kernel that tried. */
+  kernel: string;
+  /** null: it was restored. */
+  failure: Pick<Trouble, 'code' | 'message' | 'hint'> | null;
 }
 
 /** `store.get` */

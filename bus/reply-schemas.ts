@@ -39,6 +39,7 @@ import type {
   ScannedMessage,
   ScanReply,
   SimpleReply,
+  Trouble,
 } from './protocol.ts';
 import { commitSchema, parse } from './schemas.ts';
 import type { PendingEffect, ReplState, SessionMetadata, StoredCommit, VariableSummary } from './types.ts';
@@ -180,6 +181,7 @@ export const loadReplySchema = shaped<LoadReply>({
   checkpoint: v.nullable(sealedCommit),
   tail: v.array(sealedCommit),
   more: flag,
+  troubled: optional(flag),
 });
 export const findReplySchema = shaped<FindReply>({
   seq: v.nullable(v.tuple([natural, natural])),
@@ -207,7 +209,20 @@ export const examineReplySchema = shaped<ExamineReply>({
   examined: natural,
   next: v.nullable(text),
 });
-export const listReplySchema = shaped<ListReply>({ sessions: v.array(metadata), next: v.nullable(text) });
+const trouble = shaped<Trouble>({
+  session: text,
+  code: text as unknown as Schema<ErrorCode>,
+  message: text,
+  hint: optional(text),
+  tries: natural,
+  nextAt: number,
+});
+export const listReplySchema = shaped<ListReply>({
+  sessions: v.array(metadata),
+  troubles: optional(v.array(trouble)),
+  next: v.nullable(text),
+});
+export const troubleReplySchema = shaped<object>({});
 export const getReplySchema = shaped<GetReply>({
   metadata: v.nullable(metadata),
   removal: optional(v.nullable(shaped<RemovalProgress>({ left: natural, total: natural }))),

@@ -6,7 +6,7 @@
  */
 import * as v from 'valibot';
 import { isBlobKey } from './blob-keys.ts';
-import { RepriseError } from './errors.ts';
+import { ERROR_CODES, type ErrorCode, RepriseError } from './errors.ts';
 import {
   flag,
   hash,
@@ -45,6 +45,7 @@ import type {
   ReplayRequest,
   ScanRequest,
   SessionRequest,
+  TroubleRequest,
 } from './protocol.ts';
 import type { Commit, CommitHead, Json } from './types.ts';
 
@@ -146,6 +147,17 @@ export const listRequestSchema = shaped<ListRequest>({
   after: optional(text),
   limit: optional(natural),
   unfinishedAt: optional(number),
+});
+export const troubleRequestSchema = shaped<TroubleRequest>({
+  session: text,
+  kernel: text,
+  failure: v.nullable(
+    shaped<NonNullable<TroubleRequest['failure']>>({
+      code: v.picklist(Object.keys(ERROR_CODES) as ErrorCode[]),
+      message: text,
+      hint: optional(text),
+    }),
+  ),
 });
 export const getRequestSchema = shaped<GetRequest>({ session: text, removal: optional(flag) });
 export const deleteRequestSchema = shaped<DeleteRequest>({ session: text });

@@ -16,6 +16,7 @@ import type {
   ReplayReply,
   SessionRequest,
   SimpleReply,
+  Trouble,
 } from '../bus/protocol.ts';
 import {
   completeReplySchema,
@@ -172,7 +173,12 @@ export class SessionClient implements ISessionClient {
     await this.#ask({ op: 'checkpoint', session: normalName(session) }, simpleReplySchema);
   }
 
-  listSessions(): Promise<SessionMetadata[]> {
+  async listSessions(): Promise<SessionMetadata[]> {
+    return (await this.#storage.list()).sessions;
+  }
+
+  /** Every session, and why some of them cannot be restored or read: the latter have no metadata. */
+  overview(): Promise<{ sessions: SessionMetadata[]; troubles: Trouble[] }> {
     return this.#storage.list();
   }
 

@@ -7,7 +7,14 @@ import type { Schema } from '../bus/event-schemas.ts';
 import { restoredCommits } from '../bus/large.ts';
 import { limitsOf } from '../bus/limits.ts';
 import type { Bus, Clock } from '../bus/port.ts';
-import type { BrokenLog, ExamineReply, RemovalProgress, ScanReply } from '../bus/protocol.ts';
+import type {
+  BrokenLog,
+  ExamineReply,
+  ListReply,
+  RemovalProgress,
+  ScanReply,
+  Trouble,
+} from '../bus/protocol.ts';
 import {
   deleteReplySchema,
   examineReplySchema,
@@ -63,20 +70,18 @@ export class StorageCalls {
     return (await this.#ask('get', { session, removal: true }, getReplySchema)).removal ?? null;
   }
 
-  /** Every session. */
-  async list(): Promise<SessionMetadata[]> {
+  /** Every session, and those that cannot be restored or read. */
+  async list(): Promise<{ sessions: SessionMetadata[]; troubles: Trouble[] }> {
     const sessions: SessionMetadata[] = [];
+    const troubles: Trouble[] = [];
     let after: string | null = null;
     do {
-      const page: { sessions: SessionMetadata[]; next: string | null } = await this.#ask(
-        'list',
-        after === null ? {} : { after },
-        listReplySchema,
-      );
+      const page: ListReply = await this.#ask('list', after === null ? {} : { after }, listReplySchema);
       sessions.push(...page.sessions);
+      troubles.push(...(page.troubles ?? []));
       after = page.next;
     } while (after !== null);
-    return sessions;
+    return { sessions, troubles };
   }
 
   /** The events of a session, oldest first; ends silently when the signal aborts. @throws RepriseError */

@@ -13,7 +13,7 @@ import { decode, encode } from '../bus/codec.ts';
 import { hasCode, RepriseError } from '../bus/errors.ts';
 import { ENVELOPE_BYTES, limitsOf } from '../bus/limits.ts';
 import { type Bus, type BusMessage, type Clock, type Subscription, systemClock } from '../bus/port.ts';
-import type { PresenceReply } from '../bus/protocol.ts';
+import type { LoadRequest, PresenceReply } from '../bus/protocol.ts';
 import * as schemas from '../bus/schemas.ts';
 import { QUEUES, type Subjects, sessionToken } from '../bus/subjects.ts';
 import { Appends } from './appends.ts';
@@ -23,6 +23,7 @@ import { History } from './history.ts';
 import type { BlobStore, Log, LogStore } from './ports.ts';
 import { forgetImages, Removals } from './removals.ts';
 import { SessionIndex } from './session-index.ts';
+import { Troubles } from './troubles.ts';
 
 /** What an acknowledged commit survives: `kill -9` of any process, or a power failure too. */
 export type Durability = 'process' | 'power';
@@ -60,6 +61,7 @@ export class StorageActor {
   readonly #index: SessionIndex;
   readonly #blobs: BlobParts;
   readonly #removals: Removals;
+  readonly #troubles: Troubles;
   readonly #operations: Record<string, Handler>;
   readonly #counters: Record<string, number> = {};
   readonly #subscriptions: Subscription[] = [];
@@ -77,6 +79,7 @@ export class StorageActor {
     this.#blobs = new BlobParts(ports.blobs);
     const { log, blobs, logger, clock = systemClock } = ports;
     const [parts, index] = [this.#blobs, this.#index];
+    this.#troubles = new Troubles(log, blobs, clock);
     this.#removals = new Removals({ log, blobs, parts, index, clock, logger });
     this.#operations = this.#makeOperations();
   }
@@ -214,9 +217,7 @@ export class StorageActor {
       (data) =>
         work(schemas.parse(schema, decode(data)));
     return {
-      load: operation(schemas.loadRequestSchema, ({ session, kernel, before }) =>
-        history.load(sessionToken(session), kernel, this.#answerBytesMax, before),
-      ),
+      load: operation(schemas.loadRequestSchema, (request) => this.#load(request)),
       read: operation(schemas.readRequestSchema, ({ session, from, to }) =>
         history.read(sessionToken(session), from, to, this.#answerBytesMax),
       ),
@@ -230,7 +231,13 @@ export class StorageActor {
         const { events, more } = await history.find(sessionToken(session), commandId, within);
         return { seq: events.length > 0 ? [seqOf(events[0]!), seqOf(events.at(-1)!)] : null, more };
       }),
-      list: operation(schemas.listRequestSchema, (request) => index.list(request)),
+      list: operation(schemas.listRequestSchema, async (request) =>
+        index.list(request, await this.#troubles.all(), this.#now()),
+      ),
+      trouble: operation(schemas.troubleRequestSchema, async (request) => {
+        await this.#troubles.note(request);
+        return {};
+      }),
       get: operation(schemas.getRequestSchema, async ({ session, removal }) => ({
         metadata: await index.get(sessionToken(session)),
         ...(removal ? { removal: await this.#removals.progress(sessionToken(session)) } : {}),
@@ -244,8 +251,22 @@ export class StorageActor {
     };
   }
 
+  #now(): number {
+    return (this.#ports.clock ?? systemClock).now();
+  }
+
+  /** A session that is in trouble costs one look at its record, not a replay. */
+  async #load({ session, kernel, before }: LoadRequest): Promise<object> {
+    const token = sessionToken(session);
+    const loading = this.#history.load(token, kernel, this.#answerBytesMax, before);
+    loading.catch(() => {});
+    const troubled = await this.#troubles.assertWorthTrying(token, kernel);
+    return { ...(await loading), ...(troubled ? { troubled } : {}) };
+  }
+
   async #delete(token: string): Promise<{ deleted: boolean }> {
     const deleted = await this.#removals.begin(token);
+    await this.#troubles.forget(token);
     // Other storage processes find out by themselves: what they remember fails the next compare-and-set.
     this.#appends.forget(token);
     this.#history.forget(token);

@@ -1,7 +1,7 @@
 /** The session index: a projection of the newest commit of every session. Nothing here is kept on disk. */
 import { lastSeqOf } from '../bus/chain.ts';
 import { hasCode, type RepriseError } from '../bus/errors.ts';
-import type { ListReply, ListRequest } from '../bus/protocol.ts';
+import type { ListReply, ListRequest, Trouble } from '../bus/protocol.ts';
 import type { SessionMetadata, StoredCommit } from '../bus/types.ts';
 import { pipelined } from './pipeline.ts';
 import type { LogIndex, LogStore } from './ports.ts';
@@ -48,24 +48,35 @@ export class SessionIndex {
   }
 
   /** One page, by token. @param limit of sessions: 200 unless told, 500 at most */
-  async list({ after = '', limit = PAGE, unfinishedAt }: ListRequest): Promise<ListReply> {
+  async list(
+    { after = '', limit = PAGE, unfinishedAt }: ListRequest,
+    records: ReadonlyMap<string, Trouble> = new Map(),
+    nowMs = 0,
+  ): Promise<ListReply> {
     const seen = await this.#refresh();
     const tokens = [...seen.commits.keys()].filter((token) => token > after).sort();
     const wanted = Math.max(1, Math.min(limit, PAGE_MAX));
     const sessions: SessionMetadata[] = [];
+    const troubles: Trouble[] = [];
     for (let i = 0; i < tokens.length; ) {
       const page = tokens.slice(i, i + Math.max(WIDTH, wanted));
-      const entries = await pipelined(page, WIDTH, (token) => this.#entry(token, seen));
+      const unreadable = new Map<string, Trouble>();
+      const entries = await pipelined(page, WIDTH, (token) => this.#entry(token, seen, unreadable));
       for (const [index, entry] of entries.entries()) {
+        const record = records.get(page[index]!);
+        const trouble = record ?? unreadable.get(page[index]!);
+        if (trouble && unfinishedAt === undefined) troubles.push(trouble);
         if (!entry || (unfinishedAt !== undefined && entry.dueAt > unfinishedAt)) continue;
+        // Who looks for work need not try what is to wait.
+        if (unfinishedAt !== undefined && record && record.nextAt > nowMs) continue;
         sessions.push(entry.metadata);
         if (sessions.length < wanted) continue;
         const at = i + index;
-        return { sessions, next: at + 1 < tokens.length ? tokens[at]! : null };
+        return { sessions, troubles, next: at + 1 < tokens.length ? tokens[at]! : null };
       }
       i += page.length;
     }
-    return { sessions, next: null };
+    return { sessions, troubles, next: null };
   }
 
   /** A session's numbers, null when there is none. @throws RepriseError CORRUPT */
@@ -91,11 +102,11 @@ export class SessionIndex {
   }
 
   /** A session's entry, remembered while it has as many commits. null: deleted meanwhile, or unreadable. */
-  async #entry(token: string, seen: LogIndex): Promise<Entry | null> {
+  async #entry(token: string, seen: LogIndex, unreadable?: Map<string, Trouble>): Promise<Entry | null> {
     const commits = seen.commits.get(token)!;
     const known = this.#entries.get(token);
     if (known?.commits === commits && seen.generation === this.#generation) return known;
-    const last = await this.#last(token);
+    const last = await this.#last(token, unreadable);
     if (!last) return null;
     const { head } = last.commit;
     const entry = {
@@ -113,12 +124,14 @@ export class SessionIndex {
     return entry;
   }
 
-  async #last(token: string): Promise<StoredCommit | null> {
+  async #last(token: string, unreadable?: Map<string, Trouble>): Promise<StoredCommit | null> {
     try {
       return await this.#log.last(token);
     } catch (thrown) {
       if (!hasCode(thrown, 'CORRUPT')) throw thrown;
       this.#onUnreadable(thrown);
+      const { code, message, hint } = thrown;
+      unreadable?.set(token, { session: token, code, message, hint, tries: 0, nextAt: 0 });
       return null;
     }
   }

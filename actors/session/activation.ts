@@ -52,6 +52,8 @@ export interface Loaded {
   tail: StoredCommit[];
   /** Checkpoints that are of no use. */
   passedOver: PassedOver[];
+  /** It could not be restored the last time. */
+  troubled?: boolean;
 }
 
 /** A checkpoint that cannot be started from: an older one is, or the first event. */
@@ -109,7 +111,12 @@ export async function loadSession(
     const pause = breath(stored.commit.events.length);
     if (pause) await pause;
   }
-  return { ...start, tail: await restoredCommits(tail, store), passedOver: [...passedOver] };
+  return {
+    ...start,
+    tail: await restoredCommits(tail, store),
+    passedOver: [...passedOver],
+    troubled: reply.troubled,
+  };
 }
 
 /** The fold and the heap of a checkpoint. @throws RepriseError CORRUPT when one is missing or cannot be read */
@@ -148,7 +155,7 @@ export async function replaySession(
   key: string,
   ports: LoadPorts,
 ): Promise<ReplayResult & { fold: SessionFold }> {
-  const { kernel, log, show } = ports;
+  const { kernel, log, show, store } = ports;
   const { fold, tail, image, passedOver } = loaded;
   if (image) {
     try {
@@ -168,6 +175,10 @@ export async function replaySession(
   const result = await replayEvents(replayed, fold, events, { states: false, stacks });
   // Replay folds events; the place in the log comes from the stored commits.
   const placed = tail.reduce(applyCommit, fold);
+  if (loaded.troubled && !result.divergence) {
+    // A record that stays costs a look, and goes with the next restoration.
+    await store.trouble(fold.name, kernel.version, null).catch(() => {});
+  }
   return { ...result, fold: result.divergence ? result.fold : placed };
 }
 

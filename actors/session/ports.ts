@@ -1,4 +1,5 @@
 /** What a session needs from the world around it: narrow facets, owned here, implemented by the worker. */
+import type { RepriseError } from '../../bus/errors.ts';
 import type { LargeStore } from '../../bus/large.ts';
 import { BACKGROUND_TURNS_MAX, type SizeLimits } from '../../bus/limits.ts';
 import type { Clock } from '../../bus/port.ts';
@@ -24,6 +25,8 @@ export interface SessionStore extends LargeStore {
   read(name: string, from: number): AsyncIterable<StoredCommit>;
   find(name: string, commandId: string, within: FindBounds): Promise<FoundCommand>;
   get(name: string): Promise<SessionMetadata | null>;
+  /** Says that a session could not be restored, or (null) that it was. */
+  trouble(name: string, kernel: string, failure: RepriseError | null): Promise<void>;
   image(stateId: string): Promise<Uint8Array | null>;
   /** True when the image was not there before. */
   putImage(stateId: string, bytes: Uint8Array): Promise<boolean>;

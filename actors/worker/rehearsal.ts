@@ -112,6 +112,7 @@ function forgetfulStore(): SessionStore {
     async *read() {},
     find: async () => ({ events: [] }),
     get: async () => null,
+    trouble: async () => {},
     image: async () => null,
     putImage: async () => true,
     putLarge: async () => {},

@@ -62,6 +62,7 @@ export class SessionManager implements ISessionManager {
     const instance = new SessionInstance(name, this.#ports, (why, error) => {
       if (this.pool.get(name) === instance) this.pool.remove(name);
       this.#listener.onReleased(name);
+      if (why === 'failed') this.#tellTrouble(name, RepriseError.from(error));
       this.#ports.log.debug(
         { session: name, why, error: error ? String(error) : undefined },
         'session released',
@@ -70,6 +71,15 @@ export class SessionManager implements ISessionManager {
     this.pool.add(name, instance);
     this.#listener.onResident(name);
     return instance;
+  }
+
+  /** What will not pass by itself is not tried again at once, by anybody. */
+  #tellTrouble(name: string, error: RepriseError): void {
+    const { store, kernel, log } = this.#ports;
+    if (error.retryable) return;
+    store.trouble(name, kernel.version, error).catch((thrown) => {
+      log.warn({ session: name, error: String(thrown) }, 'a session in trouble could not be noted');
+    });
   }
 
   async getSession(name: string): Promise<SessionInstance> {

@@ -22,6 +22,7 @@ import {
   loadReplySchema,
   parseReply,
   readReplySchema,
+  troubleReplySchema,
 } from '../../bus/reply-schemas.ts';
 import type { Subjects } from '../../bus/subjects.ts';
 import type { Commit, LargeValue, SessionEvent, SessionMetadata, StoredCommit } from '../../bus/types.ts';
@@ -97,6 +98,11 @@ export class StoreClient implements SessionStore {
 
   async get(session: string): Promise<SessionMetadata | null> {
     return (await this.#ask(this.#subjects.store('get'), { session }, getReplySchema)).metadata;
+  }
+
+  async trouble(session: string, kernel: string, error: RepriseError | null): Promise<void> {
+    const failure = error && { code: error.code, message: error.message, hint: error.hint };
+    await this.#ask(this.#subjects.store('trouble'), { session, kernel, failure }, troubleReplySchema);
   }
 
   image(stateId: string): Promise<Uint8Array | null> {

@@ -5,6 +5,8 @@ import { RepriseError } from '../../bus/errors.ts';
 import { connectSessions } from '../connection.ts';
 import { addExamples, type Context, EXIT } from '../context.ts';
 import { count, printable } from '../render/text.ts';
+import { TROUBLE_HINT } from '../render/trouble.ts';
+import { troublesOf } from '../troubles.ts';
 
 /** Declares `doctor`. */
 export function addDoctor(program: Command, context: Context): void {
@@ -25,7 +27,7 @@ async function doctor(context: Context, options: { json?: boolean }): Promise<vo
   const { env } = system;
   const status = await system.status();
   const found = await diagnose({ home: system.home, env, status });
-  const logs = status.storage.length > 0 ? [await checkLogs(context)] : [];
+  const logs = status.storage.length > 0 ? [await checkLogs(context), await checkTroubles(context)] : [];
   const checks = [{ name: 'reprise', ok: true, detail: version, hint: '' }, ...found, ...logs].map(
     (check) => ({
       ...check,
@@ -35,6 +37,17 @@ async function doctor(context: Context, options: { json?: boolean }): Promise<vo
   const ok = checks.every(({ grade }) => grade !== 'wrong');
   if (!ok) context.exitCode = EXIT.unavailable;
   terminal.out(options.json ? `${JSON.stringify({ ok, checks })}\n` : renderChecks(checks, terminal.palette));
+}
+
+/** Sessions that no worker could restore. */
+async function checkTroubles(context: Context): Promise<Check> {
+  const name = 'sessions';
+  const troubles = (await troublesOf(context)).filter(({ tries }) => tries > 0);
+  if (troubles.length === 0) return { name, ok: true, detail: 'none in trouble', hint: '' };
+  const detail = troubles.map(
+    ({ session, code, message }) => `${printable(session)}: ${code} ${printable(message)}`,
+  );
+  return { name, ok: false, detail: detail.join('\n'), hint: TROUBLE_HINT };
 }
 
 /** Sessions whose logs are not whole: only a running storage actor can tell. */

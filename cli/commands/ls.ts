@@ -10,16 +10,23 @@ export function addLs(program: Command, context: Context): void {
     .option('--json', 'print them as one JSON array')
     .action(async (options: { json?: boolean }) => {
       const { terminal } = context;
-      const found = await (await context.sessions()).listSessions();
+      const { sessions, troubles } = await (await context.sessions()).overview();
       const { metadataJson, renderSessions } = await import('../render/session.ts');
-      terminal.out(
-        options.json
-          ? `${JSON.stringify(found.map(metadataJson))}\n`
-          : renderSessions(found, terminal.palette, terminal.columns),
-      );
+      const { renderTroubles, withTroubles } = await import('../render/trouble.ts');
+      if (options.json) {
+        terminal.out(`${JSON.stringify(withTroubles(sessions.map(metadataJson), troubles))}\n`);
+      } else {
+        const { palette, columns } = terminal;
+        const isListed = sessions.length > 0 || troubles.length === 0;
+        if (isListed) terminal.out(renderSessions(sessions, palette, columns));
+        terminal.out(renderTroubles(troubles, Date.now(), palette));
+      }
     });
   addExamples(command, [
     ['reprise ls', ''],
-    ['reprise ls --json', 'name, id, events, checkpoints, bytes, times'],
+    [
+      'reprise ls --json',
+      'name, id, events, checkpoints, bytes, times; `trouble` where one cannot be restored',
+    ],
   ]);
 }

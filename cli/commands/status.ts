@@ -2,6 +2,8 @@
 import type { Command } from 'commander';
 import { addExamples, type Context } from '../context.ts';
 import { renderStatus } from '../render/status.ts';
+import { renderTroubles } from '../render/trouble.ts';
+import { troublesOf } from '../troubles.ts';
 
 /** Declares `status`. */
 export function addStatus(program: Command, context: Context): void {
@@ -12,7 +14,12 @@ export function addStatus(program: Command, context: Context): void {
     .action(async (options: { json?: boolean }) => {
       const { terminal, system } = context;
       const status = await system.status();
-      terminal.out(options.json ? `${JSON.stringify(status)}\n` : renderStatus(status, terminal.palette));
+      const troubles = status.storage.length > 0 ? await troublesOf(context) : [];
+      if (options.json) terminal.out(`${JSON.stringify({ ...status, troubles })}\n`);
+      else {
+        const { palette } = terminal;
+        terminal.out(`${renderStatus(status, palette)}${renderTroubles(troubles, Date.now(), palette)}`);
+      }
     });
   addExamples(command, [
     ['reprise status', ''],

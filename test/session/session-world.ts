@@ -57,6 +57,7 @@ export class SessionWorld {
           },
           find: (_name, commandId, within) => history.find(token, commandId, within),
           get: async () => null,
+          trouble: async () => {},
           image: async (stateId) => this.#images.get(stateId) ?? null,
           putLarge: async (scope, { sha256 }, bytes) => {
             this.#large.set(`${scope}.${sha256}`, bytes);

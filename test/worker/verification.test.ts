@@ -35,6 +35,7 @@ function storeOf(kernel: string, stateId: string, image: Uint8Array | null): Ses
     async *read() {},
     find: async () => ({ events: [] }),
     get: async () => null,
+    trouble: refuse,
     image: async (name) => (name === stateId ? image : null),
   };
 }
