@@ -1,7 +1,8 @@
 /** `reprise rm`: delete a session and its history. */
 import type { Command } from 'commander';
-import { RepriseError } from '../../bus/errors.ts';
+import { hasCode, RepriseError } from '../../bus/errors.ts';
 import type { RemovalProgress } from '../../bus/protocol.ts';
+import type { SessionMetadata } from '../../bus/types.ts';
 import type { SessionClient } from '../client.ts';
 import { addExamples, type Context, sessionMissing, sessionName } from '../context.ts';
 import { count, formatBytes, shellWord } from '../render/text.ts';
@@ -34,13 +35,16 @@ export function addRm(program: Command, context: Context): void {
         );
       }
       const sessions = await context.sessions();
-      const metadata = await sessions.getSession(session);
+      const metadata = await readable(sessions, session);
       if (metadata === null) {
         const removal = await sessions.removal(session);
         if (removal === null) throw sessionMissing(session);
         return tell(context, session, removal, options);
       }
-      const what = `${count(metadata.eventCount, 'event')}, ${formatBytes(metadata.size)}`;
+      const what =
+        metadata === 'unreadable'
+          ? 'its newest commit cannot be read'
+          : `${count(metadata.eventCount, 'event')}, ${formatBytes(metadata.size)}`;
       if (
         !options.yes &&
         !(await agrees(terminal, `Delete session '${session}' (${what}) for good? [y/N] `))
@@ -58,6 +62,19 @@ export function addRm(program: Command, context: Context): void {
     ['reprise rm demo --yes', 'does not'],
     ['reprise rm demo', 'again, while a long session is being removed: how far it is'],
   ]);
+}
+
+/** What is known of a session. One that cannot be read can be removed all the same. */
+async function readable(
+  sessions: SessionClient,
+  session: string,
+): Promise<SessionMetadata | 'unreadable' | null> {
+  try {
+    return await sessions.getSession(session);
+  } catch (thrown) {
+    if (hasCode(thrown, 'CORRUPT', 'CHAIN_BROKEN')) return 'unreadable';
+    throw thrown;
+  }
 }
 
 /** Waits until the content of a session is gone, or for `WATCH_MS`; returns what is left. */
