@@ -2,7 +2,8 @@
  * Requests and replies on the bus, as types. The schemas that check them at every boundary are in
  * `schemas.ts`. Every reply is either `{ok: true, …}` or a `WireError` with `ok: false`.
  */
-import type { ErrorCode, WireError } from './errors.ts';
+import type { WireError } from './errors.ts';
+import type { Trouble } from './trouble.ts';
 import type {
   ApiExecuteRequest,
   ApiExecuteResponse,
@@ -244,27 +245,6 @@ export interface ListReply {
   /** Sessions of this page that cannot be restored or read; those without metadata are in this list alone. */
   troubles?: Trouble[];
   next: string | null;
-}
-
-/** Why a session cannot be restored, and when it is tried again. */
-export interface Trouble {
-  /** Its name, or its token where no name can be read. */
-  session: string;
-  code: ErrorCode;
-  message: string;
-  hint?: string;
-  /** Tries that failed in a row; 0: its newest commit cannot be read at all. */
-  tries: number;
-  /** No try before, ms since the epoch. */
-  nextAt: number;
-}
-/** `store.trouble`: a worker could not restore a session, or could after all. */
-export interface TroubleRequest {
-  session: string;
-  /** Version of the kernel that tried. */
-  kernel: string;
-  /** null: it was restored. */
-  failure: Pick<Trouble, 'code' | 'message' | 'hint'> | null;
 }
 
 /** `store.get` */

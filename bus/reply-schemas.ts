@@ -39,9 +39,9 @@ import type {
   ScannedMessage,
   ScanReply,
   SimpleReply,
-  Trouble,
 } from './protocol.ts';
 import { commitSchema, parse } from './schemas.ts';
+import type { Trouble } from './trouble.ts';
 import type { PendingEffect, ReplState, SessionMetadata, StoredCommit, VariableSummary } from './types.ts';
 
 /**

@@ -45,8 +45,8 @@ import type {
   ReplayRequest,
   ScanRequest,
   SessionRequest,
-  TroubleRequest,
 } from './protocol.ts';
+import type { TroubleRequest } from './trouble.ts';
 import type { Commit, CommitHead, Json } from './types.ts';
 
 export { sessionEventSchema };

@@ -16,7 +16,6 @@ import type {
   ReplayReply,
   SessionRequest,
   SimpleReply,
-  Trouble,
 } from '../bus/protocol.ts';
 import {
   completeReplySchema,
@@ -28,6 +27,7 @@ import {
 } from '../bus/reply-schemas.ts';
 import { assertCompletable, assertExecutable } from '../bus/schemas.ts';
 import { makeSubjects, normalName, type Subjects, sessionToken } from '../bus/subjects.ts';
+import type { Trouble } from '../bus/trouble.ts';
 import type { ExecuteResult, ISessionClient, SessionEvent, SessionMetadata } from '../bus/types.ts';
 import { newCommandId } from './command-id.ts';
 import { Following } from './following.ts';

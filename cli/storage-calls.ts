@@ -7,14 +7,7 @@ import type { Schema } from '../bus/event-schemas.ts';
 import { restoredCommits } from '../bus/large.ts';
 import { limitsOf } from '../bus/limits.ts';
 import type { Bus, Clock } from '../bus/port.ts';
-import type {
-  BrokenLog,
-  ExamineReply,
-  ListReply,
-  RemovalProgress,
-  ScanReply,
-  Trouble,
-} from '../bus/protocol.ts';
+import type { BrokenLog, ExamineReply, ListReply, RemovalProgress, ScanReply } from '../bus/protocol.ts';
 import {
   deleteReplySchema,
   examineReplySchema,
@@ -25,6 +18,7 @@ import {
   scanReplySchema,
 } from '../bus/reply-schemas.ts';
 import { normalName, type Subjects, sessionToken } from '../bus/subjects.ts';
+import type { Trouble } from '../bus/trouble.ts';
 import type { SessionEvent, SessionMetadata, StoredCommit } from '../bus/types.ts';
 import { Patience } from './retry.ts';
 import { Salvage, type Salvaged } from './salvage.ts';

@@ -7,8 +7,8 @@
 import { decode, encode } from '../bus/codec.ts';
 import { RepriseError } from '../bus/errors.ts';
 import type { Clock } from '../bus/port.ts';
-import type { Trouble, TroubleRequest } from '../bus/protocol.ts';
 import { sessionToken } from '../bus/subjects.ts';
+import type { Trouble, TroubleRequest } from '../bus/trouble.ts';
 import { pipelined } from './pipeline.ts';
 import type { BlobStore, LogStore } from './ports.ts';
 

@@ -1,5 +1,6 @@
 /** Sessions that cannot be restored. Pure. */
-import type { MetadataJson, Trouble } from '../../bus/protocol.ts';
+import type { MetadataJson } from '../../bus/protocol.ts';
+import type { Trouble } from '../../bus/trouble.ts';
 import type { Palette } from './palette.ts';
 import { count, printable } from './text.ts';
 
