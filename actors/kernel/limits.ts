@@ -46,5 +46,8 @@ export const BOOKKEEPING_FUEL = 2_000;
 /** Jobs that are killed after a strike before the heap counts as unusable. */
 export const KILLED_JOBS = 1_000_000;
 
-/** Callbacks for an inspection or a completion. */
-export const LOOKING_FUEL = 5_000;
+/** Callbacks that one look may take: 100 ms of the guest's time, or a little more. */
+export const LOOKING_FUEL = 600;
+
+/** Callbacks that one variable of a look may take. */
+export const VARIABLE_FUEL = 150;

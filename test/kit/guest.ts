@@ -132,7 +132,7 @@ export class Guest {
     else if (kind === 'error') turn.error = value;
     else if (kind === 'exit') turn.exit = true;
     else if (kind === 'settled') turn.settled = true;
-    else if (kind === 'unheard') return;
+    else if (kind === 'unheard' || kind === 'looking') return;
     else if (kind === 'unset') this.state = withUnset(this.state, value);
     else throw new Error(`unknown emission ${kind}`);
   }

@@ -2,6 +2,7 @@
 import {
   arraySlice,
   arraySort,
+  exec,
   getOwnPropertyDescriptor,
   getPrototypeOf,
   globalEval,
@@ -13,10 +14,11 @@ import {
   push,
   startsWith,
   Table,
-  test,
+  uncurry,
 } from './intrinsics.ts';
-import { isClass } from './kinds.ts';
+import { isClass, isTypedArray, proxyDetails } from './kinds.ts';
 import { preview } from './rendering.ts';
+import { emit } from './wall.ts';
 
 interface State {
   lexicals: Record<string, string>;
@@ -29,22 +31,38 @@ interface Variable {
   kind: string;
 }
 
+const NOT_SHOWN = '<cannot be shown: it takes too long or too much memory>';
 const MAX_VARIABLES = 2000;
+/** Members of one object that are considered. */
+const MAX_MEMBERS = 20_000;
 const MAX_COMPLETIONS = 500;
 const IDENTIFIER = /^[\p{ID_Start}$_][\p{ID_Continue}$\u200c\u200d]*$/u;
+
+// Not `test`: that asks the `exec` it finds.
+const isIdentifier = (name: string): boolean => exec(IDENTIFIER, name) !== null;
+
+/** What a look finds behind a proxy, so that no trap runs; null when that was revoked. */
+function behindProxies(value: object | null): object | null {
+  let at = value;
+  for (let details = proxyDetails(at); details !== undefined; details = proxyDetails(at)) at = details[0];
+  return at;
+}
+
+/** The next object that lends its members. */
+const lenderOf = (value: object): object | null => behindProxies(getPrototypeOf(value) as object | null);
 
 /** The constructor's name for objects, else `typeof`. */
 function typeOf(value: unknown): string {
   if (value === null) return 'null';
   if (typeof value === 'function') return isClass(value) ? 'class' : 'function';
   if (typeof value !== 'object') return typeof value;
-  for (let at: object | null = value; at !== null; at = getPrototypeOf(at) as object | null) {
+  for (let at = behindProxies(value); at !== null; at = lenderOf(at)) {
     const maker: unknown = getOwnPropertyDescriptor(at, 'constructor')?.value;
     if (typeof maker !== 'function') continue;
     const name: unknown = getOwnPropertyDescriptor(maker, 'name')?.value;
     if (typeof name === 'string' && name !== '') return name;
   }
-  return isArray(value) ? 'Array' : 'Object';
+  return isArray(behindProxies(value)) ? 'Array' : 'Object';
 }
 
 function variable(name: string, kind: string): Variable {
@@ -56,8 +74,19 @@ function variable(name: string, kind: string): Variable {
   }
 }
 
-/** The session's variables: those that cells declared, then properties users put on globalThis. */
-export function inspectVariables({ state }: { state: State }): Variable[] {
+/**
+ * The session's variables: those that cells declared, then properties users put on globalThis. The host hears which
+ * one is being looked at; those that took too long before are `withheld` by name, and all of them when it says so.
+ */
+export function inspectVariables({
+  state,
+  withheld,
+}: {
+  state: State;
+  withheld: string[] | null;
+}): Variable[] {
+  const refused = new Table<string, true>();
+  if (withheld) for (let at = 0; at < withheld.length; at++) refused.set(withheld[at]!, true);
   const found: Variable[] = [];
   const seen = new Table<string, true>();
   const add = (names: string[], kindOf: (name: string) => string) => {
@@ -65,6 +94,11 @@ export function inspectVariables({ state }: { state: State }): Variable[] {
       const name = names[at]!;
       if (seen.has(name)) continue;
       seen.set(name, true);
+      if (withheld === null || refused.has(name)) {
+        push(found, { name, type: 'unknown', preview: NOT_SHOWN, kind: kindOf(name) });
+        continue;
+      }
+      emit('looking', name);
       push(found, variable(name, kindOf(name)));
     }
   };
@@ -72,7 +106,7 @@ export function inspectVariables({ state }: { state: State }): Variable[] {
   add(keys(state.globals), (name) => state.globals[name]!);
   const implicit: string[] = [];
   const all = keys(globalThis);
-  for (let at = 0; at < all.length; at++) if (test(IDENTIFIER, all[at]!)) push(implicit, all[at]!);
+  for (let at = 0; at < all.length; at++) if (isIdentifier(all[at]!)) push(implicit, all[at]!);
   add(implicit, () => 'global');
   return found;
 }
@@ -137,10 +171,10 @@ export function complete(given: {
   const seen = new Table<string, true>();
   const offer = (names: ArrayLike<PropertyKey>) => {
     const fitting: string[] = [];
-    for (let at = 0; at < names.length; at++) {
+    for (let at = 0; at < names.length && at < MAX_MEMBERS; at++) {
       const name = names[at]!;
       if (typeof name !== 'string' || !startsWith(name, prefix) || seen.has(name)) continue;
-      if (!test(IDENTIFIER, name)) continue;
+      if (!isIdentifier(name)) continue;
       seen.set(name, true);
       push(fitting, name);
     }
@@ -152,7 +186,7 @@ export function complete(given: {
     offer(keys(state.globals));
     if (prefix !== '') {
       offer(KEYWORDS);
-      for (let at: object | null = globalThis; at !== null; at = getPrototypeOf(at) as object | null) {
+      for (let at = behindProxies(globalThis); at !== null; at = lenderOf(at)) {
         offer(ownKeys(at));
       }
     }
@@ -172,13 +206,22 @@ function offerMembers(
     return;
   }
   if (value === null || value === undefined) return;
-  for (
-    let at: object | null = IntrinsicObject(value) as object;
-    at !== null;
-    at = getPrototypeOf(at) as object | null
-  ) {
+  for (let at = behindProxies(IntrinsicObject(value) as object); at !== null; at = lenderOf(at)) {
     if (at === objectPrototype && prefix === '' && at !== value) continue;
-    if (isArray(at) && at.length > 10_000) continue;
-    offer(ownKeys(at));
+    if (!isList(at)) offer(ownKeys(at));
   }
 }
+
+// By its slot alone: what it inherits from may be a proxy.
+const textOf = uncurry(String.prototype.valueOf);
+function isLongString(value: object): boolean {
+  try {
+    return textOf(value as never).length > MAX_MEMBERS;
+  } catch {
+    return false;
+  }
+}
+
+/** Its keys are mostly indices: to list them could take all the memory there is. */
+const isList = (value: object): boolean =>
+  isLongString(value) || isTypedArray(value) || (isArray(value) && value.length > 10_000);
