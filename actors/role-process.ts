@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import pino, { type Logger } from 'pino';
 import { RepriseError } from '../bus/errors.ts';
 import { connectBus, type NatsBus } from '../bus/nats.ts';
-import { makeSubjects, type Subjects } from '../bus/subjects.ts';
+import { makeSubjects, processId, type Subjects } from '../bus/subjects.ts';
 import manifest from '../package.json' with { type: 'json' };
 
 /** A role's actor: on the bus after `start`, off it after `stop`. */
@@ -30,8 +30,6 @@ export interface RoleContext {
 export interface RoleOptions {
   /** Environment variables of the connection; the first that is set counts. */
   url?: string[];
-  user?: string[];
-  password?: string[];
 }
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
@@ -50,14 +48,14 @@ export function runRole(
 }
 
 async function run(
-  role: string,
+  role: 'storage' | 'worker' | 'llm',
   make: (context: RoleContext) => Promise<RoleActor> | RoleActor,
   options: RoleOptions,
 ): Promise<void> {
   const { env } = process;
   // An empty variable counts as none.
   const first = (names: string[]) => names.map((name) => env[name]).find((value) => value) || undefined;
-  const name = first(['REPRISE_PROCESS_ID']) ?? `${role}-${randomBytes(4).toString('hex')}`;
+  const name = first(['REPRISE_PROCESS_ID']) ?? processId(role, randomBytes(4).toString('hex'));
   const level = first(['REPRISE_LOG_LEVEL']) ?? 'info';
   if (!LOG_LEVELS.includes(level)) {
     throw new RepriseError('BAD_REQUEST', `REPRISE_LOG_LEVEL is ${JSON.stringify(level)}`, {
@@ -67,8 +65,9 @@ async function run(
   const log = pino({ base: { role, process: name }, level }, pino.destination(2));
   const bus = await connectBus({
     url: first([...(options.url ?? []), 'REPRISE_NATS_URL']) ?? 'nats://127.0.0.1:4222',
-    user: first(options.user ?? ['REPRISE_NATS_USER']),
-    pass: first(options.password ?? ['REPRISE_NATS_PASSWORD']),
+    user: first([`REPRISE_${role.toUpperCase()}_USER`, 'REPRISE_NATS_USER']),
+    pass: first([`REPRISE_${role.toUpperCase()}_PASSWORD`, 'REPRISE_NATS_PASSWORD']),
+    role,
     name,
     onError: (error) => log.error({ code: error.code, error: error.message }, 'bus'),
   });

@@ -5,7 +5,14 @@ import { RepriseError } from './errors.ts';
 import type { Schema } from './event-schemas.ts';
 import type { LargeStore } from './large.ts';
 import { LARGE_BYTES_MAX, mebibytes } from './limits.ts';
-import type { BlobGetReply, BlobGetRequest, BlobKind, BlobPutReply, BlobPutRequest } from './protocol.ts';
+import type {
+  BlobGetReply,
+  BlobGetRequest,
+  BlobKind,
+  BlobOperation,
+  BlobPutReply,
+  BlobPutRequest,
+} from './protocol.ts';
 import { blobGetReplySchema, blobPutReplySchema } from './reply-schemas.ts';
 import type { LargeValue } from './types.ts';
 
@@ -14,7 +21,7 @@ const PART_BYTES_MAX = 1_000_000;
 
 /** Asks storage, again until there is an answer: all requests here are safe to repeat. */
 export type AskStorage = <T extends object>(
-  operation: 'blob.get' | 'blob.put',
+  operation: BlobOperation,
   request: object,
   schema: Schema<T>,
 ) => Promise<T>;
@@ -79,11 +86,11 @@ export class BlobClient implements LargeStore {
   }
 
   #part(request: BlobGetRequest): Promise<BlobGetReply> {
-    return this.#ask('blob.get', request, blobGetReplySchema);
+    return this.#ask(`blob.get.${request.kind}`, request, blobGetReplySchema);
   }
 
   async #put(request: BlobPutRequest): Promise<boolean> {
-    const reply: BlobPutReply = await this.#ask('blob.put', request, blobPutReplySchema);
+    const reply: BlobPutReply = await this.#ask(`blob.put.${request.kind}`, request, blobPutReplySchema);
     return reply.stored;
   }
 }

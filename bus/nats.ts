@@ -10,7 +10,9 @@ import {
 } from './connection.ts';
 import { RepriseError } from './errors.ts';
 import { assertFits, assertQueue, assertSubject, Mailbox } from './mailbox.ts';
+import { type BusRole, inboxPrefix } from './permissions.ts';
 import type { Bus, BusMessage, RequestOptions, Subscription } from './port.ts';
+import { INBOX } from './serving.ts';
 
 export interface NatsOptions {
   /** `nats://host:port`, several separated by commas. */
@@ -23,8 +25,8 @@ export interface NatsOptions {
   onError?: (error: RepriseError) => void;
   /** How long one attempt to connect may take; default 2,000 ms. */
   connectTimeoutMs?: number;
-  /** Subject below which answers arrive; default `_INBOX`. */
-  inboxPrefix?: string;
+  /** What the user of this connection may do: answers arrive where its role may hear them. */
+  role?: BusRole;
 }
 
 /**
@@ -46,6 +48,7 @@ const RESPONDERS_ABSENT = 503;
  */
 export async function connectBus(options: NatsOptions): Promise<NatsBus> {
   const timeoutMs = options.connectTimeoutMs ?? 2_000;
+  const inboxes = options.role === undefined ? INBOX : inboxPrefix(options.role, options.user);
   let connection: NatsConnection;
   try {
     connection = await connect({
@@ -53,7 +56,7 @@ export async function connectBus(options: NatsOptions): Promise<NatsBus> {
       user: options.user,
       pass: options.pass,
       name: options.name,
-      inboxPrefix: options.inboxPrefix,
+      inboxPrefix: inboxes,
       timeout: timeoutMs,
       noAsyncTraces: true,
       waitOnFirstConnect: false,
@@ -75,13 +78,15 @@ export async function connectBus(options: NatsOptions): Promise<NatsBus> {
       hint: 'start one with `reprise up`, or set REPRISE_NATS_URL to one that runs',
     });
   }
-  return new NatsBus(connection, options);
+  return new NatsBus(connection, { onError: options.onError, inboxes });
 }
 
 /** One connection to a nats-server; made by `connectBus`. */
 export class NatsBus implements Bus {
   /** The client's connection, for JetStream. */
   readonly connection: NatsConnection;
+  /** Subject below which answers arrive. */
+  readonly inboxes: string;
   readonly #mailbox: Mailbox;
   readonly #handlers: HandlerRunner;
   readonly #state: ConnectionState;
@@ -96,13 +101,14 @@ export class NatsBus implements Bus {
   #inboxDenied: RepriseError | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(connection: NatsConnection, options: Pick<NatsOptions, 'onError' | 'inboxPrefix'> = {}) {
+  constructor(connection: NatsConnection, options: Pick<NatsOptions, 'onError'> & { inboxes?: string } = {}) {
     this.connection = connection;
+    this.inboxes = options.inboxes ?? INBOX;
     this.#handlers = new HandlerRunner(options.onError);
     const report = (thrown: unknown) => this.#handlers.report(thrown);
     this.#state = new ConnectionState(report);
     this.#maxPayload = connection.info?.max_payload ?? 1024 * 1024;
-    this.#mailbox = new Mailbox(createInbox(options.inboxPrefix), startTimer, report);
+    this.#mailbox = new Mailbox(createInbox(this.inboxes), startTimer, report);
     connection.subscribe(this.#mailbox.wildcard, {
       callback: (error, message) => {
         if (error) return; // told by the connection's status, see #watch

@@ -299,11 +299,26 @@ export interface FindReply {
 }
 
 /** Checkpoint images by their stateId, receipts by their receipt key, large values by scope and hash (`large.ts`). */
-export type BlobKind = 'ckpt' | 'receipt' | 'large';
+export const BLOB_KINDS = ['ckpt', 'receipt', 'large'] as const;
+export type BlobKind = (typeof BLOB_KINDS)[number];
+
+/** What storage is asked for, on `store.<operation>`. */
+export type StoreOperation =
+  | 'load'
+  | 'read'
+  | 'find'
+  | 'scan'
+  | 'trouble'
+  | 'get'
+  | 'list'
+  | 'examine'
+  | 'delete'
+  | BlobOperation;
+export type BlobOperation = `blob.${'get' | 'put'}.${BlobKind}`;
 
 /**
- * `store.blob.put` / `store.blob.get`: large blobs go in parts. `store.large` is `blob.get` of large values alone, for
- * those who may read logs and nothing else.
+ * `store.blob.put.<kind>` / `store.blob.get.<kind>`: large blobs go in parts. The subject names the kind, too, because
+ * permissions go by subjects.
  */
 export interface BlobPutRequest {
   kind: BlobKind;

@@ -22,29 +22,30 @@ import {
   text,
 } from './event-schemas.ts';
 import { CELL_BYTES_MAX, mebibytes } from './limits.ts';
-import type {
-  ActivateRequest,
-  AppendRequest,
-  BlobGetRequest,
-  BlobPutRequest,
-  CheckpointRequest,
-  CloseRequest,
-  CompleteRequest,
-  DeleteRequest,
-  ExamineRequest,
-  ExecuteRequest,
-  FindRequest,
-  GetRequest,
-  InspectRequest,
-  InterruptRequest,
-  ListRequest,
-  LlmCall,
-  LoadRequest,
-  OwnerRequest,
-  ReadRequest,
-  ReplayRequest,
-  ScanRequest,
-  SessionRequest,
+import {
+  type ActivateRequest,
+  type AppendRequest,
+  BLOB_KINDS,
+  type BlobGetRequest,
+  type BlobPutRequest,
+  type CheckpointRequest,
+  type CloseRequest,
+  type CompleteRequest,
+  type DeleteRequest,
+  type ExamineRequest,
+  type ExecuteRequest,
+  type FindRequest,
+  type GetRequest,
+  type InspectRequest,
+  type InterruptRequest,
+  type ListRequest,
+  type LlmCall,
+  type LoadRequest,
+  type OwnerRequest,
+  type ReadRequest,
+  type ReplayRequest,
+  type ScanRequest,
+  type SessionRequest,
 } from './protocol.ts';
 import type { TroubleRequest } from './trouble.ts';
 import type { Commit, CommitHead, Json } from './types.ts';
@@ -167,7 +168,7 @@ export const findRequestSchema = shaped<FindRequest>({
   sinceMs: optional(number),
   cellsMax: optional(natural),
 });
-const blobKind = v.picklist(['ckpt', 'receipt', 'large']);
+const blobKind = v.picklist(BLOB_KINDS);
 const blobKey = v.custom<string>(
   (value) => typeof value === 'string' && isBlobKey(value),
   'Expected the key of a blob: one safe token, or a scope and a sha256',

@@ -48,8 +48,24 @@ export function shardOf(token: string, shards: number): number {
   return fnv1a(token) % shards;
 }
 
+/** A JetStream stream and the subject of its markers. */
+export interface StreamPlace {
+  readonly name: string;
+  readonly marker: string;
+}
+
+/**
+ * Id of a process on the bus: `<slot>-<suffix>` for a worker, which is one token, `<slot>.<suffix>` for all others, so
+ * that permissions tell their pings apart.
+ */
+export function processId(slot: string, suffix: string): string {
+  return `${slot}${slot.startsWith('worker') ? '-' : '.'}${suffix}`;
+}
+
 export interface Subjects {
   readonly prefix: string;
+  /** The streams of the log and of the blobs: `reprise` -> `REPRISE_LOG`, `my.sys` -> `MY_SYS_LOG`. */
+  readonly streams: { readonly log: StreamPlace; readonly blob: StreamPlace };
   /** Requests to the owner of a session. Queue group 'owner'. */
   cmd(token: string): string;
   /** Ask any worker to take a session on. Queue group 'workers'. */
@@ -89,8 +105,13 @@ export const QUEUES = { owner: 'owner', workers: 'workers', storage: 'storage', 
 export function makeSubjects(prefix = 'reprise', shards = 1): Subjects {
   const sharded = (root: string, token: string) => `${prefix}.${root}.${shardOf(token, shards)}.${token}`;
   const logPattern = new RegExp(`^${prefix.replace(/\./g, '\\.')}\\.log\\.\\d+\\.([^.]+)$`);
+  const streams = prefix.toUpperCase().replace(/[^A-Z0-9-]/g, '_');
   return {
     prefix,
+    streams: {
+      log: { name: `${streams}_LOG`, marker: `${prefix}.mark.log` },
+      blob: { name: `${streams}_BLOB`, marker: `${prefix}.mark.blob` },
+    },
     cmd: (token) => `${prefix}.cmd.${token}`,
     activate: `${prefix}.activate`,
     activateAt: (worker) => `${prefix}.activate.${worker}`,

@@ -85,7 +85,7 @@ const WHO = { limitMs: 200, quietMs: 100 };
  */
 export async function connectClient(options: ConnectOptions = {}): Promise<SessionClient> {
   const { url = 'nats://127.0.0.1:4222', prefix, ...rest } = options;
-  const bus = await connectBus({ url, name: 'reprise-client', ...rest });
+  const bus = await connectBus({ url, role: 'client', name: 'reprise-client', ...rest });
   return new SessionClient({ bus, subjects: makeSubjects(prefix) });
 }
 

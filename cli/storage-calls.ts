@@ -163,7 +163,7 @@ export class StorageCalls {
   /** What no commit holds. */
   #large(signal: AbortSignal | undefined): BlobClient {
     return new BlobClient(
-      (_operation, request, schema) => this.#ask('large', request, schema, signal),
+      (operation, request, schema) => this.#ask(operation, request, schema, signal),
       () => limitsOf(this.#bus.maxPayload).contentBytes,
     );
   }

@@ -13,8 +13,9 @@ import { decode, encode } from '../bus/codec.ts';
 import { hasCode, RepriseError } from '../bus/errors.ts';
 import { ENVELOPE_BYTES, limitsOf } from '../bus/limits.ts';
 import { type Bus, type BusMessage, type Clock, type Subscription, systemClock } from '../bus/port.ts';
-import type { LoadRequest, PresenceReply } from '../bus/protocol.ts';
+import type { BlobKind, LoadRequest, PresenceReply, StoreOperation } from '../bus/protocol.ts';
 import * as schemas from '../bus/schemas.ts';
+import { serve } from '../bus/serving.ts';
 import { QUEUES, type Subjects, sessionToken } from '../bus/subjects.ts';
 import { Appends } from './appends.ts';
 import { BlobParts } from './blob-parts.ts';
@@ -62,7 +63,7 @@ export class StorageActor {
   readonly #blobs: BlobParts;
   readonly #removals: Removals;
   readonly #troubles: Troubles;
-  readonly #operations: Record<string, Handler>;
+  readonly #operations: Record<StoreOperation, Handler>;
   readonly #counters: Record<string, number> = {};
   readonly #subscriptions: Subscription[] = [];
   readonly #underWay = new Set<Promise<void>>();
@@ -111,10 +112,10 @@ export class StorageActor {
     const store: Handler = (data, subject) => this.#operate(data, subject);
     const presence = (message: BusMessage) => void message.respond(encode({ ok: true, ...this.presence() }));
     this.#subscriptions.push(
-      bus.subscribe(subjects.appendAll, (message) => this.#serve(message, append), { queue }),
-      bus.subscribe(subjects.storeAll, (message) => this.#serve(message, store), { queue }),
-      bus.subscribe(subjects.who, presence),
-      bus.subscribe(subjects.ping(this.#ports.process), presence),
+      serve(bus, subjects.appendAll, (message) => this.#serve(message, append), { queue }),
+      serve(bus, subjects.storeAll, (message) => this.#serve(message, store), { queue }),
+      serve(bus, subjects.who, presence),
+      serve(bus, subjects.ping(this.#ports.process), presence),
     );
     this.#stopListening = bus.onConnection((connected) => this.#onConnection(connected));
     this.lifecycle.send({ type: 'CONNECTED' });
@@ -207,15 +208,19 @@ export class StorageActor {
     if (!Object.hasOwn(this.#operations, operation)) {
       throw new RepriseError('BAD_REQUEST', `storage has no operation ${JSON.stringify(operation)}`);
     }
-    return this.#operations[operation]!(data, subject);
+    return this.#operations[operation as StoreOperation](data, subject);
   }
 
-  #makeOperations(): Record<string, Handler> {
+  #makeOperations(): Record<StoreOperation, Handler> {
     const [history, index, blobs] = [this.#history, this.#index, this.#blobs];
     const operation =
       <T>(schema: Parameters<typeof schemas.parse<T>>[0], work: (request: T) => Promise<object>): Handler =>
       (data) =>
         work(schemas.parse(schema, decode(data)));
+    const get = (kind: BlobKind) =>
+      operation(schemas.blobGetRequestSchema, (request) => blobs.get(assertKind(request, kind)));
+    const put = (kind: BlobKind) =>
+      operation(schemas.blobPutRequestSchema, (request) => blobs.put(assertKind(request, kind)));
     return {
       load: operation(schemas.loadRequestSchema, (request) => this.#load(request)),
       read: operation(schemas.readRequestSchema, ({ session, from, to }) =>
@@ -243,11 +248,13 @@ export class StorageActor {
         ...(removal ? { removal: await this.#removals.progress(sessionToken(session)) } : {}),
       })),
       delete: operation(schemas.deleteRequestSchema, ({ session }) => this.#delete(sessionToken(session))),
-      'blob.put': operation(schemas.blobPutRequestSchema, (request) => blobs.put(request)),
-      'blob.get': operation(schemas.blobGetRequestSchema, (request) => blobs.get(request)),
-      large: operation(schemas.blobGetRequestSchema, ({ key, part }) =>
-        blobs.get({ kind: 'large', key, part }),
-      ),
+      // The subject names the kind, because permissions go by subjects.
+      'blob.get.ckpt': get('ckpt'),
+      'blob.put.ckpt': put('ckpt'),
+      'blob.get.receipt': get('receipt'),
+      'blob.put.receipt': put('receipt'),
+      'blob.get.large': get('large'),
+      'blob.put.large': put('large'),
     };
   }
 
@@ -313,6 +320,12 @@ export class StorageActor {
   #count(name: string): void {
     this.#counters[name] = (this.#counters[name] ?? 0) + 1;
   }
+}
+
+/** @throws RepriseError BAD_REQUEST */
+function assertKind<T extends { kind: BlobKind }>(request: T, kind: BlobKind): T {
+  if (request.kind === kind) return request;
+  throw new RepriseError('BAD_REQUEST', `a request for a ${kind} names a ${request.kind}`);
 }
 
 function causeOf({ code, cause }: RepriseError): string | undefined {

@@ -50,11 +50,14 @@ export class JetStreamApi {
   #next = 0;
   #closed = false;
 
-  /** @param timeoutMs how long one request may take; below what callers wait for storage */
-  constructor(connection: NatsConnection, timeoutMs = 800) {
+  /**
+   * @param inboxes subject below which answers arrive
+   * @param timeoutMs how long one request may take; below what callers wait for storage
+   */
+  constructor({ connection, inboxes }: { connection: NatsConnection; inboxes: string }, timeoutMs = 800) {
     this.connection = connection;
     this.#timeoutMs = timeoutMs;
-    this.#base = `${createInbox()}.`;
+    this.#base = `${createInbox(inboxes)}.`;
     this.#subscription = connection.subscribe(`${this.#base}*`, {
       callback: (error, message) => {
         if (!error) this.#deliver(message);

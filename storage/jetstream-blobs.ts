@@ -1,6 +1,6 @@
 /** Blobs on JetStream: one message each, the first writer of a subject wins. */
 import { RepriseError } from '../bus/errors.ts';
-import type { Subjects } from '../bus/subjects.ts';
+import type { StreamPlace, Subjects } from '../bus/subjects.ts';
 import {
   type ApiError,
   apiError,
@@ -11,7 +11,7 @@ import {
   WRONG_LAST_SEQUENCE,
 } from './jetstream-api.ts';
 import type { BlobStore } from './ports.ts';
-import { countSubjects, purge, type StreamPlace, streamPlaces } from './streams.ts';
+import { countSubjects, purge } from './streams.ts';
 
 /** A put that failed because something was there. */
 const FIRST_ONLY = { [EXPECTED_LAST]: '0' };
@@ -28,7 +28,7 @@ export class JetStreamBlobs implements BlobStore {
   constructor(api: JetStreamApi, subjects: Subjects) {
     this.#api = api;
     this.#subjects = subjects;
-    this.#place = streamPlaces(subjects.prefix).blob;
+    this.#place = subjects.streams.blob;
   }
 
   async put(kind: string, key: string, bytes: Uint8Array): Promise<boolean> {

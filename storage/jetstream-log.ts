@@ -3,7 +3,7 @@ import { decode, encode } from '../bus/codec.ts';
 import { RepriseError } from '../bus/errors.ts';
 import type { ScannedMessage } from '../bus/protocol.ts';
 import { commitSchema, parse } from '../bus/schemas.ts';
-import type { Subjects } from '../bus/subjects.ts';
+import type { StreamPlace, Subjects } from '../bus/subjects.ts';
 import type { Commit, StoredCommit } from '../bus/types.ts';
 import {
   type Answer,
@@ -22,7 +22,7 @@ import {
 import { pipelined } from './pipeline.ts';
 import type { LogIndex, LogStore } from './ports.ts';
 import { beheaded, commitIn, foundIn, type Message, missing } from './readable.ts';
-import { countSubjects, purge, purgeBefore, type StreamPlace, streamPlaces } from './streams.ts';
+import { countSubjects, purge, purgeBefore } from './streams.ts';
 
 /** Direct gets in flight. */
 const WIDTH = 64;
@@ -52,7 +52,7 @@ export class JetStreamLog implements LogStore {
   constructor(api: JetStreamApi, subjects: Subjects) {
     this.#api = api;
     this.#subjects = subjects;
-    this.#place = streamPlaces(subjects.prefix).log;
+    this.#place = subjects.streams.log;
   }
 
   async append(

@@ -19,7 +19,7 @@ runRole(
   'storage',
   ({ env, process: id, pid, version, bus, subjects, log: logger }) => {
     const durability = parseDurability(env.REPRISE_DURABILITY);
-    const api = new JetStreamApi(bus.connection);
+    const api = new JetStreamApi(bus);
     const actor = new StorageActor({
       process: id,
       pid,
@@ -45,7 +45,5 @@ runRole(
   },
   {
     url: ['REPRISE_STORAGE_NATS_URL'],
-    user: ['REPRISE_STORAGE_USER', 'REPRISE_NATS_USER'],
-    password: ['REPRISE_STORAGE_PASSWORD', 'REPRISE_NATS_PASSWORD'],
   },
 );

@@ -8,7 +8,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasCode, RepriseError } from '../bus/errors.ts';
-import type { Subjects } from '../bus/subjects.ts';
+import type { StreamPlace, Subjects } from '../bus/subjects.ts';
 import {
   type ApiError,
   apiError,
@@ -18,12 +18,6 @@ import {
   subjectOf,
 } from './jetstream-api.ts';
 import { pipelined } from './pipeline.ts';
-
-/** A stream and the subject of its markers. */
-export interface StreamPlace {
-  name: string;
-  marker: string;
-}
 
 export interface StreamState {
   messages: number;
@@ -49,24 +43,15 @@ const PURGES_AT_ONCE = 16;
 /** A server reads every block that a subject has messages in. Nobody waits for it but a removal in the background. */
 const PURGE_MS = 60_000;
 
-/** `reprise` -> `REPRISE_LOG`, `my.sys` -> `MY_SYS_LOG`. */
-export function streamPlaces(prefix: string): { log: StreamPlace; blob: StreamPlace } {
-  const root = prefix.toUpperCase().replace(/[^A-Z0-9-]/g, '_');
-  return {
-    log: { name: `${root}_LOG`, marker: `${prefix}.mark.log` },
-    blob: { name: `${root}_BLOB`, marker: `${prefix}.mark.blob` },
-  };
-}
-
 /**
  * Creates the streams, or checks those that exist.
  * @throws RepriseError CORRUPT when a stream has lost its end, UNAVAILABLE when JetStream cannot serve, or a
  * stream of that name cannot be used
  */
 export async function provideStreams(api: JetStreamApi, subjects: Subjects): Promise<void> {
-  const places = streamPlaces(subjects.prefix);
-  await provideStream(api, places.log, subjects.logAll);
-  await provideStream(api, places.blob, `${subjects.prefix}.blob.>`);
+  const { log, blob } = subjects.streams;
+  await provideStream(api, log, subjects.logAll);
+  await provideStream(api, blob, `${subjects.prefix}.blob.>`);
 }
 
 /** How long JetStream is asked whether it is there: it starts after the server takes connections. */

@@ -80,6 +80,16 @@ describe('tidiness', () => {
     assert.deepEqual(wrong, []);
   });
 
+  it('answers requests by `serve` alone, so that every answer goes to an inbox', () => {
+    const wrong = files
+      .filter(({ path }) => /^(actors|storage)\//.test(path))
+      // They hear answers and messages, which nobody answers.
+      .filter(({ path }) => !['storage/jetstream-api.ts', 'actors/worker/sweep.ts'].includes(path))
+      .filter(({ text }) => /\b(bus|connection)\.subscribe\(/.test(text))
+      .map(({ path }) => path);
+    assert.deepEqual(wrong, []);
+  });
+
   it('calls no clock, no randomness and no environment in files that decide', () => {
     const wrong = files
       .filter(({ path }) => PURE.some((pattern) => pattern.test(path)))

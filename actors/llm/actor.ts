@@ -6,6 +6,7 @@ import { answerLong } from '../../bus/long-call.ts';
 import type { Bus, BusMessage, Clock, Subscription } from '../../bus/port.ts';
 import type { LlmAnswer, PresenceReply, Reply } from '../../bus/protocol.ts';
 import { llmCallSchema, parse } from '../../bus/schemas.ts';
+import { serve } from '../../bus/serving.ts';
 import { QUEUES, type Subjects } from '../../bus/subjects.ts';
 import { makeLifecycle } from '../lifecycle.ts';
 import { type CallEvent, makeCalls } from './calls.ts';
@@ -75,7 +76,7 @@ export function makeLlmActor(options: LlmActorOptions): LlmActor {
     onEvent: (event) => note(event, count, log),
   });
 
-  async function serve(message: BusMessage): Promise<Uint8Array> {
+  async function answer(message: BusMessage): Promise<Uint8Array> {
     try {
       count('requests');
       const call = parse(llmCallSchema, decode(message.data));
@@ -115,7 +116,7 @@ export function makeLlmActor(options: LlmActorOptions): LlmActor {
   }
 
   function take(message: BusMessage): Promise<void> {
-    const served = answerLong(message, process, () => serve(message), { clock });
+    const served = answerLong(message, process, () => answer(message), { clock });
     const done = () => serving.delete(served);
     serving.add(served);
     served.then(done, done);
@@ -126,9 +127,9 @@ export function makeLlmActor(options: LlmActorOptions): LlmActor {
     async start() {
       const tell = (message: BusMessage) => void message.respond(encode({ ok: true, ...presence() }));
       subscriptions.push(
-        bus.subscribe(subjects.llm, take, { queue: QUEUES.llm }),
-        bus.subscribe(subjects.ping(process), tell),
-        bus.subscribe(subjects.who, tell),
+        serve(bus, subjects.llm, take, { queue: QUEUES.llm }),
+        serve(bus, subjects.ping(process), tell),
+        serve(bus, subjects.who, tell),
       );
       stopListening = bus.onConnection((connected) => {
         lifecycle.send({ type: connected ? 'CONNECTED' : 'DISCONNECTED' });

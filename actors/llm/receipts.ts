@@ -66,7 +66,7 @@ export function makeReceipts(bus: Bus, subjects: Subjects, clock: Clock, patienc
 
   async function get(key: string, signal: AbortSignal): Promise<LlmAnswer | null> {
     const request: BlobGetRequest = { kind: 'receipt', key };
-    const { bytes, sealed } = await ask('blob.get', request, blobGetReplySchema, signal);
+    const { bytes, sealed } = await ask('blob.get.receipt', request, blobGetReplySchema, signal);
     if (sealed) throw new RepriseError('NOT_FOUND', 'the session of this call was deleted');
     return bytes === null ? null : parseReceipt(key, bytes);
   }
@@ -80,7 +80,7 @@ export function makeReceipts(bus: Bus, subjects: Subjects, clock: Clock, patienc
       ),
     async put(key, answer, signal) {
       const request: BlobPutRequest = { kind: 'receipt', key, bytes: receiptBytes(key, answer) };
-      const { stored } = await ask('blob.put', request, blobPutReplySchema, signal);
+      const { stored } = await ask('blob.put.receipt', request, blobPutReplySchema, signal);
       if (stored) return answer;
       const first = await get(key, signal);
       if (first === null)

@@ -7,6 +7,7 @@ import { cacheFolder, ensureHome, type Home } from './home.ts';
 import { type Attempt, provideNatsServer } from './nats-server/provide.ts';
 import { isAtLeast, VERSION_FSYNC, VERSION_GOOD } from './nats-server/version.ts';
 import { isRunning } from './process-identity.ts';
+import { usersOf } from './roles.ts';
 import { type SystemStatus, systemStatus } from './status.ts';
 import { readState, serverConflict } from './system-state.ts';
 
@@ -190,26 +191,29 @@ function checkDurability({ env, status }: DoctorOptions): Check {
   return { name: 'durability', ok: true, detail: `${mode}: ${meaning}`, hint: '' };
 }
 
-/** On a foreign server all may share one account, and then whoever may use the system may forge its log. */
+/** On a foreign server all may share one user, and then whoever may use the system may forge its log. */
 function checkWriteProtection({ env }: DoctorOptions): Check {
   const name = 'write protection';
   if (!env.REPRISE_NATS_URL) {
     return {
       name,
       ok: true,
-      detail: 'only the storage actor can write the log (an account of its own)',
+      detail: 'only the storage actor can write the log, and only workers can ask it to',
       hint: '',
     };
   }
-  const own = env.REPRISE_STORAGE_USER !== undefined && env.REPRISE_STORAGE_USER !== env.REPRISE_NATS_USER;
-  if (own) {
-    return { name, ok: true, detail: `the storage actor is user ${env.REPRISE_STORAGE_USER}`, hint: '' };
+  const { client, ...users } = usersOf(env);
+  const shared = Object.entries(users).filter(([, { user }]) => user === client.user);
+  if (shared.length === 0) {
+    return { name, ok: true, detail: 'every role has a user of its own', hint: '' };
   }
+  const roles = shared.map(([role]) => role);
+  const variables = roles.map((role) => `REPRISE_${role.toUpperCase()}_USER`).join(', ');
   return {
     name,
     ok: false,
-    detail: 'storage and clients share one account: any client could write to the log',
-    hint: 'give storage an account of its own: REPRISE_STORAGE_USER and REPRISE_STORAGE_PASSWORD',
+    detail: `clients share a user with ${roles.join(', ')}: any client can do what these do, and forge sessions`,
+    hint: `give each a user of its own (${variables}, and _PASSWORD): docs/security.md has the permissions`,
   };
 }
 

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { RepriseError } from '../../bus/errors.ts';
+import { processId } from '../../bus/subjects.ts';
 import { Child } from './child.ts';
 import type { Home } from './home.ts';
 import type { Durability } from './nats-server/config.ts';
@@ -128,8 +129,8 @@ export class Fleet {
       onChange,
       restartDelayMs: () => (role === 'worker' && this.#hasReadyWorker ? REPLACE_AFTER_MS : 0),
       plan: () => {
-        // A new process is somebody else on the bus. The dot: pings of storage cross accounts by this name.
-        member.id = `${slot}${role === 'storage' ? '.' : '-'}${randomBytes(3).toString('hex')}`;
+        // A new process is somebody else on the bus.
+        member.id = processId(slot, randomBytes(3).toString('hex'));
         const facts = {
           connections: this.#options.connections(),
           home: home.root,

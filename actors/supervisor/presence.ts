@@ -2,6 +2,7 @@
 import { decode, encode } from '../../bus/codec.ts';
 import type { Bus, BusMessage } from '../../bus/port.ts';
 import type { PresenceReply } from '../../bus/protocol.ts';
+import { serve } from '../../bus/serving.ts';
 import type { Subjects } from '../../bus/subjects.ts';
 
 /**
@@ -53,6 +54,6 @@ function presenceOf(data: Uint8Array): PresenceReply | null {
 /** Answers presence questions and pings for as long as the bus lives. */
 export function announce(bus: Bus, subjects: Subjects, describe: () => PresenceReply): void {
   const answer = (message: BusMessage) => void message.respond(encode({ ok: true, ...describe() }));
-  bus.subscribe(subjects.who, answer);
-  bus.subscribe(subjects.ping(describe().process), answer);
+  serve(bus, subjects.who, answer);
+  serve(bus, subjects.ping(describe().process), answer);
 }

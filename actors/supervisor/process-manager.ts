@@ -192,8 +192,8 @@ export class ProcessManager implements IProcessManager {
       return { url, user: env.REPRISE_NATS_USER, password: env.REPRISE_NATS_PASSWORD, prefix };
     }
     if (!state?.nats.local || state.nats.url === '') return null;
-    const app = readCredentials(this.home)?.app;
-    return app ? { url: state.nats.url, ...app, prefix: state.prefix } : null;
+    const client = readCredentials(this.home)?.client;
+    return client ? { url: state.nats.url, ...client, prefix: state.prefix } : null;
   }
 
   /** Starts a supervisor process. True: it has everything up; false: another one was there first. */

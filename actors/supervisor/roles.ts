@@ -58,30 +58,42 @@ export function withoutSecrets(env: Env): Env {
 
 export interface Connections {
   url: string;
-  app: Partial<User>;
-  storage: Partial<User>;
+  users: Record<Program | 'client', Partial<User>>;
   /** Server of the storage actor where it is another one. */
   storageUrl?: string;
 }
 
-/**
- * Environment of a role process. Provider keys go to the LLM actor alone, the storage user to the storage actor
- * alone.
- */
+/** Who is who on a server that the user configured: roles without a user of their own share the one of all. */
+export function usersOf(env: Env): Connections['users'] {
+  const shared = { user: env.REPRISE_NATS_USER, password: env.REPRISE_NATS_PASSWORD };
+  const own = (role: Program) => ({
+    user: env[`REPRISE_${role.toUpperCase()}_USER`] ?? shared.user,
+    password: env[`REPRISE_${role.toUpperCase()}_PASSWORD`] ?? shared.password,
+  });
+  return {
+    client: shared,
+    worker: own('worker'),
+    llm: own('llm'),
+    storage: own('storage'),
+    supervisor: own('supervisor'),
+  };
+}
+
+const OF_ONE_ROLE = /^REPRISE_(WORKER|LLM|STORAGE|SUPERVISOR)_(USER|PASSWORD|NATS_URL)$/;
+
+/** Environment of a role process. Provider keys go to the LLM actor alone, each user to its role alone. */
 export function roleEnvironment(
   role: Role,
   env: Env,
   facts: { connections: Connections; home: string; prefix: string; id: string; durability: string },
 ): Env {
-  const { url, app, storage, storageUrl } = facts.connections;
+  const { url, users, storageUrl } = facts.connections;
   const base = role === 'llm' ? { ...env } : withoutSecrets(env);
-  for (const name of ['REPRISE_STORAGE_USER', 'REPRISE_STORAGE_PASSWORD', 'REPRISE_STORAGE_NATS_URL']) {
-    delete base[name];
-  }
+  for (const name of Object.keys(base)) if (OF_ONE_ROLE.test(name)) delete base[name];
   const own: Env = {
     REPRISE_NATS_URL: role === 'storage' ? (storageUrl ?? url) : url,
-    REPRISE_NATS_USER: app.user,
-    REPRISE_NATS_PASSWORD: app.password,
+    REPRISE_NATS_USER: users[role].user,
+    REPRISE_NATS_PASSWORD: users[role].password,
     REPRISE_PREFIX: facts.prefix,
     REPRISE_HOME: facts.home,
     REPRISE_LOG_LEVEL: env.REPRISE_LOG_LEVEL ?? 'info',
@@ -89,8 +101,6 @@ export function roleEnvironment(
   };
   if (role === 'worker') own.REPRISE_WORKER_ID = facts.id;
   if (role === 'storage') {
-    own.REPRISE_STORAGE_USER = storage.user;
-    own.REPRISE_STORAGE_PASSWORD = storage.password;
     own.REPRISE_DURABILITY = facts.durability;
   }
   return Object.fromEntries(Object.entries({ ...base, ...own }).filter(([, value]) => value !== undefined));

@@ -68,7 +68,14 @@ async function ask(address: Address, expected: Set<number>) {
     import('./presence.ts'),
   ]);
   const { url, user, password: pass, prefix } = address;
-  const bus = await connectBus({ url, user, pass, name: 'status', connectTimeoutMs: CONNECT_MS });
+  const bus = await connectBus({
+    url,
+    user,
+    pass,
+    role: 'client',
+    name: 'status',
+    connectTimeoutMs: CONNECT_MS,
+  });
   try {
     const enough = (answers: PresenceReply[]) => {
       const heard = new Set(answers.map(({ pid }) => pid));

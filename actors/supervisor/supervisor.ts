@@ -4,10 +4,10 @@ import path from 'node:path';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
 import { connectBus } from '../../bus/nats.ts';
 import type { Bus } from '../../bus/port.ts';
-import { makeSubjects } from '../../bus/subjects.ts';
+import { makeSubjects, processId } from '../../bus/subjects.ts';
 import { Child } from './child.ts';
 import { type ControlRequest, type ControlServer, serveControl } from './control.ts';
-import { provideCredentials } from './credentials.ts';
+import { provideCredentials, readCredentials } from './credentials.ts';
 import { Fleet } from './fleet.ts';
 import { cacheFolder, ensureHome, type Home } from './home.ts';
 import { type Lock, tryLock } from './lock.ts';
@@ -16,7 +16,7 @@ import { LocalServer } from './nats-server/local.ts';
 import { provideNatsServer } from './nats-server/provide.ts';
 import { announce, askWho } from './presence.ts';
 import { identifySelf, isRunning, terminate } from './process-identity.ts';
-import { type Connections, roleCommand } from './roles.ts';
+import { type Connections, roleCommand, usersOf } from './roles.ts';
 import {
   type Role,
   readState,
@@ -43,7 +43,7 @@ const SERVER_GRACE_MS = 10_000;
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #fleet: Fleet;
-  readonly #id = `supervisor-${randomBytes(3).toString('hex')}`;
+  readonly #id = processId('supervisor', randomBytes(3).toString('hex'));
   readonly #changes = new Set<() => void>();
   #state!: SystemState;
   #lock: Lock | undefined;
@@ -51,7 +51,11 @@ export class Supervisor {
   #local: LocalServer | undefined;
   #server: Child | undefined;
   #bus: Bus | undefined;
-  #busUrl = '';
+  #busAddress = '';
+  /** Where the processes are connected. */
+  #address = '';
+  /** The processes of the supervisor before us are unknown to the server. */
+  #hasNewUsers = false;
   #stopping: Promise<void> | undefined;
 
   constructor(options: SupervisorOptions) {
@@ -134,10 +138,18 @@ export class Supervisor {
     const provided = running
       ? { binary: running.binary, version: old!.nats.version }
       : await provideNatsServer({ env, cacheDir: cacheFolder(env, home), log });
-    const credentials = provideCredentials(home);
     const { prefix, durability } = this.#state;
-    const settings = { home, env, ...provided, prefix, durability, credentials };
-    const local = new LocalServer(settings, running ?? undefined);
+    const settings = {
+      home,
+      env,
+      ...provided,
+      prefix,
+      durability,
+      provideCredentials: () => provideCredentials(home),
+    };
+    const before = readCredentials(home);
+    const credentials = running && before;
+    const local = new LocalServer(settings, running && credentials ? { ...running, credentials } : undefined);
     this.#local = local;
     this.#state.nats.version = provided.version;
     this.#server = new Child({
@@ -152,6 +164,7 @@ export class Supervisor {
     } else {
       if (running) await terminate(running, SERVER_GRACE_MS);
       await local.plan(); // says now what is wrong with the configuration
+      this.#hasNewUsers = before?.worker.user !== local.credentials.worker.user;
       this.#server.start();
     }
     await this.#until(() => {
@@ -166,8 +179,8 @@ export class Supervisor {
   /** Processes of the supervisor before us that are connected where we are; others are ended. */
   async #adoptable(old: SystemState | null) {
     const alive = (old?.children ?? []).filter(isRunning);
-    if (alive.length === 0 || (old!.nats.url === this.#url && old!.prefix === this.#state.prefix))
-      return alive;
+    const isSame = old?.nats.url === this.#url && old.prefix === this.#state.prefix && !this.#hasNewUsers;
+    if (alive.length === 0 || isSame) return alive;
     await Promise.all(alive.map((record) => terminate(record, 5_000)));
     return [];
   }
@@ -221,27 +234,20 @@ export class Supervisor {
   }
 
   #connections(): Connections {
-    const { env, home } = this.#options;
-    if (this.#local) return { url: this.#url, ...provideCredentials(home) };
-    const app = { user: env.REPRISE_NATS_USER, password: env.REPRISE_NATS_PASSWORD };
-    return {
-      url: this.#url,
-      app,
-      storage: {
-        user: env.REPRISE_STORAGE_USER ?? app.user,
-        password: env.REPRISE_STORAGE_PASSWORD ?? app.password,
-      },
-      storageUrl: env.REPRISE_STORAGE_NATS_URL,
-    };
+    const { env } = this.#options;
+    if (this.#local) return { url: this.#url, users: this.#local.credentials };
+    return { url: this.#url, users: usersOf(env), storageUrl: env.REPRISE_STORAGE_NATS_URL };
   }
 
   async #connect(): Promise<void> {
-    if (this.#bus && this.#busUrl === this.#url) return;
+    const { url, users } = this.#connections();
+    const address = addressOf(url, users);
+    if (this.#bus && this.#busAddress === address) return;
     await this.#bus?.close();
-    const { url, app } = this.#connections();
-    const bus = await connectBus({ url, user: app.user, pass: app.password, name: this.#id });
+    const { user, password: pass } = users.supervisor;
+    const bus = await connectBus({ url, user, pass, role: 'supervisor', name: this.#id });
     this.#bus = bus;
-    this.#busUrl = url;
+    this.#busAddress = address;
     this.#state.nats.version ||= bus.connection.info?.version ?? '';
     const subjects = makeSubjects(this.#state.prefix);
     announce(bus, subjects, () => ({
@@ -253,7 +259,7 @@ export class Supervisor {
     }));
   }
 
-  /** Called whenever a process changed: writes it down, and follows a server that had to change its port. */
+  /** Called whenever a process changed: writes it down, and follows a server that changed its port or users. */
   #changed(): void {
     if (!this.#state) return;
     const server = this.#server?.process;
@@ -261,11 +267,15 @@ export class Supervisor {
       const { port, name, binary } = this.#local;
       this.#state.nats.process = { ...server, port, name, binary };
     } else if (this.#local && !this.#stopping) this.#state.nats.process = null;
-    if (this.#server?.ready && this.#state.nats.url !== this.#url) {
-      const moved = this.#state.nats.url !== '' && this.#state.phase === 'ready';
+    const address = this.#local ? addressOf(this.#url, this.#local.credentials) : '';
+    if (this.#server?.ready && this.#address !== address) {
+      const moved = this.#address !== '' && this.#state.phase === 'ready';
+      this.#address = address;
       this.#state.nats.url = this.#url;
       if (moved) {
-        this.#options.log(`nats-server moved to ${this.#url}: starting all processes anew`);
+        this.#options.log(
+          `nats-server at ${this.#url} has another port or users: starting all processes anew`,
+        );
         this.#fleet.restartAll();
         this.#connect().catch((error) => this.#options.log(RepriseError.from(error).message));
       }
@@ -317,6 +327,11 @@ export class Supervisor {
     this.#lock = undefined;
     for (const wake of [...this.#changes]) wake();
   }
+}
+
+/** Tells one server with its users from another. */
+function addressOf(url: string, { worker }: Connections['users']): string {
+  return `${worker.user ?? ''}@${url}`;
 }
 
 function pidsOf(answers: { pid: number }[]): Set<number> {

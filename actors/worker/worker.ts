@@ -3,14 +3,15 @@ import { decode, encode } from '../../bus/codec.ts';
 import { RepriseError } from '../../bus/errors.ts';
 import { answerLong } from '../../bus/long-call.ts';
 import type { Bus, BusMessage, Clock, Subscription } from '../../bus/port.ts';
-import type { LivePrinted, PresenceReply } from '../../bus/protocol.ts';
+import type { LivePrinted, PresenceReply, SessionRequest } from '../../bus/protocol.ts';
 import {
   activateRequestSchema,
   parse,
   replayRequestSchema,
   sessionRequestSchema,
 } from '../../bus/schemas.ts';
-import { QUEUES, type Subjects, sessionToken } from '../../bus/subjects.ts';
+import { serve } from '../../bus/serving.ts';
+import { normalName, QUEUES, type Subjects, sessionToken } from '../../bus/subjects.ts';
 import type { KernelHost } from '../kernel/port.ts';
 import { makeReclaim } from '../kernel/reclaim.ts';
 import { type Lifecycle, makeLifecycle } from '../lifecycle.ts';
@@ -94,11 +95,11 @@ export class Worker {
     const activate = (message: BusMessage) => this.#onActivate(message);
     const presence = (message: BusMessage) => this.#onPresence(message);
     this.#subscriptions.push(
-      bus.subscribe(subjects.activate, activate, { queue }),
-      bus.subscribe(subjects.activateAt(id), activate),
-      bus.subscribe(subjects.replay, (message) => this.#onReplay(message), { queue }),
-      bus.subscribe(subjects.ping(id), presence),
-      bus.subscribe(subjects.who, presence),
+      serve(bus, subjects.activate, activate, { queue }),
+      serve(bus, subjects.activateAt(id), activate),
+      serve(bus, subjects.replay, (message) => this.#onReplay(message), { queue }),
+      serve(bus, subjects.ping(id), presence),
+      serve(bus, subjects.who, presence),
     );
     this.#stopListening = bus.onConnection((connected) => {
       this.lifecycle.send({ type: connected ? 'CONNECTED' : 'DISCONNECTED' });
@@ -146,7 +147,7 @@ export class Worker {
     const subject = subjects.cmd(sessionToken(name));
     this.#owned.set(
       name,
-      bus.subscribe(subject, (message) => this.#onCommand(message), { queue: QUEUES.owner }),
+      serve(bus, subject, (message) => this.#onCommand(message, name), { queue: QUEUES.owner }),
     );
   }
 
@@ -161,9 +162,10 @@ export class Worker {
     if (bus.connected) bus.publish(subjects.live(sessionToken(name)), encode(printed));
   }
 
-  #onCommand(message: BusMessage): Promise<void> {
+  #onCommand(message: BusMessage, owned: string): Promise<void> {
     return this.#answer(message, async () => {
       const request = parse(sessionRequestSchema, decode(message.data));
+      assertMeant(request, owned);
       return serveRequest(this.sessions, request);
     });
   }
@@ -171,7 +173,10 @@ export class Worker {
   #onActivate(message: BusMessage): Promise<void> {
     return this.#answer(message, async () => {
       const { session, request } = parse(activateRequestSchema, decode(message.data));
-      if (request) return serveRequest(this.sessions, request);
+      if (request) {
+        assertMeant(request, normalName(session));
+        return serveRequest(this.sessions, request);
+      }
       await this.sessions.getSession(session);
       return encode({ ok: true });
     });
@@ -224,4 +229,15 @@ export class Worker {
         });
     }, PUT_AWAY_MS);
   }
+}
+
+/**
+ * Who asks one session must not reach another one through it.
+ * @param session in normal form
+ * @throws RepriseError BAD_REQUEST, BAD_NAME
+ */
+function assertMeant(request: SessionRequest, session: string): void {
+  if (request.session === session || normalName(request.session) === session) return;
+  const [asked, named] = [session, request.session].map((name) => JSON.stringify(name));
+  throw new RepriseError('BAD_REQUEST', `a request to session ${asked} names session ${named}`);
 }

@@ -5,8 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { headers } from '@nats-io/nats-core';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
-import { readCredentials } from '../../actors/supervisor/credentials.ts';
-import type { TestSystem } from '../kit/system.ts';
+import { startNats } from '../kit/nats-server.ts';
 import { median, series } from './measure.ts';
 
 export interface Floors {
@@ -24,30 +23,28 @@ const STREAM = 'BENCH_FLOOR';
 const COUNT = 2_000;
 const PAYLOAD = new Uint8Array(200);
 
-export async function measureFloors(system: TestSystem): Promise<Floors> {
-  const credentials = readCredentials(system.processes.home)!;
-  const { url } = system.state.nats;
-  const as = (user: { user: string; password: string }) =>
-    connect({ servers: url, user: user.user, pass: user.password, noAsyncTraces: true });
-  const app = await as(credentials.app);
-  const storage = await as(credentials.storage);
+/** On a server of its own: no user of the system's may do what is measured here. */
+export async function measureFloors(): Promise<Floors> {
+  const server = await startNats();
+  const [app, storage] = await Promise.all(
+    [1, 2].map(() => connect({ servers: server.url, noAsyncTraces: true })),
+  );
   const file = fileURLToPath(new URL('responder.mjs', import.meta.url));
-  const { user, password } = credentials.app;
-  const responder = spawn(process.execPath, [file, url, user, password, 'bench.echo'], {
+  const responder = spawn(process.execPath, [file, server.url, 'bench.echo'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   try {
     await once(responder.stdout, 'data');
     const roundTripsMs = await series(
       COUNT,
-      () => app.request('bench.echo', PAYLOAD, { timeout: 2_000 }),
+      () => app!.request('bench.echo', PAYLOAD, { timeout: 2_000 }),
       500,
     );
-    const manager = await jetstreamManager(storage);
+    const manager = await jetstreamManager(storage!);
     await manager.streams.add({ name: STREAM, subjects: ['bench.log.>'] });
     const sequences = new Map<string, number>();
-    const publishesMs = await series(COUNT, () => publish(storage, 'bench.log.one', sequences), 500);
-    const publishesPerS = await concurrent(storage, sequences);
+    const publishesMs = await series(COUNT, () => publish(storage!, 'bench.log.one', sequences), 500);
+    const publishesPerS = await concurrent(storage!, sequences);
     await manager.streams.delete(STREAM);
     return {
       roundTripsMs,
@@ -58,7 +55,8 @@ export async function measureFloors(system: TestSystem): Promise<Floors> {
     };
   } finally {
     responder.kill();
-    await Promise.all([app.close(), storage.close()]);
+    await Promise.all([app!.close(), storage!.close()]);
+    await server.stop();
   }
 }
 

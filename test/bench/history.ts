@@ -15,7 +15,6 @@ import { newCommandId } from '../../cli/command-id.ts';
 import { JetStreamApi } from '../../storage/jetstream-api.ts';
 import { JetStreamBlobs } from '../../storage/jetstream-blobs.ts';
 import { JetStreamLog } from '../../storage/jetstream-log.ts';
-import { streamPlaces } from '../../storage/streams.ts';
 import type { TestSystem } from '../kit/system.ts';
 import { median, ms, print, series, timed, times } from './measure.ts';
 
@@ -71,12 +70,12 @@ async function write(system: TestSystem, name: string, size: number): Promise<nu
   const { prefix } = system.processes.connection();
   const subjects = makeSubjects(prefix);
   const bus = await connectBus({ url: system.state.nats.url, user, pass: password, name: 'bench' });
-  const api = new JetStreamApi(bus.connection, 60_000);
+  const api = new JetStreamApi(bus, 60_000);
   const kernel = await makeKernelHost({ threads: 1 });
   try {
     const [log, blobs] = [new JetStreamLog(api, subjects), new JetStreamBlobs(api, subjects)];
     const { state } = await api.call<{ state: { last_seq: number } }>(
-      `STREAM.INFO.${streamPlaces(prefix).log.name}`,
+      `STREAM.INFO.${subjects.streams.log.name}`,
     );
     let fold = emptyFold(name);
     let foldBytes = 0;

@@ -37,7 +37,7 @@ process.once('SIGINT', () => void end(130));
 try {
   const { version } = system.state.nats;
   process.stdout.write(`nats-server ${version}, Node ${process.version}, 2 workers\n`);
-  const floors = await measureFloors(system);
+  const floors = await measureFloors();
   print('Floors of this run', [
     {
       what: 'bare request round trip to another process',

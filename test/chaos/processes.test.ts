@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { encode } from '../../bus/codec.ts';
-import { connectBus } from '../../bus/nats.ts';
 import { makeSubjects, sessionToken } from '../../bus/subjects.ts';
 import type { SessionClient } from '../../cli/client.ts';
 import { startSystem, type TestSystem } from '../kit/system.ts';
@@ -98,8 +97,8 @@ describe('a system of real processes', () => {
   });
 
   it('keeps one history when two workers are made to own one session', async (test) => {
-    const { url, user, password: pass, prefix } = system.processes.connection();
-    const bus = await connectBus({ url, user, pass, name: 'test' });
+    const { prefix } = system.processes.connection();
+    const bus = await system.enter('client');
     test.after(() => bus.close());
     const subjects = makeSubjects(prefix);
     const workers = (await client.who())
@@ -152,9 +151,10 @@ describe('a system of real processes', () => {
   });
 
   it('survives malformed bytes on every subject', async (test) => {
-    const { url, user, password: pass, prefix } = system.processes.connection();
-    const bus = await connectBus({ url, user, pass, name: 'fuzz' });
-    test.after(() => bus.close());
+    const { prefix } = system.processes.connection();
+    const roles = ['client', 'worker', 'llm', 'supervisor'] as const;
+    const buses = await Promise.all(roles.map((role) => system.enter(role)));
+    test.after(() => Promise.all(buses.map((bus) => bus.close())));
     const subjects = makeSubjects(prefix);
     await client.execute('target', 'let x = 1');
     const token = sessionToken('target');
@@ -165,9 +165,17 @@ describe('a system of real processes', () => {
       ...workers.map(({ process }) => subjects.activateAt(process)),
       subjects.replay,
       subjects.append(token),
-      ...['load', 'read', 'list', 'get', 'delete', 'find', 'blob.put', 'blob.get', 'nonsense'].map((op) =>
-        subjects.store(op),
-      ),
+      ...[
+        'load',
+        'read',
+        'list',
+        'get',
+        'delete',
+        'find',
+        'blob.put.ckpt',
+        'blob.get.receipt',
+        'nonsense',
+      ].map((op) => subjects.store(op)),
       subjects.llm,
       subjects.who,
     ];
@@ -185,14 +193,16 @@ describe('a system of real processes', () => {
     ];
     for (const subject of targets) {
       for (const data of junk) {
-        bus.publish(subject, data);
-        await bus.request(subject, data, { timeoutMs: 500 }).catch(() => {});
+        for (const bus of buses) {
+          bus.publish(subject, data);
+          await bus.request(subject, data, { timeoutMs: 500 }).catch(() => {});
+        }
       }
     }
-    await bus.flush();
+    await Promise.all(buses.map((bus) => bus.flush()));
     assert.equal((await client.execute('target', 'x')).output, '1');
-    const roles = new Set((await client.who()).map(({ role }) => role));
-    for (const role of ['worker', 'storage', 'llm'] as const) assert.ok(roles.has(role), `${role} died`);
+    const present = new Set((await client.who()).map(({ role }) => role));
+    for (const role of ['worker', 'storage', 'llm'] as const) assert.ok(present.has(role), `${role} died`);
     const counted = (await client.who())
       .filter(({ role }) => role === 'worker')
       .flatMap(({ counters }) => Object.keys(counters ?? {}));

@@ -1,6 +1,7 @@
 /** A forged history: well-formed, with an unbroken hash chain, but not what the cells really gave. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { readCredentials } from '../../actors/supervisor/credentials.ts';
 import { ProcessManager } from '../../actors/supervisor/process-manager.ts';
 import { commitHash, decode, encode } from '../../bus/codec.ts';
 import { connectBus } from '../../bus/nats.ts';
@@ -18,8 +19,11 @@ after(() => shell.close());
 
 /** Appends the first cell of `original` as the history of a new session, with other events. */
 async function forge(session: string, change: (event: SessionEvent) => SessionEvent): Promise<void> {
-  const { url, user, password, prefix } = new ProcessManager({ env: shell.environment() }).connection();
-  const bus = await connectBus({ url, user, pass: password, name: 'forger' });
+  const system = new ProcessManager({ env: shell.environment() });
+  const { url, prefix } = system.connection();
+  // A client's user may not do this: whoever forges has the worker's.
+  const { user, password } = readCredentials(system.home)!.worker;
+  const bus = await connectBus({ url, user, pass: password, role: 'worker', name: 'forger' });
   try {
     const subjects = makeSubjects(prefix);
     const ask = async (subject: string, request: object) =>

@@ -8,6 +8,8 @@ import type { BlobStore } from '../../storage/ports.ts';
 export function largeStore(blobs: BlobStore, contentBytes: number): BlobClient {
   const parts = new BlobParts(blobs);
   const ask = (operation: string, request: object) =>
-    operation === 'blob.get' ? parts.get(request as BlobGetRequest) : parts.put(request as BlobPutRequest);
+    operation.startsWith('blob.get.')
+      ? parts.get(request as BlobGetRequest)
+      : parts.put(request as BlobPutRequest);
   return new BlobClient(ask as unknown as AskStorage, () => contentBytes);
 }

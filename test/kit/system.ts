@@ -2,8 +2,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { readCredentials } from '../../actors/supervisor/credentials.ts';
 import { ProcessManager, type UpOptions } from '../../actors/supervisor/process-manager.ts';
 import { readState, type SystemState } from '../../actors/supervisor/system-state.ts';
+import { connectBus, type NatsBus } from '../../bus/nats.ts';
+import type { BusRole } from '../../bus/permissions.ts';
 import { connectClient, type SessionClient } from '../../cli/client.ts';
 import { until } from './until.ts';
 
@@ -36,6 +39,12 @@ export class TestSystem implements AsyncDisposable {
     const client = await connectClient({ url, user, pass, prefix });
     this.#clients.push(client);
     return client;
+  }
+
+  /** A connection with the rights of a role; it is the caller's to close. */
+  enter(role: BusRole): Promise<NatsBus> {
+    const { user, password: pass } = readCredentials(this.processes.home)![role];
+    return connectBus({ url: this.state.nats.url, user, pass, role, name: `test-${role}` });
   }
 
   /** Process id of a worker by its id on the bus (`ExecuteReply.worker`), or of the first child of a role. */

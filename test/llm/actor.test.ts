@@ -239,10 +239,16 @@ test('malformed bytes are refused, counted and logged, and nobody dies', async (
     assert.ok(!reply.ok, JSON.stringify(reply));
     assert.equal(reply.code, 'BAD_FORMAT');
   }
-  client.publish(subjects.llm, new Uint8Array([0xc1]));
-  await until(() => actor.presence().counters?.['error.BAD_FORMAT'] === malformed.length + 1);
-  assert.equal(logged.filter((line) => line.includes('BAD_FORMAT')).length, malformed.length + 1);
+  // What says nowhere to answer to, or not an inbox, is no request.
+  for (const reply of [undefined, subjects.store('list')]) {
+    client.publish(subjects.llm, encode({ receiptKey: 'k0', session: 's', request: { prompt: 'hi' } }), {
+      reply,
+    });
+  }
   assert.ok((await ask('k1', { prompt: 'hi' })).ok);
+  assert.equal(actor.presence().counters?.['error.BAD_FORMAT'], malformed.length);
+  assert.equal(actor.presence().counters?.requests, malformed.length + 1);
+  assert.equal(logged.filter((line) => line.includes('BAD_FORMAT')).length, malformed.length);
 });
 
 test('an answer that cannot be stored is not told; once storage is back it is told without a second call', async () => {

@@ -45,8 +45,8 @@ export function startReceiptStore(bus: Bus, subjects: Subjects): ReceiptStore {
     message.respond(encode({ ok: true, stored }));
   };
   const subscriptions = [
-    bus.subscribe(subjects.store('blob.get'), onGet, { queue: QUEUES.storage }),
-    bus.subscribe(subjects.store('blob.put'), onPut, { queue: QUEUES.storage }),
+    bus.subscribe(subjects.store('blob.get.*'), onGet, { queue: QUEUES.storage }),
+    bus.subscribe(subjects.store('blob.put.*'), onPut, { queue: QUEUES.storage }),
   ];
   const store: ReceiptStore = {
     receipts,

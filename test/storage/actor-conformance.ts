@@ -112,7 +112,7 @@ export function describeStorage(name: string, makeWorld: () => Promise<World>): 
 
     it('answers briefly to a request that is wrong at length', async () => {
       const kind = 'x'.repeat(bus.maxPayload - 200);
-      const reply = await bus.request(subjects.store('blob.get'), encode({ kind, key: 'k' }), {
+      const reply = await bus.request(subjects.store('blob.get.ckpt'), encode({ kind, key: 'k' }), {
         timeoutMs: 10_000,
       });
       assert.ok(reply.byteLength < 1_000);
@@ -273,8 +273,8 @@ export function describeStorage(name: string, makeWorld: () => Promise<World>): 
         'get',
         'delete',
         'find',
-        'blob.put',
-        'blob.get',
+        'blob.put.ckpt',
+        'blob.get.receipt',
         'unknown',
         'a.b',
       ];

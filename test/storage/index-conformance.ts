@@ -110,9 +110,9 @@ export function describeIndex(name: string, makeWorld: () => Promise<World>): vo
     it('deletes a session with its images and receipts, and takes its name again at once', async () => {
       const [by, other] = [writer(), writer()];
       const put = (kind: string, key: string) =>
-        ask<BlobPutReply>(bus, 'blob.put', { kind, key, bytes: Uint8Array.of(1) });
+        ask<BlobPutReply>(bus, `blob.put.${kind}`, { kind, key, bytes: Uint8Array.of(1) });
       const has = async (kind: string, key: string) =>
-        (await ask<BlobGetReply>(bus, 'blob.get', { kind, key })).bytes !== null;
+        (await ask<BlobGetReply>(bus, `blob.get.${kind}`, { kind, key })).bytes !== null;
       const image = (stateId: string): Draft => ({ type: 'checkpoint', reason: 'x', stateId });
       for (const key of ['own', 'shared']) await put('ckpt', key);
       await put('receipt', 'receipt-1');
@@ -149,9 +149,9 @@ export function describeIndex(name: string, makeWorld: () => Promise<World>): vo
     it('leaves nothing behind of what was on its way when a session was deleted', async () => {
       const [by, other] = [writer(), writer()];
       const put = (kind: string, key: string) =>
-        ask<BlobPutReply>(bus, 'blob.put', { kind, key, bytes: Uint8Array.of(1, 2, 3) });
+        ask<BlobPutReply>(bus, `blob.put.${kind}`, { kind, key, bytes: Uint8Array.of(1, 2, 3) });
       const size = async (kind: string, key: string) =>
-        (await ask<BlobGetReply>(bus, 'blob.get', { kind, key })).bytes?.byteLength;
+        (await ask<BlobGetReply>(bus, `blob.get.${kind}`, { kind, key })).bytes?.byteLength;
       const key = (name: string) => `${name}-${by.token}`;
       await commitNext(bus, by);
       await commitNext(bus, by, [
@@ -200,7 +200,7 @@ export function describeIndex(name: string, makeWorld: () => Promise<World>): vo
       for (const done of ['record', 'grave', 'chunk', 'log'] as const) {
         const by = writer(done);
         const put = (kind: string, key: string) =>
-          ask<BlobPutReply>(bus, 'blob.put', { kind, key, bytes: Uint8Array.of(1) });
+          ask<BlobPutReply>(bus, `blob.put.${kind}`, { kind, key, bytes: Uint8Array.of(1) });
         const [image, receipt] = [`image-${by.token}`, `receipt-${by.token}`];
         await put('ckpt', image);
         await put('receipt', receipt);
@@ -230,7 +230,7 @@ export function describeIndex(name: string, makeWorld: () => Promise<World>): vo
         await actor.stop();
         assert.equal(await log.count(by.token), done === 'record' ? 0 : 1, done);
         const bytes = async (kind: string, key: string) =>
-          (await ask<BlobGetReply>(bus, 'blob.get', { kind, key })).bytes;
+          (await ask<BlobGetReply>(bus, `blob.get.${kind}`, { kind, key })).bytes;
         if (done === 'log') continue; // nothing but its record was left
         assert.deepEqual([await bytes('ckpt', image), await bytes('receipt', receipt)], [null, null], done);
       }
@@ -261,8 +261,15 @@ export function describeIndex(name: string, makeWorld: () => Promise<World>): vo
     it('keeps blobs that come in parts, and shows none before its last part', async () => {
       const parts = ['aa', 'bb', 'c'].map((text) => Buffer.from(text));
       const put = (part: number) =>
-        ask<BlobPutReply>(bus, 'blob.put', { kind: 'ckpt', key: 'big', bytes: parts[part], part, parts: 3 });
-      const get = (part: number) => ask<BlobGetReply>(bus, 'blob.get', { kind: 'ckpt', key: 'big', part });
+        ask<BlobPutReply>(bus, 'blob.put.ckpt', {
+          kind: 'ckpt',
+          key: 'big',
+          bytes: parts[part],
+          part,
+          parts: 3,
+        });
+      const get = (part: number) =>
+        ask<BlobGetReply>(bus, 'blob.get.ckpt', { kind: 'ckpt', key: 'big', part });
       await put(0);
       await put(1);
       assert.deepEqual(await get(0), { ok: true, bytes: null, parts: 0 });
@@ -274,7 +281,7 @@ export function describeIndex(name: string, makeWorld: () => Promise<World>): vo
         assert.ok(bytes.equals(reply.bytes!));
       }
       await assert.rejects(
-        ask(bus, 'blob.put', { kind: 'ckpt', key: 'x', bytes: parts[0], part: 3, parts: 3 }),
+        ask(bus, 'blob.put.ckpt', { kind: 'ckpt', key: 'x', bytes: parts[0], part: 3, parts: 3 }),
         coded('BAD_REQUEST'),
       );
     });

@@ -9,7 +9,7 @@ import { type ErrorCode, hasCode } from '../../bus/errors.ts';
 import type { ListReply, LoadReply } from '../../bus/protocol.ts';
 import type { Commit } from '../../bus/types.ts';
 import { JetStreamApi } from '../../storage/jetstream-api.ts';
-import { provideStreams, streamPlaces, verifyStreams } from '../../storage/streams.ts';
+import { provideStreams, verifyStreams } from '../../storage/streams.ts';
 import { SessionWriter } from '../kit/commits.ts';
 import { until } from '../kit/until.ts';
 import {
@@ -25,7 +25,7 @@ import {
 } from './world.ts';
 
 const coded = (code: ErrorCode) => (error: unknown) => hasCode(error, code);
-const places = streamPlaces(subjects.prefix);
+const places = subjects.streams;
 
 describe('storage on a server that fails', () => {
   const worlds: NatsWorld[] = [];
@@ -293,7 +293,7 @@ describe('storage on a server that fails', () => {
     ]) {
       const world = await natsWorld();
       worlds.push(world);
-      const api = new JetStreamApi((await world.client()).connection);
+      const api = new JetStreamApi(await world.client());
       await api.call(`STREAM.CREATE.${config.name}`, config);
       await assert.rejects(verifyStreams(api, subjects), (error) => {
         assert.ok(hasCode(error, 'UNAVAILABLE') && !error.retryable && error.hint, String(error));

@@ -5,25 +5,19 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { serverConfig } from '../../actors/supervisor/nats-server/config.ts';
 import { hasCode } from '../../bus/errors.ts';
 import { connectBus, type NatsBus } from '../../bus/nats.ts';
+import type { BusRole } from '../../bus/permissions.ts';
 import type { Bus } from '../../bus/port.ts';
 import type { GetReply, PresenceReply } from '../../bus/protocol.ts';
 import type { Commit } from '../../bus/types.ts';
-import { streamPlaces } from '../../storage/streams.ts';
 import { SessionWriter } from '../kit/commits.ts';
 import { type NatsServer, natsBinary, startNats } from '../kit/nats-server.ts';
 import { until } from '../kit/until.ts';
+import { testConfig, testUsers } from '../kit/users.ts';
 import { answerOf, append, ask, commitNext, loadAll, subjects } from './world.ts';
 
 const main = fileURLToPath(new URL('../../storage/main.ts', import.meta.url));
-const credentials = {
-  app: { user: 'app', password: 'a' },
-  storage: { user: 'storage', password: 's' },
-  system: { user: 'sys', password: 'y' },
-};
-
 interface StorageProcess {
   child: ChildProcess;
   name: string;
@@ -32,28 +26,26 @@ interface StorageProcess {
 
 describe('the storage process', () => {
   let server: NatsServer;
-  let app: NatsBus;
+  let worker: NatsBus;
+  let client: NatsBus;
   const running = new Set<ChildProcess>();
 
+  function enter(role: BusRole): Promise<NatsBus> {
+    const { user, password: pass } = testUsers[role];
+    return connectBus({ url: server.url, user, pass, role, name: role });
+  }
+
   before(async () => {
-    const text = serverConfig({
-      version: execFileSync(await natsBinary(), ['--version'], { encoding: 'utf8' }),
-      serverName: 'test',
-      port: -1,
-      storeDir: '/unused',
-      prefix: subjects.prefix,
-      credentials,
-      durability: 'process',
-    });
-    // The kit sets the address, port and store folder itself.
-    server = await startNats({ config: text.replace(/^ *(port|host|store_dir): .*$/gm, '') });
-    app = await connectBus({ url: server.url, user: 'app', pass: 'a', name: 'app' });
+    const version = execFileSync(await natsBinary(), ['--version'], { encoding: 'utf8' });
+    server = await startNats({ config: testConfig(version, subjects.prefix) });
+    worker = await enter('worker');
+    client = await enter('client');
   });
   afterEach(async () => {
     await Promise.all([...running].map(kill));
   });
   after(async () => {
-    await app.close();
+    await Promise.all([worker.close(), client.close()]);
     await server.stop();
   });
 
@@ -69,8 +61,8 @@ describe('the storage process', () => {
     const env = {
       ...process.env,
       REPRISE_NATS_URL: server.url,
-      REPRISE_STORAGE_USER: 'storage',
-      REPRISE_STORAGE_PASSWORD: 's',
+      REPRISE_STORAGE_USER: testUsers.storage.user,
+      REPRISE_STORAGE_PASSWORD: testUsers.storage.password,
       REPRISE_LOG_LEVEL: 'info',
       ...more,
     };
@@ -96,9 +88,9 @@ describe('the storage process', () => {
 
   it('says when it is ready, serves another account, and ends with 0 on SIGTERM', async () => {
     const { child, name } = await start('storage.a');
-    await commitNext(app, new SessionWriter('first'));
+    await commitNext(worker, new SessionWriter('first'));
     const presence = answerOf<PresenceReply>(
-      await app.request(subjects.ping(name), new Uint8Array(0), { timeoutMs: 5_000 }),
+      await client.request(subjects.ping(name), new Uint8Array(0), { timeoutMs: 5_000 }),
     );
     assert.deepEqual([presence.role, presence.pid, presence.state], ['storage', child.pid, 'running']);
     child.kill('SIGTERM');
@@ -114,7 +106,7 @@ describe('the storage process', () => {
       const by = new SessionWriter(name);
       while (!stop) {
         const commit = by.next();
-        const reply = await persist(app, commit, by.position);
+        const reply = await persist(worker, commit, by.position);
         by.wrote(commit, reply);
         acknowledged.get(name)!.push(commit);
       }
@@ -132,7 +124,7 @@ describe('the storage process', () => {
     stop = true;
     await Promise.all(work);
     for (const name of names) {
-      const stored = await loadAll(app, name);
+      const stored = await loadAll(worker, name);
       assert.deepEqual(
         stored.map(({ commit }) => commit.commit),
         acknowledged.get(name)!.map(({ commit }) => commit),
@@ -142,19 +134,30 @@ describe('the storage process', () => {
 
   it('survives garbage on every subject, and logs it', async () => {
     const { child, stderr } = await start('storage.g');
-    const operations = ['load', 'read', 'list', 'get', 'delete', 'find', 'blob.put', 'blob.get', 'nothing'];
+    const operations = [
+      'load',
+      'read',
+      'list',
+      'get',
+      'delete',
+      'find',
+      'blob.put.ckpt',
+      'blob.get.receipt',
+      'nothing',
+    ];
     for (const subject of [
       ...operations.map((operation) => subjects.store(operation)),
       subjects.append('x'),
     ]) {
       for (const bytes of [Buffer.from('garbage'), Buffer.alloc(0), Buffer.alloc(200_000, 0xdf)]) {
-        await assert.rejects(app.request(subject, bytes, { timeoutMs: 5_000 }).then(answerOf), (error) =>
-          hasCode(error, 'BAD_FORMAT', 'BAD_REQUEST'),
-        );
-        app.publish(subject, bytes);
+        const refusal = (error: unknown) => hasCode(error, 'BAD_FORMAT', 'BAD_REQUEST', 'DENIED');
+        for (const bus of [worker, client]) {
+          await assert.rejects(bus.request(subject, bytes, { timeoutMs: 5_000 }).then(answerOf), refusal);
+          bus.publish(subject, bytes);
+        }
       }
     }
-    await commitNext(app, new SessionWriter('after garbage'));
+    await commitNext(worker, new SessionWriter('after garbage'));
     assert.equal(child.exitCode, null);
     await until(() => stderr().includes('"code":"BAD_FORMAT"'));
   });
@@ -162,9 +165,9 @@ describe('the storage process', () => {
   it('is the only way to a log: nothing that the application publishes arrives there', async () => {
     await start('storage.w');
     const by = new SessionWriter('victim');
-    await commitNext(app, by);
-    const storage = await connectBus({ url: server.url, user: 'storage', pass: 's', name: 'look' });
-    const { log, blob } = streamPlaces(subjects.prefix);
+    await commitNext(worker, by);
+    const storage = await enter('storage');
+    const { log, blob } = subjects.streams;
     const counts = async () =>
       Promise.all(
         [log, blob].map(async ({ name }) => {
@@ -175,7 +178,7 @@ describe('the storage process', () => {
         }),
       );
     const before = await counts();
-    const raw = app.connection;
+    const raw = worker.connection;
     const targets = [subjects.log(by.token), subjects.blob('ckpt', 'x'), log.marker, blob.marker];
     const requests = [
       subjects.store('get'),
@@ -195,7 +198,7 @@ describe('the storage process', () => {
     }
     await raw.flush();
     // Requests that were served before this one have had their effect.
-    assert.equal((await ask<GetReply>(app, 'get', { session: 'victim' })).metadata?.eventCount, by.seq);
+    assert.equal((await ask<GetReply>(worker, 'get', { session: 'victim' })).metadata?.eventCount, by.seq);
     await storage.flush();
     assert.deepEqual(await counts(), before);
     await storage.close();

@@ -10,11 +10,10 @@ import type { Bus } from '../../bus/port.ts';
 import type { ExamineReply, LoadReply, ScanReply } from '../../bus/protocol.ts';
 import type { StorageActor } from '../../storage/actor.ts';
 import { EXPECTED_LAST, type JetStreamApi, makeHeaders, parseJson } from '../../storage/jetstream-api.ts';
-import { streamPlaces } from '../../storage/streams.ts';
 import { SessionWriter } from '../kit/commits.ts';
 import { append, ask, commitNext, type NatsWorld, natsWorld, startStorage, subjects } from './world.ts';
 
-const { log: place } = streamPlaces(subjects.prefix);
+const { log: place } = subjects.streams;
 const LENGTHS = [1, 2, 5, 40];
 
 interface Torn {

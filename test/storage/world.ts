@@ -68,7 +68,7 @@ export async function natsWorld(options: NatsOptions = {}): Promise<NatsWorld> {
     client,
     async stores() {
       const bus = await client();
-      const api = new JetStreamApi(bus.connection);
+      const api = new JetStreamApi(bus);
       const verify = () => verifyStreams(api, subjects);
       await verify();
       return {

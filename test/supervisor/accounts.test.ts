@@ -4,19 +4,17 @@ import { after, describe, it } from 'node:test';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { connect, headers } from '@nats-io/transport-node';
-import { serverConfig } from '../../actors/supervisor/nats-server/config.ts';
-import { isAtLeast } from '../../actors/supervisor/nats-server/version.ts';
+import { inboxPrefix, ROLES } from '../../bus/permissions.ts';
 import { makeSubjects } from '../../bus/subjects.ts';
 import { type NatsServer, startNats } from '../kit/nats-server.ts';
+import { testConfig, testUsers } from '../kit/users.ts';
 import { testServers } from './servers.ts';
 
 const subjects = makeSubjects('my.sys');
 const victim = subjects.log('victim');
-const credentials = {
-  app: { user: 'app', password: 'a"\\b c' },
-  storage: { user: 'storage', password: 's' },
-  system: { user: 'sys', password: 'y' },
-};
+const stream = subjects.streams.log.name;
+const applications = ROLES.filter((role) => role !== 'storage');
+const attackers = [...applications, 'system'] as const;
 
 for (const { binary, version } of await testServers()) {
   describe(`accounts on nats-server ${version}`, () => {
@@ -26,50 +24,56 @@ for (const { binary, version } of await testServers()) {
       await Promise.all(connections.map((connection) => connection.close()));
       await server?.stop();
     });
-    const enter = async (who: 'app' | 'storage' | 'system') => {
-      const { user, password } = credentials[who];
-      const connection = await connect({ servers: server.url, user, pass: password, timeout: 5_000 });
+    /** `root`: storage's account without any limit, to look around. */
+    const enter = async (who: keyof typeof testUsers | 'root') => {
+      const { user, password } = who === 'root' ? { user: 'root', password: 'r' } : testUsers[who];
+      const inboxes = who === 'root' || who === 'system' ? undefined : inboxPrefix(who, user);
+      const connection = await connect({
+        servers: server.url,
+        user,
+        pass: password,
+        timeout: 5_000,
+        inboxPrefix: inboxes,
+      });
       connections.push(connection);
       return connection;
     };
     const start = async () => {
-      const text = serverConfig({
-        version,
-        serverName: 'test',
-        port: -1,
-        storeDir: '/unused',
-        prefix: subjects.prefix,
-        credentials,
-        durability: isAtLeast(version, '2.10.0') ? 'power' : 'process',
-      });
-      // The kit sets the address, port and store folder itself.
-      const config = text.replace(/^ *(port|host|store_dir): .*$/gm, '');
+      const text = testConfig(version, subjects.prefix);
+      const config = text.replace('users: [', 'users: [ { user: root, password: r }');
       server = await startNats({ binary, config });
     };
 
     it('lets storage answer requests of the application and feed its followers', async () => {
       await start();
-      const [storage, app, worker] = [await enter('storage'), await enter('app'), await enter('app')];
+      const [storage, worker, client] = [
+        await enter('storage'),
+        await enter('worker'),
+        await enter('client'),
+      ];
       const manager = await jetstreamManager(storage);
-      await manager.streams.add({ name: 'LOG', subjects: [subjects.logAll, `${subjects.prefix}.blob.>`] });
+      await manager.streams.add({ name: stream, subjects: [subjects.logAll, subjects.blobAll('*')] });
       for (const subject of [subjects.appendAll, subjects.storeAll]) {
         storage.subscribe(subject, { queue: 'storage', callback: (_e, m) => void m.respond('done') });
       }
       storage.subscribe(subjects.ping('storage.1'), { callback: (_e, m) => void m.respond('pong') });
       const heard = new Promise<string>((resolve) => {
-        worker.subscribe(subjects.logAll, { callback: (_e, m) => resolve(`${m.subject} ${m.string()}`) });
+        client.subscribe(subjects.logAll, { callback: (_e, m) => resolve(`${m.subject} ${m.string()}`) });
       });
-      await Promise.all([storage.flush(), worker.flush()]);
+      await Promise.all([storage.flush(), client.flush()]);
 
-      assert.equal((await app.request(subjects.append('x'), '', { timeout: 5_000 })).string(), 'done');
-      assert.equal((await app.request(subjects.store('list'), '', { timeout: 5_000 })).string(), 'done');
-      assert.equal((await app.request(subjects.ping('storage.1'), '', { timeout: 5_000 })).string(), 'pong');
+      assert.equal((await worker.request(subjects.append('x'), '', { timeout: 5_000 })).string(), 'done');
+      assert.equal((await client.request(subjects.store('list'), '', { timeout: 5_000 })).string(), 'done');
+      assert.equal(
+        (await client.request(subjects.ping('storage.1'), '', { timeout: 5_000 })).string(),
+        'pong',
+      );
       await jetstream(storage).publish(subjects.log('x'), 'commit');
       assert.equal(await heard, `${subjects.log('x')} commit`);
     });
 
     it('collects the answers of every worker and every storage process to one presence question', async () => {
-      const [app, worker] = [await enter('app'), await enter('app')];
+      const [client, worker] = [await enter('client'), await enter('worker')];
       const storages = [await enter('storage'), await enter('storage')];
       for (const [index, connection] of [...storages, worker].entries()) {
         connection.subscribe(subjects.who, { callback: (_e, m) => void m.respond(`p${index}`) });
@@ -77,10 +81,10 @@ for (const { binary, version } of await testServers()) {
       }
       for (let round = 0; round < 3; round += 1) {
         const answers = new Set<string>();
-        const inbox = `_INBOX.who${round}`;
+        const inbox = `${inboxPrefix('client', 'client')}.who${round}`;
         await new Promise<void>((resolve, reject) => {
           const timer = setTimeout(() => reject(new Error(`only ${[...answers]}`)), 5_000);
-          app.subscribe(inbox, {
+          client.subscribe(inbox, {
             callback: (_e, m) => {
               answers.add(m.string());
               if (answers.size < 3) return;
@@ -88,26 +92,27 @@ for (const { binary, version } of await testServers()) {
               resolve();
             },
           });
-          app.publish(subjects.who, '', { reply: inbox });
+          client.publish(subjects.who, '', { reply: inbox });
         });
       }
     });
 
     it('answers a ping of a dead worker with "no responders", at once', async () => {
-      const app = await enter('app');
-      await assert.rejects(app.request(subjects.ping('worker-9'), '', { timeout: 5_000 }), /no responders/);
+      const client = await enter('client');
+      await assert.rejects(
+        client.request(subjects.ping('worker-9'), '', { timeout: 5_000 }),
+        /no responders/,
+      );
     });
 
     it('keeps every message of the application off the log', async () => {
-      const app = await enter('app');
-      const system = await enter('system');
-      const storage = await enter('storage');
-      const manager = await jetstreamManager(storage);
-      const count = async () => (await manager.streams.info('LOG')).state.messages;
+      const root = await enter('root');
+      const manager = await jetstreamManager(root);
+      const count = async () => (await manager.streams.info(stream)).state.messages;
       const before = await count();
       const blob = subjects.blob('ckpt', 'key');
 
-      for (const attacker of [app, system]) {
+      for (const attacker of await Promise.all(attackers.map(enter))) {
         for (const target of [victim, blob]) {
           attacker.publish(target, 'forged');
           await attacker.request(target, 'forged', { timeout: 100 }).catch(() => {});
@@ -122,7 +127,9 @@ for (const { binary, version } of await testServers()) {
             attacker.publish(request, 'forged', { reply: target });
           }
           // An answer that we give ourselves.
-          attacker.subscribe(subjects.ping('me'), { callback: (_e, m) => void m.respond('forged') });
+          attacker.subscribe(subjects.ping('me'), {
+            callback: (error, m) => void (error ?? m.respond('forged')),
+          });
           attacker.publish(subjects.ping('me'), '', { reply: target });
           // Tracing (2.11+) publishes where a header says.
           const trace = headers();
@@ -141,55 +148,62 @@ for (const { binary, version } of await testServers()) {
         }
         await attacker.flush();
       }
-      await storage.flush();
+      await root.flush();
       assert.equal(await count(), before);
-      assert.equal(await manager.streams.getMessage('LOG', { last_by_subj: victim }), null);
+      assert.equal(await manager.streams.getMessage(stream, { last_by_subj: victim }), null);
     });
 
     it('keeps the application away from the JetStream API, whatever subject it takes', async () => {
-      const app = await enter('app');
-      const storage = await enter('storage');
-      const manager = await jetstreamManager(storage);
-      const config = { name: 'EVIL', subjects: [victim], mirror: { name: 'LOG' } };
+      const manager = await jetstreamManager(await enter('root'));
+      const entered = await Promise.all(applications.map(enter));
+      const config = { name: 'EVIL', subjects: [victim], mirror: { name: stream } };
       for (const api of [
         'INFO',
         'STREAM.NAMES',
         'STREAM.CREATE.EVIL',
-        'STREAM.UPDATE.LOG',
-        'STREAM.DELETE.LOG',
-        'STREAM.PURGE.LOG',
-        'STREAM.MSG.DELETE.LOG',
-        'STREAM.MSG.GET.LOG',
-        'STREAM.SNAPSHOT.LOG',
-        'STREAM.RESTORE.LOG',
-        'DIRECT.GET.LOG',
-        'CONSUMER.CREATE.LOG',
+        `STREAM.UPDATE.${stream}`,
+        `STREAM.DELETE.${stream}`,
+        `STREAM.PURGE.${stream}`,
+        `STREAM.MSG.DELETE.${stream}`,
+        `STREAM.MSG.GET.${stream}`,
+        `STREAM.SNAPSHOT.${stream}`,
+        `STREAM.RESTORE.${stream}`,
+        `DIRECT.GET.${stream}`,
+        `CONSUMER.CREATE.${stream}`,
       ]) {
-        await assert.rejects(app.request(`$JS.API.${api}`, JSON.stringify(config), { timeout: 200 }));
-        app.publish(subjects.append('x'), '', { reply: `$JS.API.${api}` });
+        await Promise.all(
+          entered.map(async (attacker) => {
+            await assert.rejects(
+              attacker.request(`$JS.API.${api}`, JSON.stringify(config), { timeout: 200 }),
+            );
+            attacker.publish(subjects.append('x'), '', { reply: `$JS.API.${api}` });
+            await attacker.flush();
+          }),
+        );
       }
-      await app.flush();
-      const { state, config: stream } = await manager.streams.info('LOG');
-      assert.equal(state.messages, 1);
-      assert.deepEqual(stream.subjects, [subjects.logAll, `${subjects.prefix}.blob.>`]);
+      const info = await manager.streams.info(stream);
+      assert.equal(info.state.messages, 1);
+      assert.deepEqual(info.config.subjects, [subjects.logAll, subjects.blobAll('*')]);
       const names: string[] = [];
-      for await (const stream of manager.streams.list()) names.push(stream.config.name);
-      assert.deepEqual(names, ['LOG']);
+      for await (const { config } of manager.streams.list()) names.push(config.name);
+      assert.deepEqual(names, [stream]);
     });
 
     it('lets nobody of the application answer in the place of storage', async () => {
-      const [app, impostor] = [await enter('app'), await enter('app')];
-      for (const subject of [subjects.appendAll, subjects.storeAll, `${subjects.prefix}.>`, '>']) {
-        impostor.subscribe(subject, {
-          queue: 'storage',
-          callback: (error, m) => {
-            if (!error && /\.(append|store)\./.test(m.subject)) m.respond('forged');
-          },
-        });
+      const worker = await enter('worker');
+      for (const impostor of await Promise.all(attackers.map(enter))) {
+        for (const subject of [subjects.appendAll, subjects.storeAll, `${subjects.prefix}.>`, '>']) {
+          impostor.subscribe(subject, {
+            queue: 'storage',
+            callback: (error, m) => {
+              if (!error && /\.(append|store)\./.test(m.subject)) m.respond('forged');
+            },
+          });
+        }
+        await impostor.flush();
       }
-      await impostor.flush();
       for (let i = 0; i < 20; i += 1) {
-        const reply = await app.request(subjects.append(`s${i}`), '', { timeout: 5_000 });
+        const reply = await worker.request(subjects.append(`s${i}`), '', { timeout: 5_000 });
         assert.equal(reply.string(), 'done');
       }
     });

@@ -23,8 +23,8 @@ appendFileSync(file('environments.jsonl'), `${JSON.stringify({ role, env })}\n`)
 const storage = role === 'storage';
 const connection = await connect({
   servers: env.REPRISE_NATS_URL,
-  user: storage ? env.REPRISE_STORAGE_USER : env.REPRISE_NATS_USER,
-  pass: storage ? env.REPRISE_STORAGE_PASSWORD : env.REPRISE_NATS_PASSWORD,
+  user: env.REPRISE_NATS_USER,
+  pass: env.REPRISE_NATS_PASSWORD,
   reconnectTimeWait: 20,
   maxReconnectAttempts: -1,
 });

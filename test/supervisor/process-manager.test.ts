@@ -247,7 +247,7 @@ describe('the local system', () => {
     assert.equal(isRunning(llm), false);
   });
 
-  it('gives provider keys to the LLM actor alone and the storage user to storage alone', async () => {
+  it('gives provider keys to the LLM actor alone and each user to its role alone', async () => {
     const secrets = { OPENAI_API_KEY: 'sk-1', MY_PROVIDER_TOKEN: 't', REPRISE_LLM_API_KEY: 'k' };
     await fixture.other(secrets).up({ workers: 1 });
     const seen = fixture.lines('environments.jsonl').map((line) => JSON.parse(line));
@@ -256,15 +256,54 @@ describe('the local system', () => {
       for (const [name, value] of Object.entries(secrets)) {
         assert.equal(env[name], role === 'llm' ? value : undefined, `${name} in ${role}`);
       }
-      const holdsStorage = JSON.stringify(env).includes(credentials.storage.password);
-      assert.equal(holdsStorage, role === 'storage');
-      assert.ok(!JSON.stringify(env).includes(credentials.system.password));
+      for (const [user, { password }] of Object.entries<{ password: string }>(credentials)) {
+        assert.equal(JSON.stringify(env).includes(password), user === role, `${user}'s password in ${role}`);
+      }
       assert.equal(env.REPRISE_WORKER_ID, role === 'worker' ? env.REPRISE_PROCESS_ID : undefined);
     }
     assert.equal(seen.length, 3);
     for (const file of ['credentials.json', 'run/state.json', 'nats/server.conf']) {
       assert.equal(statSync(path.join(fixture.home, file)).mode & 0o077, 0, `${file} is private`);
     }
+  });
+
+  it('keeps a system of an older version as it runs, with one user for all, and gives each role its own when the server starts anew', async () => {
+    await fixture.manager.up({ workers: 1 });
+    fixture.processes();
+    const running = state();
+    kill9(running.supervisor);
+    for (const record of running.children) kill9(record);
+    // As the older version had left it: the file, and the users that the server knows.
+    const file = path.join(fixture.home, 'credentials.json');
+    const { client: app, storage, system } = JSON.parse(readFileSync(file, 'utf8'));
+    app.user = 'app';
+    writeFileSync(file, JSON.stringify({ app, storage, system }));
+    const config = path.join(fixture.home, 'nats', 'server.conf');
+    const user = ({ user, password }: typeof app) => `{ user: ${user}, password: "${password}" }`;
+    const old = readFileSync(config, 'utf8')
+      .replace(/STORAGE \{([\s\S]*?)users: \[[\s\S]*?\n {4}\]/, `STORAGE {$1users: [ ${user(storage)} ]`)
+      .replace(/APP \{([\s\S]*?)users: \[[\s\S]*?\n {4}\]/, `APP {$1users: [ ${user(app)} ]`);
+    writeFileSync(config, old);
+    process.kill(running.nats.process!.pid, 'SIGHUP');
+
+    const again = await fixture.manager.up({ workers: 1 });
+    assert.equal(again.nats.process!.pid, running.nats.process!.pid);
+    assert.equal(fixture.manager.connection().user, 'app');
+    assert.equal((await fixture.manager.status()).problem, undefined);
+
+    kill9(state().nats.process!);
+    await eventually('all roles are there with their own users', async () => {
+      const { problem, phase, workers, llm, storage } = await fixture.manager.status();
+      const isWhole = !problem && phase === 'ready' && workers[0]?.sessions === 7;
+      return (
+        isWhole && llm.length === 1 && storage.length === 1 && fixture.manager.connection().user === 'client'
+      );
+    });
+    const users = fixture.lines('environments.jsonl').map((line) => JSON.parse(line));
+    const newest = users.slice(-3).map(({ role, env }) => `${role} ${env.REPRISE_NATS_USER}`);
+    assert.deepEqual(newest.sort(), ['llm llm', 'storage storage', 'worker worker']);
+    // The older version would find its user where it left it.
+    assert.deepEqual(JSON.parse(readFileSync(file, 'utf8')).app, app);
   });
 
   it('hands unfinished sessions that nobody owns to a worker, once', async () => {
@@ -332,8 +371,9 @@ it('refuses a home that cannot be written, and says which', async () => {
 it('shows no password in the process list', async () => {
   const fixture = await makeFixture();
   await fixture.manager.up({ workers: 1 });
-  const { app } = JSON.parse(readFileSync(path.join(fixture.home, 'credentials.json'), 'utf8'));
+  const credentials = JSON.parse(readFileSync(path.join(fixture.home, 'credentials.json'), 'utf8'));
   const list = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' });
-  assert.ok(!list.includes(app.password));
+  for (const { password } of Object.values<{ password: string }>(credentials))
+    assert.ok(!list.includes(password));
   await fixture.end();
 });

@@ -1,22 +1,23 @@
 /** The pure parts: versions, server configuration, apt sources, homes, back-off, environments. */
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { backoffMs } from '../../actors/supervisor/child-machine.ts';
-import { provideCredentials } from '../../actors/supervisor/credentials.ts';
+import { provideCredentials, readCredentials } from '../../actors/supervisor/credentials.ts';
 import { runDoctor } from '../../actors/supervisor/doctor.ts';
 import { ensureHome, findHome, homeAt } from '../../actors/supervisor/home.ts';
 import { findMirror, osRelease } from '../../actors/supervisor/nats-server/apt-sources.ts';
 import { type ServerSettings, serverConfig } from '../../actors/supervisor/nats-server/config.ts';
 import { execProgram } from '../../actors/supervisor/nats-server/exec.ts';
 import { isAtLeast, parseVersion } from '../../actors/supervisor/nats-server/version.ts';
-import { roleEnvironment, withoutSecrets } from '../../actors/supervisor/roles.ts';
+import { roleEnvironment, usersOf, withoutSecrets } from '../../actors/supervisor/roles.ts';
 import { systemStatus } from '../../actors/supervisor/status.ts';
 import { hasCode } from '../../bus/errors.ts';
+import { testUsers } from '../kit/users.ts';
 import { testServers } from './servers.ts';
 
 const settings: ServerSettings = {
@@ -25,11 +26,7 @@ const settings: ServerSettings = {
   port: 4222,
   storeDir: '/data',
   prefix: 'reprise',
-  credentials: {
-    app: { user: 'app', password: 'a' },
-    storage: { user: 'storage', password: 's' },
-    system: { user: 'sys', password: 'y' },
-  },
+  credentials: testUsers,
   durability: 'process',
 };
 
@@ -61,8 +58,7 @@ describe('the server configuration', () => {
       const hostile = 'a"b\\c $HOME {x} # é\u4e16';
       for (const { binary, version } of await testServers()) {
         const file = path.join(dir, `${version}.conf`);
-        const user = { user: 'app', password: hostile };
-        const credentials = { ...settings.credentials, app: user };
+        const credentials = { ...testUsers, client: { user: hostile, password: hostile } };
         const storeDir = path.join(dir, hostile);
         await writeFile(file, serverConfig({ ...settings, version, serverName: 'x', storeDir, credentials }));
         const { code, stderr } = await execProgram(binary, ['-t', '-c', file]);
@@ -149,12 +145,24 @@ describe('homes and environments', () => {
     });
   });
   it('never give the storage user to others, not even one that the user set', () => {
-    const env = { REPRISE_STORAGE_USER: 'st', REPRISE_STORAGE_PASSWORD: 'sp', OPENAI_API_KEY: 'k' };
-    const connections = { url: 'nats://x', app: {}, storage: { user: 'st', password: 'sp' } };
+    const env = {
+      REPRISE_NATS_USER: 'all',
+      REPRISE_NATS_PASSWORD: 'ap',
+      REPRISE_STORAGE_USER: 'st',
+      REPRISE_STORAGE_PASSWORD: 'sp',
+      REPRISE_WORKER_USER: 'wo',
+      REPRISE_WORKER_PASSWORD: 'wp',
+      OPENAI_API_KEY: 'k',
+    };
+    const passwords = { worker: 'wp', llm: 'ap', storage: 'sp' };
+    const connections = { url: 'nats://x', users: usersOf(env) };
     const facts = { connections, home: '/h', prefix: 'p', id: 'i', durability: 'process' };
     for (const role of ['worker', 'llm', 'storage'] as const) {
       const made = roleEnvironment(role, env, facts);
-      assert.equal(made.REPRISE_STORAGE_PASSWORD, role === 'storage' ? 'sp' : undefined);
+      assert.equal(made.REPRISE_NATS_PASSWORD, passwords[role]);
+      for (const [other, password] of Object.entries(passwords)) {
+        if (other !== role) assert.ok(!Object.values(made).includes(password), `${other}'s in ${role}`);
+      }
       assert.equal(made.OPENAI_API_KEY, role === 'llm' ? 'k' : undefined);
     }
   });
@@ -173,9 +181,24 @@ describe('credentials', () => {
       const home = homeAt(dir);
       const made = provideCredentials(home);
       assert.deepEqual(provideCredentials(home), made);
-      const passwords = [made.app, made.storage, made.system].map(({ password }) => password);
-      assert.equal(new Set(passwords).size, 3);
+      const passwords = Object.values(made).map(({ password }) => password);
+      assert.equal(new Set(passwords).size, 6);
       assert.ok(passwords.every((password) => password.length >= 32));
+      // An older version had one user for all but storage: it counts until the server is started anew.
+      const [app, { storage, system }] = [{ user: 'app', password: 'p' }, made];
+      await writeFile(path.join(dir, 'credentials.json'), JSON.stringify({ app, storage, system }));
+      assert.deepEqual(readCredentials(home), {
+        ...made,
+        client: app,
+        worker: app,
+        llm: app,
+        supervisor: app,
+      });
+      const completed = provideCredentials(home);
+      assert.deepEqual([completed.storage, completed.client.user], [storage, 'client']);
+      const { app: _, ...kept } = completed as typeof completed & { app: unknown };
+      assert.deepEqual(readCredentials(home), kept);
+      assert.equal(statSync(path.join(dir, 'credentials.json')).mode & 0o077, 0);
       await writeFile(path.join(dir, 'credentials.json'), '{}');
       assert.throws(
         () => provideCredentials(home),

@@ -1,5 +1,6 @@
 /**
- * The configuration of a local nats-server, as text. Pure.
+ * The configuration of a local nats-server, as text. Pure. Every role has a user, with the permissions of
+ * `bus/permissions.ts` and no more.
  *
  * Three accounts. STORAGE alone has JetStream, so only its user can put a message on a log or blob subject:
  * permissions inside one account would leave a hole (a permitted request whose reply subject is a log subject).
@@ -7,7 +8,7 @@
  *
  *   APP -> STORAGE   append.> and store.> (services: requests and their answers)
  *   APP -> STORAGE   presence.who (a service with many answers, one of each storage process)
- *   APP -> STORAGE   presence.ping.> (services)
+ *   APP -> STORAGE   presence.ping.storage.* (services)
  *   STORAGE -> APP   log.> (a stream: a copy of every commit for those who follow)
  *
  * What an APP user sends to a log subject never reaches the log. Followers inside APP may still see such a
@@ -16,6 +17,7 @@
 
 import { RepriseError } from '../../../bus/errors.ts';
 import { PAYLOAD_BYTES_OURS } from '../../../bus/limits.ts';
+import { type BusRole, permissionsOf, ROLES } from '../../../bus/permissions.ts';
 import { makeSubjects } from '../../../bus/subjects.ts';
 import { isAtLeast, VERSION_FSYNC, VERSION_GOOD } from './version.ts';
 
@@ -24,11 +26,8 @@ export interface User {
   password: string;
 }
 
-export interface Credentials {
-  app: User;
-  storage: User;
-  system: User;
-}
+/** One user for each role on the bus, and one of the server's own account, whom nobody is. */
+export type Credentials = Record<BusRole | 'system', User>;
 
 /** 'process': an acknowledgement survives the death of any process; 'power': also a loss of power. */
 export type Durability = 'process' | 'power';
@@ -54,16 +53,34 @@ export const SERVER_ENVIRONMENT = { GOMEMLIMIT: '400MiB' } as const;
  * @throws RepriseError UNAVAILABLE when the server is too old for the durability asked for.
  */
 export function serverConfig(settings: ServerSettings): string {
-  const { version, prefix, credentials } = settings;
+  const { version, prefix } = settings;
   if (settings.durability === 'power' && !isAtLeast(version, VERSION_FSYNC)) {
     throw new RepriseError('UNAVAILABLE', `nats-server ${version} cannot fsync before it acknowledges`, {
       retryable: false,
       hint: `durability "power" needs nats-server >= ${VERSION_FSYNC}; install a newer one or use "process"`,
     });
   }
+  return [
+    `server_name: ${quote(settings.serverName)}`,
+    `host: ${quote(settings.host ?? '127.0.0.1')}`,
+    `port: ${settings.port}`,
+    `max_payload: ${PAYLOAD_BYTES_OURS}`,
+    ...livenessLines(version),
+    'jetstream {',
+    `  store_dir: ${quote(settings.storeDir)}`,
+    ...(settings.durability === 'power' ? ['  sync_interval: always'] : []),
+    '}',
+    accountsConfig(prefix, settings.credentials),
+    '',
+  ].join('\n');
+}
+
+/** The accounts with their users: what a server of one's own needs of the configuration, too. */
+export function accountsConfig(prefix: string, credentials: Credentials): string {
   const subjects = makeSubjects(prefix);
-  const pings = pingSubject(prefix, version);
-  const services = [subjects.appendAll, subjects.storeAll, pings];
+  // Only the pings of storage cross: 2.9 answers a request to an absent service of another account with a time-out
+  // instead of "no responders", and asking for a dead worker must be answered at once.
+  const services = [subjects.appendAll, subjects.storeAll, subjects.ping('storage.*')];
   const exported = [
     ...services.map((subject) => `{ service: ${quote(subject)} }`),
     `{ service: ${quote(subjects.who)}, response_type: stream }`,
@@ -75,44 +92,34 @@ export function serverConfig(settings: ServerSettings): string {
     ),
     `{ stream: { account: STORAGE, subject: ${quote(subjects.logAll)} } }`,
   ];
+  const users = (roles: readonly BusRole[]) =>
+    list(
+      roles.map((role) => {
+        const { user } = credentials[role];
+        const { publish, subscribe } = permissionsOf(role, subjects, user);
+        const allow = (what: string, patterns: string[]) =>
+          `        ${what}: { allow: [ ${patterns.map(quote).join(', ')} ] }`;
+        const permissions = [allow('publish', publish), allow('subscribe', subscribe)].join('\n');
+        return `{ ${login(credentials[role])}, permissions: {\n${permissions}\n      } }`;
+      }),
+    );
   return [
-    `server_name: ${quote(settings.serverName)}`,
-    `host: ${quote(settings.host ?? '127.0.0.1')}`,
-    `port: ${settings.port}`,
-    `max_payload: ${PAYLOAD_BYTES_OURS}`,
-    ...livenessLines(version),
-    'jetstream {',
-    `  store_dir: ${quote(settings.storeDir)}`,
-    ...(settings.durability === 'power' ? ['  sync_interval: always'] : []),
-    '}',
     'accounts {',
     '  STORAGE {',
     '    jetstream: enabled',
-    `    users: [ ${user(credentials.storage)} ]`,
-    `    exports: [\n      ${exported.join('\n      ')}\n    ]`,
+    `    users: ${users(['storage'])}`,
+    `    exports: ${list(exported)}`,
     '  }',
     '  APP {',
-    `    users: [ ${user(credentials.app, appPermissions(prefix))} ]`,
-    `    imports: [\n      ${imported.join('\n      ')}\n    ]`,
+    `    users: ${users(ROLES.filter((role) => role !== 'storage'))}`,
+    `    imports: ${list(imported)}`,
     '  }',
     '  SYS {',
-    `    users: [ ${user(credentials.system)} ]`,
+    `    users: [ { ${login(credentials.system)} } ]`,
     '  }',
     '}',
     'system_account: SYS',
-    '',
   ].join('\n');
-}
-
-/**
- * Pings of storage processes. 2.9 answers a request to an absent service of another account with a time-out
- * instead of "no responders": there only the pings of `storage.<id>` cross, so that asking for a dead worker
- * is still answered at once.
- */
-function pingSubject(prefix: string, version: string): string {
-  return isAtLeast(version, VERSION_FSYNC)
-    ? `${prefix}.presence.ping.>`
-    : `${prefix}.presence.ping.storage.>`;
 }
 
 /**
@@ -124,17 +131,12 @@ function livenessLines(version: string): string[] {
   return isAtLeast(version, VERSION_GOOD) ? ['ping_interval: "1s"', 'ping_max: 2'] : [];
 }
 
-/** The accounts are the wall; these deny what only an attacker or a mistake would send. */
-function appPermissions(prefix: string): string {
-  const list = (subjects: string[]) => `[ ${subjects.map(quote).join(', ')} ]`;
-  const writes = list([`${prefix}.log.>`, `${prefix}.blob.>`, '$JS.>', '$SYS.>']);
-  // Nobody but storage may listen to requests for storage, lest it answers them.
-  const reads = list([`${prefix}.append.>`, `${prefix}.store.>`, '$JS.>', '$SYS.>']);
-  return `, permissions: { publish: { deny: ${writes} }, subscribe: { deny: ${reads} } }`;
+function list(items: string[]): string {
+  return `[\n      ${items.join('\n      ')}\n    ]`;
 }
 
-function user({ user: name, password }: User, permissions = ''): string {
-  return `{ user: ${quote(name)}, password: ${quote(password)}${permissions} }`;
+function login({ user, password }: User): string {
+  return `user: ${quote(user)}, password: ${quote(password)}`;
 }
 
 /** A double-quoted string of the configuration language; backslash and quote are escaped, the rest is literal. */

@@ -17,7 +17,8 @@ export interface LocalServerOptions {
   version: string;
   prefix: string;
   durability: Durability;
-  credentials: Credentials;
+  /** Asked at each start: the server that runs may be of a time before it had all the users. */
+  provideCredentials: () => Credentials;
 }
 
 export class LocalServer {
@@ -25,10 +26,16 @@ export class LocalServer {
   port: number;
   /** Announced by the server; tells it from a stranger on the same port. */
   name: string;
+  /** The users that the server knows. */
+  credentials: Credentials;
 
-  /** `running`: port and name of a server to take over. */
-  constructor(options: LocalServerOptions, running?: { port: number; name: string }) {
+  /** `running`: port, name and users of a server to take over. */
+  constructor(
+    options: LocalServerOptions,
+    running?: { port: number; name: string; credentials: Credentials },
+  ) {
     this.#options = options;
+    this.credentials = running?.credentials ?? options.provideCredentials();
     this.port = running?.port ?? lastPort(options.home);
     this.name = running?.name ?? `reprise-${randomBytes(6).toString('hex')}`;
   }
@@ -46,10 +53,12 @@ export class LocalServer {
    * @throws RepriseError UNAVAILABLE when this version cannot do what is asked
    */
   async plan(): Promise<LaunchPlan> {
-    const { home, binary, env, ...settings } = this.#options;
+    const { home, binary, env, provideCredentials, ...settings } = this.#options;
+    this.credentials = provideCredentials();
     if (!(await isSoonFree(this.port))) this.port = await freePort();
     const config = serverConfig({
       ...settings,
+      credentials: this.credentials,
       serverName: this.name,
       host: HOST,
       port: this.port,
