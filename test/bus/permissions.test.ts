@@ -32,7 +32,7 @@ test('every subject that is built belongs to exactly one family', () => {
     subjects.sweep,
     subjects.append('x'),
     subjects.log('x'),
-    ...['load', 'read', 'find', 'scan', 'get', 'list', 'examine', 'delete'].map((operation) =>
+    ...['load', 'read', 'find', 'scan', 'trouble', 'get', 'list', 'examine', 'delete'].map((operation) =>
       subjects.store(operation),
     ),
     ...BLOB_KINDS.flatMap((kind) => [
