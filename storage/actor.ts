@@ -304,6 +304,7 @@ export class StorageActor {
     const error = RepriseError.from(thrown);
     this.#ports.logger.error({ code: error.code, error: error.message, hint: error.hint }, 'storage stops');
     this.lifecycle.send({ type: 'FAILED', error });
+    void this.#removals.stop();
   }
 
   /** Counts and logs a failure. What clients cause by racing each other is only counted. */
