@@ -1,8 +1,7 @@
 /**
  * A role process for tests of process management: says that it is ready, answers presence, ends on SIGTERM.
- * Storage answers `store.list` with the names in $REPRISE_HOME/unfinished.json; workers note what they activate.
  */
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync } from 'node:fs';
 import { connect } from '@nats-io/transport-node';
 import { Packr } from 'msgpackr';
 
@@ -46,31 +45,7 @@ const presence = () => ({
 });
 answer(`${prefix}.presence.who`, undefined, presence);
 answer(`${prefix}.presence.ping.${id}`, undefined, presence);
-if (storage) {
-  answer(`${prefix}.store.list`, 'storage', () => {
-    const sessions = existsSync(file('unfinished.json'))
-      ? JSON.parse(readFileSync(file('unfinished.json'), 'utf8'))
-      : [];
-    const metadata = (name) => ({
-      id: name,
-      name,
-      created: new Date(0),
-      lastAccessed: new Date(0),
-      eventCount: 2,
-      checkpointCount: 0,
-      size: 100,
-    });
-    return { ok: true, sessions: sessions.map(metadata), next: null };
-  });
-}
-if (role === 'worker') {
-  answer(`${prefix}.activate`, 'workers', (message) => {
-    const { session } = packr.unpack(message.data);
-    appendFileSync(file('activated.txt'), `${session}\n`);
-    answer(`${prefix}.cmd.${session}`, 'owner', () => ({ ok: true }));
-    return { ok: true };
-  });
-}
+if (storage) answer(`${prefix}.store.list`, 'storage', () => ({ ok: true, sessions: [], next: null }));
 await connection.flush();
 process.on('SIGTERM', async () => {
   if (existsSync(file(`stubborn-${role}`))) return;

@@ -306,20 +306,6 @@ describe('the local system', () => {
     assert.deepEqual(JSON.parse(readFileSync(file, 'utf8')).app, app);
   });
 
-  it('hands unfinished sessions that nobody owns to a worker, once', async () => {
-    mark('unfinished.json', JSON.stringify(['lonely', 'other']));
-    await fixture.manager.up({ workers: 1 });
-    await eventually('both are activated', () => fixture.lines('activated.txt').length >= 2);
-    kill9(child('worker-1'));
-    await eventually('both are activated again', () => fixture.lines('activated.txt').length >= 4);
-    assert.deepEqual(fixture.lines('activated.txt').slice(0, 4).sort(), [
-      'lonely',
-      'lonely',
-      'other',
-      'other',
-    ]);
-  });
-
   it('refuses another durability while it runs', async () => {
     await fixture.manager.up({ workers: 1 });
     await assert.rejects(fixture.manager.up({ durability: 'power' }), (error) => {
