@@ -32,9 +32,9 @@ export function renderAnswer(reply: ExecuteReply, palette: Palette): AnswerText 
 function errorText(error: NonNullable<ExecuteReply['error']>): string {
   const headline = error.message === '' ? error.name : `${error.name}: ${error.message}`;
   if (error.stack === '' || error.stack === headline) return headline;
-  return error.stack.includes(error.message) && error.message !== ''
-    ? error.stack
-    : `${headline}\n${error.stack}`;
+  const isHeaded =
+    error.stack.startsWith(`${headline}\n`) || (error.message !== '' && error.stack.includes(error.message));
+  return isHeaded ? error.stack : `${headline}\n${error.stack}`;
 }
 
 /** Of lines that were shown while they were printed, and are not in the log. */

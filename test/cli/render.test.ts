@@ -99,6 +99,8 @@ test('an error is shown with its name, message and stack, once each', () => {
   assert.equal(renderAnswer({ ...reply, error }, plain).failure, `${error.stack}\n`);
   const frames = { ...error, stack: '    at <cell 3>:2:7' };
   assert.equal(renderAnswer({ ...reply, error: frames }, plain).failure, `${error.stack}\n`);
+  const silent = { name: 'Error', message: '', stack: 'Error\n    at <cell 3>:2:7' };
+  assert.equal(renderAnswer({ ...reply, error: silent }, plain).failure, `${silent.stack}\n`);
   const bare = { name: 'Error', message: 'x', stack: '' };
   assert.equal(renderAnswer({ ...reply, error: bare }, plain).failure, 'Error: x\n');
 });
