@@ -69,7 +69,13 @@ async function write(system: TestSystem, name: string, size: number): Promise<nu
   const { user, password } = readCredentials(system.processes.home)!.storage;
   const { prefix } = system.processes.connection();
   const subjects = makeSubjects(prefix);
-  const bus = await connectBus({ url: system.state.nats.url, user, pass: password, name: 'bench' });
+  const bus = await connectBus({
+    url: system.state.nats.url,
+    user,
+    pass: password,
+    name: 'bench',
+    role: 'storage',
+  });
   const api = new JetStreamApi(bus, 60_000);
   const kernel = await makeKernelHost({ threads: 1 });
   try {
