@@ -2,7 +2,8 @@
  * Wire encoding: msgpack as plain maps, readable from any language; canonical where bytes are hashed.
  *
  * What was encoded once is encoded to the same bytes after any number of decodings: hashes rest on that. Text is
- * UTF-8, so half a surrogate pair becomes U+FFFD; a key `__proto__` is left out, for no decoder brings it back.
+ * UTF-8, so half a surrogate pair becomes U+FFFD; -0 is an integer, hence 0; a key `__proto__` is left out, for no
+ * decoder brings it back.
  */
 import { createHash } from 'node:crypto';
 import { addExtension, Packr } from 'msgpackr';
@@ -66,7 +67,7 @@ export function canonical<T>(value: T): T {
   return tidied(value, true) as T;
 }
 
-/** The value as it is after a journey over the wire, but for the order of keys and -0; itself when it is so already. */
+/** The value as it is after a journey over the wire, but for the order of keys; itself when it is so already. */
 export function wired<T>(value: T): T {
   return tidied(value, false) as T;
 }
@@ -101,6 +102,7 @@ function isPlain(value: object): boolean {
  */
 function tidied(value: unknown, sort: boolean): unknown {
   if (typeof value === 'string') return value.isWellFormed() ? value : value.toWellFormed();
+  if (value === 0) return 0;
   if (value === null || typeof value !== 'object') return value;
   if (Array.isArray(value)) return tidiedArray(value, sort);
   if (!isPlain(value)) return value;
@@ -115,7 +117,7 @@ function tidied(value: unknown, sort: boolean): unknown {
     if (item === undefined || (sort && index > 0 && key < keys[index - 1]!)) inOrder = false;
     if (key === PROTO || !key.isWellFormed()) inOrder = false;
     const tidy = tidied(item, sort);
-    if (tidy === item) continue;
+    if (Object.is(tidy, item)) continue;
     changed ??= new Map();
     changed.set(key, tidy);
   }
@@ -136,7 +138,7 @@ function tidiedArray(items: readonly unknown[], sort: boolean): unknown {
   let copy: unknown[] | undefined;
   for (let index = 0; index < items.length; index++) {
     const tidy = tidied(items[index], sort);
-    if (tidy === items[index]) continue;
+    if (Object.is(tidy, items[index])) continue;
     copy ??= [...items];
     copy[index] = tidy;
   }
