@@ -4,8 +4,8 @@
  *   starting -> running -> (exits) -> waiting -> starting …
  *            -> ending -> stopped | starting (a restart)
  *
- * The first restart comes at once, the next ones after 100 ms, 200 ms … up to 5 s. Ten seconds of health forget
- * the failures.
+ * The first restart comes at once, the next ones after 100 ms, 200 ms … up to 5 s, or what the process
+ * has of its own. Ten seconds of health forget the failures.
  */
 import { assign, setup } from 'xstate';
 
@@ -13,8 +13,8 @@ export const HEALTHY_AFTER_MS = 10_000;
 export const BACKOFF_MAX_MS = 5_000;
 
 /** Wait before the restart that follows the n-th failure in a row (n from 1), ms. */
-export function backoffMs(failures: number): number {
-  return failures <= 1 ? 0 : Math.min(BACKOFF_MAX_MS, 100 * 2 ** (failures - 2));
+export function backoffMs(failures: number, maxMs = BACKOFF_MAX_MS): number {
+  return failures <= 1 ? 0 : Math.min(maxMs, 100 * 2 ** (failures - 2));
 }
 
 export type ChildEvent =

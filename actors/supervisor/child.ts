@@ -22,6 +22,8 @@ export interface ChildOptions {
   graceMs: number;
   /** Whether the process is ready; default: it printed a line `{"ready":true,…}`. */
   isReady?: (output: string) => boolean | Promise<boolean>;
+  /** The longest wait before a restart, unless `restartDelayMs` wants more, ms; default 5,000. */
+  backoffMaxMs?: number;
   /** The shortest wait before a restart at this moment, ms; default 0. */
   restartDelayMs?: () => number;
   /** Called when the process, its readiness or its failures changed. */
@@ -52,7 +54,7 @@ export class Child {
         },
         delays: {
           backoff: ({ context: { failures } }) =>
-            Math.max(backoffMs(failures), options.restartDelayMs?.() ?? 0),
+            Math.max(backoffMs(failures, options.backoffMaxMs), options.restartDelayMs?.() ?? 0),
         },
       }),
       { input: { graceMs: options.graceMs } },

@@ -38,6 +38,8 @@ export interface SupervisorOptions {
 
 export const WORKERS_DEFAULT = 2;
 const START_MS = 60_000;
+/** Without the server nothing works, and a start costs little (some 50 ms): so it is tried again soon. */
+const SERVER_BACKOFF_MAX_MS = 500;
 const SERVER_GRACE_MS = 10_000;
 
 export class Supervisor {
@@ -155,6 +157,7 @@ export class Supervisor {
     this.#server = new Child({
       logFile: path.join(home.logs, 'nats-server.log'),
       graceMs: SERVER_GRACE_MS,
+      backoffMaxMs: SERVER_BACKOFF_MAX_MS,
       plan: () => local.plan(),
       isReady: () => local.answers(),
       onChange: () => this.#changed(),

@@ -170,7 +170,17 @@ describe('homes and environments', () => {
 
 describe('back-off', () => {
   it('restarts at once first, then ever later, up to five seconds', () => {
-    assert.deepEqual([1, 2, 3, 4, 7, 8, 50].map(backoffMs), [0, 100, 200, 400, 3_200, 5_000, 5_000]);
+    assert.deepEqual(
+      [1, 2, 3, 4, 7, 8, 50].map((failures) => backoffMs(failures)),
+      [0, 100, 200, 400, 3_200, 5_000, 5_000],
+    );
+  });
+
+  it('is shorter for what has a limit of its own', () => {
+    assert.deepEqual(
+      [1, 2, 3, 4, 5, 50].map((failures) => backoffMs(failures, 500)),
+      [0, 100, 200, 400, 500, 500],
+    );
   });
 });
 
