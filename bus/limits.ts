@@ -42,7 +42,8 @@ export const BACKGROUND_TURNS_MAX = 50_000;
 export const LARGE_BYTES_MAX = 64 * MIB;
 
 const COMMIT_BYTES_MAX = 4 * MIB;
-const BATCH_BYTES_MAX = 2 * MIB;
+/** Encoded, checked and hashed in some 20 ms: whoever does it lets others wait for no longer. */
+const BATCH_BYTES_MAX = 256 * KIB;
 /** An event that is larger goes out of its commit, into a blob. */
 const INLINE_BYTES_MAX = 256 * KIB;
 /** Room in a commit for the event that makes it too full. */
@@ -82,8 +83,9 @@ export function limitsOf(maxPayload: number): SizeLimits {
   const contentBytes = maxPayload - ENVELOPE_BYTES;
   const commitBytes = Math.min(COMMIT_BYTES_MAX, Math.floor(contentBytes / 2));
   const spareBytes = Math.min(SPARE_BYTES_MAX, Math.floor(commitBytes / 10));
-  const batchBytes = Math.min(BATCH_BYTES_MAX, commitBytes - spareBytes - COMMIT_FRAME_BYTES);
-  const inlineBytes = Math.min(INLINE_BYTES_MAX, Math.floor(batchBytes / 4));
+  const roomBytes = commitBytes - spareBytes - COMMIT_FRAME_BYTES;
+  const batchBytes = Math.min(BATCH_BYTES_MAX, roomBytes);
+  const inlineBytes = Math.min(INLINE_BYTES_MAX, Math.floor(roomBytes / 4));
   const limits = { contentBytes, commitBytes, batchBytes, inlineBytes };
   newest = { maxPayload, limits };
   return limits;

@@ -24,8 +24,8 @@ export interface LongCallOptions {
   /** Where a process answers pings (`subjects.ping`). */
   pingSubject: (process: string) => string;
   clock?: Clock;
-  /** A healthy process has accepted by then; after twice as long without a sign it counts as hung. Default 250. */
-  firstAnswerMs?: number;
+  /** Without a sign of life for so long a process counts as hung, ms; default 500. */
+  hungMs?: number;
   /** Waits between pings by the age of the call; default every 20 ms, 100 ms after 1 s, 250 ms after 5 s. */
   probeEveryMs?: (elapsedMs: number) => number;
   /** The process that should have the request; found to be gone, the request is sent again at once. */
@@ -61,9 +61,7 @@ function describe(reason: LongCallError['reason'], who: string): ['NO_RESPONDERS
   return ['TIMEOUT', `${who} has not answered in time; it may still do the work`];
 }
 
-const FIRST_ANSWER_MS = 250;
 const PING_TIMEOUT_MS = 250;
-/** Without an answer to any ping for this long, a process counts as hung. */
 const HUNG_MS = 500;
 /** A quick answer has come by then: the presumed process is pinged only after; then every so often. */
 const PRESUMED_AFTER_MS = 8;
@@ -115,7 +113,7 @@ class Call {
   }
 
   start(): void {
-    const { subject, data, timeoutMs, signal, firstAnswerMs = FIRST_ANSWER_MS } = this.#options;
+    const { subject, data, timeoutMs, signal, hungMs = HUNG_MS } = this.#options;
     if (signal?.aborted) {
       this.#reject(signal.reason);
       return;
@@ -132,7 +130,6 @@ class Call {
       signal?.removeEventListener('abort', onAbort);
     };
     this.#startedAt = this.#clock.now();
-    const hungMs = 2 * firstAnswerMs;
     const reason = timeoutMs <= hungMs ? 'deadline' : 'hung';
     this.#alarm = this.#clock.setTimer(() => this.#end(reason), Math.min(timeoutMs, hungMs));
     const send = () => {
@@ -213,7 +210,7 @@ class Call {
     if (found === 'gone') this.#end('lost');
     else if (found instanceof RepriseError) this.#fail(found);
     else if (found === 'alive') this.#aliveAt = this.#clock.now();
-    else if (this.#clock.now() - this.#aliveAt >= HUNG_MS) this.#end('hung');
+    else if (this.#clock.now() - this.#aliveAt >= (this.#options.hungMs ?? HUNG_MS)) this.#end('hung');
   }
 
   #ping(process: string): Promise<Found> {

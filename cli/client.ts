@@ -77,6 +77,8 @@ const EXECUTE_MS = 30_000;
 const MARGIN_MS = 5_000;
 /** Looking and saving: everything but executing. */
 const WAIT_MS = 30_000;
+/** Asked again, a replay begins again: a worker that is only busy is not given up. */
+const REPLAY_HUNG_MS = 10_000;
 const WHO = { limitMs: 200, quietMs: 100 };
 
 /**
@@ -254,6 +256,7 @@ export class SessionClient implements ISessionClient {
           data,
           timeoutMs: options.waitMs ?? Number.POSITIVE_INFINITY,
           pingSubject: this.#subjects.ping,
+          hungMs: REPLAY_HUNG_MS,
           clock: this.#clock,
           signal: options.signal,
         });

@@ -95,7 +95,7 @@ async function ask(receiptKey: string, prompt: string): Promise<LlmAnswer> {
     data: encode({ receiptKey, session: 's', request: { prompt } }),
     timeoutMs: 30_000,
     pingSubject: subjects.ping,
-    firstAnswerMs: 5000,
+    hungMs: 10_000,
   });
   const reply = decode(bytes) as Reply<LlmAnswer>;
   assert.ok(reply.ok, JSON.stringify(reply));
