@@ -2,29 +2,20 @@
 import { scopedKey } from './blob-keys.ts';
 import { sha256 } from './codec.ts';
 import { RepriseError } from './errors.ts';
-import type { Schema } from './event-schemas.ts';
 import type { LargeStore } from './large.ts';
 import { LARGE_BYTES_MAX, mebibytes } from './limits.ts';
-import type {
-  BlobGetReply,
-  BlobGetRequest,
-  BlobKind,
-  BlobOperation,
-  BlobPutReply,
-  BlobPutRequest,
-} from './protocol.ts';
-import { blobGetReplySchema, blobPutReplySchema } from './reply-schemas.ts';
+import type { BLOB, BlobGetReply, BlobGetRequest, BlobKind, BlobPutRequest } from './operations/blobs.ts';
+import type { ReplyOf, RequestOf } from './operations/row.ts';
 import type { LargeValue } from './types.ts';
 
 /** Parts are no larger, even when a message takes more: others wait while one is on its way. */
 const PART_BYTES_MAX = 1_000_000;
 
 /** Asks storage, again until there is an answer: all requests here are safe to repeat. */
-export type AskStorage = <T extends object>(
-  operation: BlobOperation,
-  request: object,
-  schema: Schema<T>,
-) => Promise<T>;
+export type AskStorage = <Name extends keyof typeof BLOB>(
+  name: Name,
+  request: RequestOf<(typeof BLOB)[Name]>,
+) => Promise<ReplyOf<(typeof BLOB)[Name]>>;
 
 export class BlobClient implements LargeStore {
   readonly #ask: AskStorage;
@@ -86,11 +77,10 @@ export class BlobClient implements LargeStore {
   }
 
   #part(request: BlobGetRequest): Promise<BlobGetReply> {
-    return this.#ask(`blob.get.${request.kind}`, request, blobGetReplySchema);
+    return this.#ask(`blob.get.${request.kind}`, request);
   }
 
   async #put(request: BlobPutRequest): Promise<boolean> {
-    const reply: BlobPutReply = await this.#ask(`blob.put.${request.kind}`, request, blobPutReplySchema);
-    return reply.stored;
+    return (await this.#ask(`blob.put.${request.kind}`, request)).stored;
   }
 }

@@ -1,72 +1,25 @@
-/** Schemas of session events, and the building blocks that the schemas of requests share with them. */
+/** Schemas of what a log holds: events and commits. */
 import * as v from 'valibot';
-import type { EventOf, Json, LargeValue, SessionEvent, SessionEventType } from './types.ts';
+import {
+  bytes,
+  failure,
+  flag,
+  hash,
+  integer,
+  isoTime,
+  json,
+  largeValue,
+  natural,
+  number,
+  optional,
+  type Schema,
+  shaped,
+  text,
+  token,
+  usage,
+} from './schema.ts';
+import type { Commit, CommitHead, EventOf, SessionEvent, SessionEventType, StoredCommit } from './types.ts';
 
-/** A schema whose output is a T. */
-export type Schema<T> = v.GenericSchema<unknown, T>;
-
-/** The schema of an object of type T: all of T's fields, each by its type, must be listed; others are kept. */
-export function shaped<T>(entries: { [K in keyof Required<T>]: v.GenericSchema<unknown, T[K]> }): Schema<T> {
-  return v.looseObject(entries as unknown as v.ObjectEntries) as unknown as Schema<T>;
-}
-
-export const text = v.string();
-export const flag = v.boolean();
-/** A finite number. */
-export const number = v.custom<number>((value) => Number.isFinite(value), 'Expected a finite number');
-/** A safe integer of at least 0. */
-export const natural = v.custom<number>(
-  (value) => Number.isSafeInteger(value) && (value as number) >= 0,
-  'Expected a whole number of at least 0',
-);
-const integer = v.custom<number>((value) => Number.isSafeInteger(value), 'Expected a whole number');
-const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
-/** A moment that exists, in ISO 8601 with its zone. */
-export const isoTime = v.custom<string>(
-  (value) => typeof value === 'string' && ISO.test(value) && !Number.isNaN(Date.parse(value)),
-  'Expected a time in ISO 8601 with its zone',
-);
-/** What effects carry. */
-export const json = v.custom<Json>(
-  (value) => isJson(value, 0),
-  'Expected a JSON value at most 200 levels deep',
-);
-export const optional = <T>(inner: v.GenericSchema<unknown, T>): v.GenericSchema<unknown, T | undefined> =>
-  v.optional(inner);
-
-const DEPTH_MAX = 200;
-
-function isJson(value: unknown, depth: number): boolean {
-  if (value === null || typeof value === 'string' || typeof value === 'boolean') return true;
-  if (typeof value === 'number') return Number.isFinite(value);
-  if (typeof value !== 'object' || depth > DEPTH_MAX) return false;
-  if (Array.isArray(value)) return value.every((item) => isJson(item, depth + 1));
-  const proto = Object.getPrototypeOf(value);
-  if (proto !== Object.prototype && proto !== null) return false;
-  for (const item of Object.values(value)) if (!isJson(item, depth + 1)) return false;
-  return true;
-}
-
-/** How an effect failed. */
-export const failure = optional(
-  shaped<{ name: string; message: string; code?: string }>({
-    name: text,
-    message: text,
-    code: optional(text),
-  }),
-);
-/** Tokens of a model call. */
-export const usage = optional(
-  shaped<{ inputTokens: number; outputTokens: number }>({ inputTokens: number, outputTokens: number }),
-);
-
-/** sha256, in hex. */
-export const hash = v.custom<string>(
-  (value) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value),
-  'Expected a sha256 in hex',
-);
-/** Where a value is that is too large for the place where it belongs. */
-export const largeValue = shaped<LargeValue>({ sha256: hash, bytes: natural });
 const large = optional(largeValue);
 
 const events: { [T in SessionEventType]: Schema<EventOf<T>> } = {
@@ -226,3 +179,68 @@ export const sessionEventSchema: Schema<SessionEvent> = v.lazy((value): Schema<S
     ? (events[type as SessionEventType] as Schema<SessionEvent>)
     : (unknownType as unknown as Schema<SessionEvent>);
 });
+
+const positions = v.custom<number[]>(isPositions, 'Expected at most 32 ascending log positions');
+
+function isPositions(value: unknown): value is number[] {
+  if (!Array.isArray(value) || value.length > 32) return false;
+  let before = 0;
+  for (const item of value) {
+    if (!Number.isSafeInteger(item) || item <= before) return false;
+    before = item;
+  }
+  return true;
+}
+
+const commitHead = shaped<CommitHead>({
+  name: text,
+  id: text,
+  created: isoTime,
+  at: isoTime,
+  checkpointCount: natural,
+  sizeBefore: natural,
+  tail: positions,
+  checkpoint: optional(
+    shaped<NonNullable<CommitHead['checkpoint']>>({
+      seq: natural,
+      stateId: text,
+      position: optional(natural),
+    }),
+  ),
+  running: optional(flag),
+  closed: optional(flag),
+  wakeAt: optional(number),
+});
+
+/** The shape of a commit; whether it follows the one before is for `storage/validation.ts`. */
+export const commitSchema = shaped<Commit>({
+  v: v.literal(1),
+  session: token,
+  commit: token,
+  epoch: natural,
+  first: natural,
+  events: v.pipe(v.array(sessionEventSchema), v.minLength(1, 'Expected at least one event')),
+  prev: v.custom<string>(
+    (value) => typeof value === 'string' && (value === '' || /^[0-9a-f]{64}$/.test(value)),
+    'Expected the hash of the commit before, or an empty string',
+  ),
+  hash,
+  kernel: text,
+  head: commitHead,
+  fold: optional(bytes),
+  foldLarge: optional(largeValue),
+});
+
+/** A commit in its place. */
+export const storedCommit = shaped<StoredCommit>({
+  commit: commitSchema,
+  position: natural,
+  sizeBytes: natural,
+});
+
+/** The outside of a stored commit: what is in it was checked when it was appended, and its hash is checked next. */
+export const sealedCommit = v.custom<StoredCommit>((value) => {
+  const { commit, position, sizeBytes } = (value ?? {}) as Partial<StoredCommit>;
+  if (!Number.isSafeInteger(position) || !Number.isSafeInteger(sizeBytes) || !commit) return false;
+  return typeof commit.hash === 'string' && Array.isArray(commit.events) && typeof commit.head === 'object';
+}, 'Expected a stored commit');

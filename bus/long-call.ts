@@ -14,7 +14,7 @@
 import { decode, encode } from './codec.ts';
 import { RepriseError } from './errors.ts';
 import { type Bus, type BusMessage, type Clock, systemClock } from './port.ts';
-import type { Accepted, Failure } from './protocol.ts';
+import type { Accepted, Failure } from './wire.ts';
 
 export interface LongCallOptions {
   subject: string;

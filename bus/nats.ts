@@ -10,8 +10,9 @@ import {
 } from './connection.ts';
 import { RepriseError } from './errors.ts';
 import { assertFits, assertQueue, assertSubject, Mailbox } from './mailbox.ts';
-import { type BusRole, inboxPrefix } from './permissions.ts';
+import { inboxPrefix } from './permissions.ts';
 import type { Bus, BusMessage, RequestOptions, Subscription } from './port.ts';
+import type { BusRole } from './roles.ts';
 import { INBOX } from './serving.ts';
 
 export interface NatsOptions {

@@ -2,7 +2,7 @@
  * The shared contract: every interface that one part of Reprise implements and another part relies on.
  *
  * Names and fields of the contract's types are fixed. Event fields may be added (always optional), never
- * renamed or removed: logs live for ever. Wire requests and replies live in `protocol.ts`.
+ * renamed or removed: logs live for ever. Requests and replies live in `operations/`.
  */
 
 import type { LargeValue, SessionEvent } from './events.ts';

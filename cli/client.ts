@@ -1,38 +1,30 @@
 /** The client library: sessions over the bus, for the command line and for programs. Holds no truth. */
 import { encode } from '../bus/codec.ts';
 import type { RepriseError } from '../bus/errors.ts';
-import type { Schema } from '../bus/event-schemas.ts';
 import { longCall } from '../bus/long-call.ts';
 import { connectBus } from '../bus/nats.ts';
-import { type Bus, type Clock, systemClock } from '../bus/port.ts';
+import type { RemovalProgress, Trouble } from '../bus/operations/catalogue.ts';
+import type { BrokenLog } from '../bus/operations/logs.ts';
+import type { PresenceReply } from '../bus/operations/presence.ts';
+import type { ReplyOf } from '../bus/operations/row.ts';
 import type {
-  BrokenLog,
   CompleteReply,
   ExecuteReply,
   ExecuteRequest,
   InspectReply,
-  PresenceReply,
-  RemovalProgress,
-  ReplayReply,
   SessionRequest,
   SimpleReply,
-} from '../bus/protocol.ts';
-import {
-  completeReplySchema,
-  executeReplySchema,
-  inspectReplySchema,
-  parseReply,
-  replayReplySchema,
-  simpleReplySchema,
-} from '../bus/reply-schemas.ts';
-import { assertCompletable, assertExecutable } from '../bus/schemas.ts';
+} from '../bus/operations/sessions.ts';
+import { assertCompletable, assertExecutable, type SESSION } from '../bus/operations/sessions.ts';
+import { type ReplayReply, WORKER } from '../bus/operations/workers.ts';
+import { Patience } from '../bus/patience.ts';
+import { type Bus, type Clock, systemClock } from '../bus/port.ts';
+import { gatherPresence } from '../bus/presence.ts';
 import { makeSubjects, normalName, type Subjects, sessionToken } from '../bus/subjects.ts';
-import type { Trouble } from '../bus/trouble.ts';
 import type { ExecuteResult, ISessionClient, SessionEvent, SessionMetadata } from '../bus/types.ts';
+import { parseReply } from '../bus/wire.ts';
 import { newCommandId } from './command-id.ts';
 import { Following } from './following.ts';
-import { gatherPresence } from './presence.ts';
-import { Patience } from './retry.ts';
 import type { Salvaged } from './salvage.ts';
 import { SessionCalls } from './session-calls.ts';
 import type { Shown } from './shown.ts';
@@ -133,7 +125,7 @@ export class SessionClient implements ISessionClient {
       timeoutMs,
     };
     assertExecutable(request);
-    return this.#calls.ask(request, executeReplySchema, { waitMs, signal });
+    return this.#calls.ask(request, { waitMs, signal });
   }
 
   /** `execute`, as the contract has it. @throws Error when the cell threw */
@@ -145,12 +137,12 @@ export class SessionClient implements ISessionClient {
 
   /** Strikes the command (or whatever runs): its `execute` is answered with an error. */
   async interrupt(session: string, commandId?: string): Promise<SimpleReply> {
-    return this.#ask({ op: 'interrupt', session: normalName(session), commandId }, simpleReplySchema);
+    return this.#ask({ op: 'interrupt', session: normalName(session), commandId });
   }
 
   /** State and metadata, without touching the session. @throws RepriseError NOT_FOUND */
   async inspect(session: string, options: LookOptions = {}): Promise<InspectReply> {
-    return this.#ask({ op: 'inspect', session: normalName(session) }, inspectReplySchema, options);
+    return this.#ask({ op: 'inspect', session: normalName(session) }, options);
   }
 
   /** Completions at `cursor` (UTF-16 units into `code`). @throws RepriseError NOT_FOUND, TOO_LARGE above 64 Ki units */
@@ -162,17 +154,17 @@ export class SessionClient implements ISessionClient {
   ): Promise<CompleteReply> {
     const request = { op: 'complete', session: normalName(session), code, cursor } as const;
     assertCompletable(request);
-    return this.#ask(request, completeReplySchema, options);
+    return this.#ask(request, options);
   }
 
   /** Ends a session for good: its log stays readable. @throws RepriseError NOT_FOUND */
   async closeSession(session: string, reason?: string): Promise<SimpleReply> {
-    return this.#ask({ op: 'close', session: normalName(session), reason }, simpleReplySchema);
+    return this.#ask({ op: 'close', session: normalName(session), reason });
   }
 
   /** Takes a checkpoint now. @throws RepriseError NOT_FOUND */
   async forceSave(session: string): Promise<void> {
-    await this.#ask({ op: 'checkpoint', session: normalName(session) }, simpleReplySchema);
+    await this.#ask({ op: 'checkpoint', session: normalName(session) });
   }
 
   async listSessions(): Promise<SessionMetadata[]> {
@@ -260,7 +252,7 @@ export class SessionClient implements ISessionClient {
           clock: this.#clock,
           signal: options.signal,
         });
-        return parseReply(replayReplySchema, bytes);
+        return parseReply(WORKER.replay.reply, bytes);
       } catch (thrown) {
         patience.assertWorthwhile(thrown, `the replay of '${session}'`);
         await patience.pause(thrown);
@@ -278,8 +270,11 @@ export class SessionClient implements ISessionClient {
     return this.#bus.close();
   }
 
-  #ask<T extends object>(request: SessionRequest, schema: Schema<T>, options: LookOptions = {}): Promise<T> {
-    return this.#calls.ask(request, schema, { waitMs: WAIT_MS, ...options });
+  #ask<Request extends SessionRequest>(
+    request: Request,
+    options: LookOptions = {},
+  ): Promise<ReplyOf<(typeof SESSION)[Request['op']]>> {
+    return this.#calls.ask(request, { waitMs: WAIT_MS, ...options });
   }
 }
 

@@ -3,7 +3,7 @@
 import { type REPLServer, Recoverable, start } from 'node:repl';
 import { isIncomplete } from '../actors/kernel/compiler/input.ts';
 import { hasCode, RepriseError } from '../bus/errors.ts';
-import type { ExecuteReply } from '../bus/protocol.ts';
+import type { ExecuteReply } from '../bus/operations/sessions.ts';
 import type { SessionClient } from './client.ts';
 import { newCommandId } from './command-id.ts';
 import { whileAttended } from './connection.ts';

@@ -1,6 +1,6 @@
 /** The console output of one command's cell, shown while the cell runs. */
 import { hasCode, mayPass } from '../bus/errors.ts';
-import type { ExecuteReply } from '../bus/protocol.ts';
+import type { ExecuteReply } from '../bus/operations/sessions.ts';
 import type { SessionEvent } from '../bus/types.ts';
 import type { SessionClient } from './client.ts';
 import type { Following } from './following.ts';

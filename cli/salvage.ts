@@ -2,7 +2,7 @@
 import { CHAIN_START, type ChainPlace, commitFault, faultText, placeAfter } from '../bus/chain.ts';
 import { hasCode } from '../bus/errors.ts';
 import { type LargeStore, restoredEvents } from '../bus/large.ts';
-import type { ScannedMessage } from '../bus/protocol.ts';
+import type { ScannedMessage } from '../bus/operations/logs.ts';
 import type { SessionEvent } from '../bus/types.ts';
 
 /** An event, or a place where the log is not what it should be. */

@@ -11,14 +11,16 @@
  */
 import { encode } from '../bus/codec.ts';
 import { RepriseError } from '../bus/errors.ts';
-import type { Schema } from '../bus/event-schemas.ts';
 import { LongCallError, longCall } from '../bus/long-call.ts';
+import type { PresenceReply } from '../bus/operations/presence.ts';
+import type { ReplyOf } from '../bus/operations/row.ts';
+import { SESSION, type SessionRequest } from '../bus/operations/sessions.ts';
+import { Patience } from '../bus/patience.ts';
 import type { Bus, Clock } from '../bus/port.ts';
-import type { PresenceReply, SessionRequest } from '../bus/protocol.ts';
-import { parseReply } from '../bus/reply-schemas.ts';
+import { gatherPresence } from '../bus/presence.ts';
+import type { Schema } from '../bus/schema.ts';
 import { type Subjects, sessionToken } from '../bus/subjects.ts';
-import { gatherPresence } from './presence.ts';
-import { Patience } from './retry.ts';
+import { parseReply } from '../bus/wire.ts';
 
 export interface CallOptions {
   /** How long the caller waits in all. */
@@ -62,7 +64,11 @@ export class SessionCalls {
    * @throws RepriseError the owner's own failure (not retryable ones), or TIMEOUT when `waitMs` is over; the
    * signal's reason.
    */
-  async ask<T extends object>(request: SessionRequest, schema: Schema<T>, options: CallOptions): Promise<T> {
+  async ask<Request extends SessionRequest>(
+    request: Request,
+    options: CallOptions,
+  ): Promise<ReplyOf<(typeof SESSION)[Request['op']]>> {
+    const schema = SESSION[request.op].reply as Schema<ReplyOf<(typeof SESSION)[Request['op']]>>;
     const token = sessionToken(request.session);
     const patience = new Patience(this.#bus, this.#clock, options);
     let subject = this.#first(token);
@@ -90,7 +96,11 @@ export class SessionCalls {
       presumed,
       timeoutMs: patience.leftMs,
       pingSubject: this.#subjects.ping,
-      resendAfterMs: toOwner && presumed === undefined ? RESEND_AFTER_MS : RESEND_LATE_AFTER_MS,
+      resendAfterMs: isRepeatable(request)
+        ? toOwner && presumed === undefined
+          ? RESEND_AFTER_MS
+          : RESEND_LATE_AFTER_MS
+        : [],
       clock: this.#clock,
       signal: patience.signal,
     });
@@ -121,7 +131,9 @@ export class SessionCalls {
       reply.role === 'worker' && reply.state === 'running' && reply.process !== hung;
     const timing = { limitMs: Math.min(WHO_LIMIT_MS, patience.leftMs), quietMs: WHO_LIMIT_MS };
     try {
-      const found = await gatherPresence(this.#bus, this.#subjects, this.#clock, timing, usable);
+      const found = await gatherPresence(this.#bus, this.#subjects, this.#clock, timing, (replies) =>
+        replies.some(usable),
+      );
       return found.find(usable)?.process ?? null;
     } catch (error) {
       if (RepriseError.from(error).retryable) return null;
@@ -136,6 +148,11 @@ export class SessionCalls {
     this.#direct.delete(token);
     return this.#subjects.cmd(token);
   }
+}
+
+/** Whether the request may arrive twice. */
+function isRepeatable(request: SessionRequest): boolean {
+  return SESSION[request.op].idempotent || ('commandId' in request && request.commandId !== undefined);
 }
 
 /** Sets an entry as the newest; the oldest goes when there are too many. */

@@ -1,30 +1,15 @@
 /** Questions to storage: what sessions there are and what their logs say. All of them are safe to repeat. */
 
-import { BlobClient } from '../bus/blob-client.ts';
 import { CHAIN_START, ChainReader } from '../bus/chain.ts';
-import { encode } from '../bus/codec.ts';
-import type { Schema } from '../bus/event-schemas.ts';
 import { restoredCommits } from '../bus/large.ts';
-import { limitsOf } from '../bus/limits.ts';
+import type { ListReply, RemovalProgress, Trouble } from '../bus/operations/catalogue.ts';
+import type { BrokenLog, ExamineReply, ScanReply } from '../bus/operations/logs.ts';
 import type { Bus, Clock } from '../bus/port.ts';
-import type { BrokenLog, ExamineReply, ListReply, RemovalProgress, ScanReply } from '../bus/protocol.ts';
-import {
-  deleteReplySchema,
-  examineReplySchema,
-  getReplySchema,
-  listReplySchema,
-  parseReply,
-  readReplySchema,
-  scanReplySchema,
-} from '../bus/reply-schemas.ts';
+import { StorageClient } from '../bus/storage-client.ts';
 import { normalName, type Subjects, sessionToken } from '../bus/subjects.ts';
-import type { Trouble } from '../bus/trouble.ts';
-import type { SessionEvent, SessionMetadata, StoredCommit } from '../bus/types.ts';
-import { Patience } from './retry.ts';
+import type { SessionEvent, SessionMetadata } from '../bus/types.ts';
 import { Salvage, type Salvaged } from './salvage.ts';
 
-/** How long storage may be silent before a question fails. */
-const WAIT_MS = 15_000;
 /** One try; longer than any healthy answer. */
 const TRY_MS = 2_000;
 /** Without a hint that something happened, a followed log is read again this often. */
@@ -44,24 +29,26 @@ export class StorageCalls {
   readonly #bus: Bus;
   readonly #subjects: Subjects;
   readonly #clock: Clock;
+  readonly #storage: StorageClient;
 
   constructor(bus: Bus, subjects: Subjects, clock: Clock) {
     this.#bus = bus;
     this.#subjects = subjects;
     this.#clock = clock;
+    this.#storage = new StorageClient({ bus, subjects, clock, tryMs: TRY_MS, late: 'TIMEOUT' });
   }
 
   async get(session: string): Promise<SessionMetadata | null> {
-    return (await this.#ask('get', { session }, getReplySchema)).metadata;
+    return (await this.#storage.ask('get', { session })).metadata;
   }
 
   async delete(session: string): Promise<boolean> {
-    return (await this.#ask('delete', { session }, deleteReplySchema)).deleted;
+    return (await this.#storage.ask('delete', { session })).deleted;
   }
 
   /** How far the removal of a session of this name is; null when none is under way. */
   async removal(session: string): Promise<RemovalProgress | null> {
-    return (await this.#ask('get', { session, removal: true }, getReplySchema)).removal ?? null;
+    return (await this.#storage.ask('get', { session, removal: true })).removal ?? null;
   }
 
   /** Every session, and those that cannot be restored or read. */
@@ -70,7 +57,7 @@ export class StorageCalls {
     const troubles: Trouble[] = [];
     let after: string | null = null;
     do {
-      const page: ListReply = await this.#ask('list', after === null ? {} : { after }, listReplySchema);
+      const page: ListReply = await this.#storage.ask('list', after === null ? {} : { after });
       sessions.push(...page.sessions);
       troubles.push(...(page.troubles ?? []));
       after = page.next;
@@ -107,10 +94,10 @@ export class StorageCalls {
   /** Everything readable of a log that is not whole, and where it breaks. @throws RepriseError */
   async *salvage(name: string): AsyncGenerator<Salvaged, void> {
     const session = normalName(name);
-    const salvage = new Salvage(this.#large(undefined));
+    const salvage = new Salvage(this.#storage.blobs());
     let after: number | null = 0;
     while (after !== null) {
-      const page: ScanReply = await this.#ask('scan', { session, after }, scanReplySchema);
+      const page: ScanReply = await this.#storage.ask('scan', { session, after });
       for (const message of page.found) yield* await salvage.read(message);
       after = page.next;
     }
@@ -122,11 +109,7 @@ export class StorageCalls {
     let examined = 0;
     let after: string | null = null;
     do {
-      const page: ExamineReply = await this.#ask(
-        'examine',
-        after === null ? {} : { after },
-        examineReplySchema,
-      );
+      const page: ExamineReply = await this.#storage.ask('examine', after === null ? {} : { after });
       broken.push(...page.broken);
       examined += page.examined;
       after = page.next;
@@ -141,31 +124,16 @@ export class StorageCalls {
     signal: AbortSignal | undefined,
   ): AsyncGenerator<SessionEvent, void> {
     const chain = new ChainReader(from === 0 ? CHAIN_START : null);
-    let start: number | null = from;
-    while (start !== null && start <= to) {
-      const page: { commits: StoredCommit[]; next: number | null } = await this.#ask(
-        'read',
-        to === Number.MAX_SAFE_INTEGER ? { session, from: start } : { session, from: start, to },
-        readReplySchema,
-        signal,
-      );
-      for (const stored of page.commits) chain.check(stored);
-      for (const { commit } of await restoredCommits(page.commits, this.#large(signal))) {
+    const last = to === Number.MAX_SAFE_INTEGER ? undefined : to;
+    for await (const commits of this.#storage.read(session, from, last, signal)) {
+      for (const stored of commits) chain.check(stored);
+      for (const { commit } of await restoredCommits(commits, this.#storage.blobs(signal))) {
         for (const [index, event] of commit.events.entries()) {
           const seq = commit.first + index;
           if (seq >= from && seq <= to) yield event;
         }
       }
-      start = page.next;
     }
-  }
-
-  /** What no commit holds. */
-  #large(signal: AbortSignal | undefined): BlobClient {
-    return new BlobClient(
-      (operation, request, schema) => this.#ask(operation, request, schema, signal),
-      () => limitsOf(this.#bus.maxPayload).contentBytes,
-    );
   }
 
   /** Rings when the log may have grown. Copies of commits are a hint; a clock makes up for lost ones. */
@@ -198,25 +166,5 @@ export class StorageCalls {
         signal?.removeEventListener('abort', ring);
       },
     };
-  }
-
-  async #ask<T extends object>(
-    operation: string,
-    request: object,
-    schema: Schema<T>,
-    signal?: AbortSignal,
-  ): Promise<T> {
-    const patience = new Patience(this.#bus, this.#clock, { waitMs: WAIT_MS, signal });
-    const data = encode(request);
-    const subject = this.#subjects.store(operation);
-    for (;;) {
-      try {
-        const timeoutMs = Math.max(1, Math.min(TRY_MS, patience.leftMs));
-        return parseReply(schema, await this.#bus.request(subject, data, { timeoutMs }));
-      } catch (thrown) {
-        patience.assertWorthwhile(thrown, 'storage');
-        await patience.pause(thrown);
-      }
-    }
   }
 }

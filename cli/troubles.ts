@@ -1,5 +1,5 @@
 /** What a command that starts nothing asks of a running system: which sessions are in trouble. */
-import type { Trouble } from '../bus/trouble.ts';
+import type { Trouble } from '../bus/operations/catalogue.ts';
 import { connectSessions } from './connection.ts';
 import type { Context } from './context.ts';
 

@@ -7,14 +7,20 @@
  *    for `verify`; when it takes long they are told UNAVAILABLE.
  * 3. Different sessions never wait for each other.
  */
+
 import { type Lifecycle, makeLifecycle } from '../actors/lifecycle.ts';
 import { seqOf } from '../bus/chain.ts';
-import { decode, encode } from '../bus/codec.ts';
+import { encode } from '../bus/codec.ts';
 import { hasCode, RepriseError } from '../bus/errors.ts';
 import { ENVELOPE_BYTES, limitsOf } from '../bus/limits.ts';
+import type { BlobGetRequest, BlobKind, BlobPutRequest } from '../bus/operations/blobs.ts';
+import type { AppendReply, LoadReply, LoadRequest } from '../bus/operations/logs.ts';
+import type { PresenceReply } from '../bus/operations/presence.ts';
+import { type Handlers, readRequest } from '../bus/operations/row.ts';
+import type { StoreOperation } from '../bus/operations/storage.ts';
+import { APPEND, STORE } from '../bus/operations/storage.ts';
 import { type Bus, type BusMessage, type Clock, type Subscription, systemClock } from '../bus/port.ts';
-import type { BlobKind, LoadRequest, PresenceReply, StoreOperation } from '../bus/protocol.ts';
-import * as schemas from '../bus/schemas.ts';
+import { announce } from '../bus/presence.ts';
 import { serve } from '../bus/serving.ts';
 import { QUEUES, type Subjects, sessionToken } from '../bus/subjects.ts';
 import { Appends } from './appends.ts';
@@ -63,7 +69,7 @@ export class StorageActor {
   readonly #blobs: BlobParts;
   readonly #removals: Removals;
   readonly #troubles: Troubles;
-  readonly #operations: Record<StoreOperation, Handler>;
+  readonly #handlers: Handlers<typeof STORE>;
   readonly #counters: Record<string, number> = {};
   readonly #subscriptions: Subscription[] = [];
   readonly #underWay = new Set<Promise<void>>();
@@ -82,7 +88,7 @@ export class StorageActor {
     const [parts, index] = [this.#blobs, this.#index];
     this.#troubles = new Troubles(log, blobs, clock);
     this.#removals = new Removals({ log, blobs, parts, index, clock, logger });
-    this.#operations = this.#makeOperations();
+    this.#handlers = this.#makeHandlers();
   }
 
   /** Largest commit taken, bytes. */
@@ -110,12 +116,10 @@ export class StorageActor {
     const queue = QUEUES.storage;
     const append: Handler = (data, subject) => this.#append(data, subject);
     const store: Handler = (data, subject) => this.#operate(data, subject);
-    const presence = (message: BusMessage) => void message.respond(encode({ ok: true, ...this.presence() }));
     this.#subscriptions.push(
       serve(bus, subjects.appendAll, (message) => this.#serve(message, append), { queue }),
       serve(bus, subjects.storeAll, (message) => this.#serve(message, store), { queue }),
-      serve(bus, subjects.who, presence),
-      serve(bus, subjects.ping(this.#ports.process), presence),
+      ...announce(bus, subjects, () => this.presence()),
     );
     this.#stopListening = bus.onConnection((connected) => this.#onConnection(connected));
     this.lifecycle.send({ type: 'CONNECTED' });
@@ -182,12 +186,12 @@ export class StorageActor {
     await Promise.race([gate, late]).finally(() => clearTimeout(timer));
   }
 
-  async #append(data: Uint8Array, subject: string): Promise<object> {
+  async #append(data: Uint8Array, subject: string): Promise<AppendReply> {
     const limit = this.commitBytesMax + ENVELOPE_BYTES;
     if (data.byteLength > limit) {
       throw new RepriseError('TOO_LARGE', `a commit of ${data.byteLength} bytes; the limit is ${limit}`);
     }
-    const request = schemas.parse(schemas.appendRequestSchema, decode(data));
+    const request = readRequest(APPEND, data);
     if (this.#ports.subjects.append(request.commit.session) !== subject) {
       throw new RepriseError('BAD_FORMAT', 'commit.session: it is not the session of the subject');
     }
@@ -203,52 +207,39 @@ export class StorageActor {
     }
   }
 
-  #operate(data: Uint8Array, subject: string): Promise<object> {
-    const operation = subject.slice(this.#ports.subjects.store('').length);
-    if (!Object.hasOwn(this.#operations, operation)) {
-      throw new RepriseError('BAD_REQUEST', `storage has no operation ${JSON.stringify(operation)}`);
+  async #operate(data: Uint8Array, subject: string): Promise<object> {
+    const name = subject.slice(this.#ports.subjects.store('').length);
+    if (!Object.hasOwn(STORE, name)) {
+      throw new RepriseError('BAD_REQUEST', `storage has no operation ${JSON.stringify(name)}`);
     }
-    return this.#operations[operation as StoreOperation](data, subject);
+    const operation = name as StoreOperation;
+    return this.#handlers[operation](readRequest(STORE[operation], data) as never);
   }
 
-  #makeOperations(): Record<StoreOperation, Handler> {
+  #makeHandlers(): Handlers<typeof STORE> {
     const [history, index, blobs] = [this.#history, this.#index, this.#blobs];
-    const operation =
-      <T>(schema: Parameters<typeof schemas.parse<T>>[0], work: (request: T) => Promise<object>): Handler =>
-      (data) =>
-        work(schemas.parse(schema, decode(data)));
-    const get = (kind: BlobKind) =>
-      operation(schemas.blobGetRequestSchema, (request) => blobs.get(assertKind(request, kind)));
-    const put = (kind: BlobKind) =>
-      operation(schemas.blobPutRequestSchema, (request) => blobs.put(assertKind(request, kind)));
+    const get = (kind: BlobKind) => (request: BlobGetRequest) => blobs.get(assertKind(request, kind));
+    const put = (kind: BlobKind) => (request: BlobPutRequest) => blobs.put(assertKind(request, kind));
     return {
-      load: operation(schemas.loadRequestSchema, (request) => this.#load(request)),
-      read: operation(schemas.readRequestSchema, ({ session, from, to }) =>
-        history.read(sessionToken(session), from, to, this.#answerBytesMax),
-      ),
-      scan: operation(schemas.scanRequestSchema, ({ session, after = 0 }) =>
-        history.scan(sessionToken(session), after, this.#answerBytesMax),
-      ),
-      examine: operation(schemas.examineRequestSchema, (request) =>
+      load: (request) => this.#load(request),
+      read: ({ session, from, to }) => history.read(sessionToken(session), from, to, this.#answerBytesMax),
+      scan: ({ session, after = 0 }) => history.scan(sessionToken(session), after, this.#answerBytesMax),
+      examine: (request) =>
         examine(request, { log: this.#ports.log, history, removing: () => this.#removals.tokens() }),
-      ),
-      find: operation(schemas.findRequestSchema, async ({ session, commandId, ...within }) => {
+      find: async ({ session, commandId, ...within }) => {
         const { events, more } = await history.find(sessionToken(session), commandId, within);
         return { seq: events.length > 0 ? [seqOf(events[0]!), seqOf(events.at(-1)!)] : null, more };
-      }),
-      list: operation(schemas.listRequestSchema, async (request) =>
-        index.list(request, await this.#troubles.all(), this.#now()),
-      ),
-      trouble: operation(schemas.troubleRequestSchema, async (request) => {
+      },
+      list: async (request) => index.list(request, await this.#troubles.all(), this.#now()),
+      trouble: async (request) => {
         await this.#troubles.note(request);
         return {};
-      }),
-      get: operation(schemas.getRequestSchema, async ({ session, removal }) => ({
+      },
+      get: async ({ session, removal }) => ({
         metadata: await index.get(sessionToken(session)),
         ...(removal ? { removal: await this.#removals.progress(sessionToken(session)) } : {}),
-      })),
-      delete: operation(schemas.deleteRequestSchema, ({ session }) => this.#delete(sessionToken(session))),
-      // The subject names the kind, because permissions go by subjects.
+      }),
+      delete: ({ session }) => this.#delete(sessionToken(session)),
       'blob.get.ckpt': get('ckpt'),
       'blob.put.ckpt': put('ckpt'),
       'blob.get.receipt': get('receipt'),
@@ -263,7 +254,7 @@ export class StorageActor {
   }
 
   /** A session that is in trouble costs one look at its record, not a replay. */
-  async #load({ session, kernel, before }: LoadRequest): Promise<object> {
+  async #load({ session, kernel, before }: LoadRequest): Promise<LoadReply> {
     const token = sessionToken(session);
     const loading = this.#history.load(token, kernel, this.#answerBytesMax, before);
     loading.catch(() => {});

@@ -4,7 +4,7 @@
  * cause a second look, never a wrong append: a position names the same commit for ever.
  */
 import { hasCode, RepriseError } from '../bus/errors.ts';
-import type { AppendReply, AppendRequest } from '../bus/protocol.ts';
+import type { AppendReply, AppendRequest } from '../bus/operations/logs.ts';
 import type { Commit, StoredCommit } from '../bus/types.ts';
 import { sealed } from './commit-bytes.ts';
 import { Lru } from './lru.ts';

@@ -6,7 +6,7 @@
 import { isBlobKey } from '../bus/blob-keys.ts';
 import { decode, encode } from '../bus/codec.ts';
 import { RepriseError } from '../bus/errors.ts';
-import type { BlobGetReply, BlobGetRequest, BlobPutReply, BlobPutRequest } from '../bus/protocol.ts';
+import type { BlobGetReply, BlobGetRequest, BlobPutReply, BlobPutRequest } from '../bus/operations/blobs.ts';
 import { pipelined } from './pipeline.ts';
 import type { BlobStore } from './ports.ts';
 

@@ -4,7 +4,7 @@
  * hashes are right and cells give what the log says is a replay's matter.
  */
 import { hasCode } from '../bus/errors.ts';
-import type { ExamineReply, ExamineRequest } from '../bus/protocol.ts';
+import type { ExamineReply, ExamineRequest } from '../bus/operations/logs.ts';
 import type { History } from './history.ts';
 import { pipelined } from './pipeline.ts';
 import type { LogIndex, LogStore } from './ports.ts';

@@ -12,7 +12,7 @@ import type {
   ReadReply,
   ScannedMessage,
   ScanReply,
-} from '../bus/protocol.ts';
+} from '../bus/operations/logs.ts';
 import type { SessionEvent, StoredCommit } from '../bus/types.ts';
 import { Lru } from './lru.ts';
 import type { LogStore } from './ports.ts';

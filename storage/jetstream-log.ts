@@ -1,8 +1,9 @@
 /** The log on JetStream: one message a commit, one subject a session, compare-and-set on the subject. */
 import { decode, encode } from '../bus/codec.ts';
 import { RepriseError } from '../bus/errors.ts';
-import type { ScannedMessage } from '../bus/protocol.ts';
-import { commitSchema, parse } from '../bus/schemas.ts';
+import { commitSchema } from '../bus/event-schemas.ts';
+import type { ScannedMessage } from '../bus/operations/logs.ts';
+import { parse } from '../bus/schema.ts';
 import type { StreamPlace, Subjects } from '../bus/subjects.ts';
 import type { Commit, StoredCommit } from '../bus/types.ts';
 import {

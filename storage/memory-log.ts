@@ -1,7 +1,7 @@
 /** The log in memory, for tests and simulations. Everything goes through the codec, as on a real store. */
 import { decode, encode } from '../bus/codec.ts';
 import { RepriseError } from '../bus/errors.ts';
-import type { ScannedMessage } from '../bus/protocol.ts';
+import type { ScannedMessage } from '../bus/operations/logs.ts';
 import type { Commit, StoredCommit } from '../bus/types.ts';
 import type { LogIndex, LogStore } from './ports.ts';
 import { commitIn, foundIn, type Message, missing } from './readable.ts';

@@ -2,7 +2,7 @@
  * What the storage actor needs from a store. Two implementations: JetStream and memory, one conformance suite.
  * Positions are numbers that grow; a session's positions have gaps (other sessions share the log).
  */
-import type { ScannedMessage } from '../bus/protocol.ts';
+import type { ScannedMessage } from '../bus/operations/logs.ts';
 import type { Commit, StoredCommit } from '../bus/types.ts';
 
 export interface LogIndex {

@@ -1,7 +1,7 @@
 /** Messages of a log as commits: what is right with one, and what is wrong. */
 import { BROKEN_HINT, chainError, faultText, lastSeqOf, placedFault } from '../bus/chain.ts';
 import { RepriseError } from '../bus/errors.ts';
-import type { ScannedMessage } from '../bus/protocol.ts';
+import type { ScannedMessage } from '../bus/operations/logs.ts';
 import type { StoredCommit } from '../bus/types.ts';
 
 /** A message as its store gives it. */

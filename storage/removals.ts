@@ -18,8 +18,8 @@
 import { decode, encode } from '../bus/codec.ts';
 import { hasCode, RepriseError } from '../bus/errors.ts';
 import { scopeOf } from '../bus/large.ts';
+import type { RemovalProgress } from '../bus/operations/catalogue.ts';
 import type { Clock } from '../bus/port.ts';
-import type { RemovalProgress } from '../bus/protocol.ts';
 import type { Commit, StoredCommit } from '../bus/types.ts';
 import type { BlobParts } from './blob-parts.ts';
 import type { BlobStore, Log, LogStore } from './ports.ts';

@@ -1,8 +1,7 @@
 /** The session index: a projection of the newest commit of every session. Nothing here is kept on disk. */
 import { lastSeqOf } from '../bus/chain.ts';
 import { hasCode, type RepriseError } from '../bus/errors.ts';
-import type { ListReply, ListRequest } from '../bus/protocol.ts';
-import type { Trouble } from '../bus/trouble.ts';
+import type { ListReply, ListRequest, Trouble } from '../bus/operations/catalogue.ts';
 import type { SessionMetadata, StoredCommit } from '../bus/types.ts';
 import { pipelined } from './pipeline.ts';
 import type { LogIndex, LogStore } from './ports.ts';

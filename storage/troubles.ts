@@ -6,9 +6,9 @@
  */
 import { decode, encode } from '../bus/codec.ts';
 import { RepriseError } from '../bus/errors.ts';
+import type { Trouble, TroubleRequest } from '../bus/operations/catalogue.ts';
 import type { Clock } from '../bus/port.ts';
 import { sessionToken } from '../bus/subjects.ts';
-import type { Trouble, TroubleRequest } from '../bus/trouble.ts';
 import { pipelined } from './pipeline.ts';
 import type { BlobStore, LogStore } from './ports.ts';
 

@@ -49,7 +49,7 @@ const PURE = [
   /^actors\/session\/(fold|fold-.*|effect-table|commit|turn|entry|replay|reply|mailbox|batch|command-index|checkpoints)\.ts$/,
   /^actors\/kernel\/compiler\//,
   /^storage\/validation\.ts$/,
-  /^bus\/(types|subjects|codec|errors|schemas|event-schemas|protocol)\.ts$/,
+  /^bus\/(types|subjects|codec|errors|schema|event-schemas|wire|live|roles|permissions|operations\/[a-z]+)\.ts$/,
 ];
 const BANNED =
   /\b(Date\.now|Math\.random|fetch|setTimeout|setInterval|process\.env|randomUUID)\s*\(|process\.env\b/;

@@ -1,13 +1,17 @@
 /** The LLM role: an actor on the bus that answers model calls. */
-import { decode, encode } from '../../bus/codec.ts';
+import { encode } from '../../bus/codec.ts';
 import { RepriseError } from '../../bus/errors.ts';
 import { limitsOf } from '../../bus/limits.ts';
 import { answerLong } from '../../bus/long-call.ts';
+import type { LlmAnswer } from '../../bus/operations/models.ts';
+import { MODEL } from '../../bus/operations/models.ts';
+import type { PresenceReply } from '../../bus/operations/presence.ts';
+import { readRequest } from '../../bus/operations/row.ts';
 import type { Bus, BusMessage, Clock, Subscription } from '../../bus/port.ts';
-import type { LlmAnswer, PresenceReply, Reply } from '../../bus/protocol.ts';
-import { llmCallSchema, parse } from '../../bus/schemas.ts';
+import { announce } from '../../bus/presence.ts';
 import { serve } from '../../bus/serving.ts';
 import { QUEUES, type Subjects } from '../../bus/subjects.ts';
+import type { Reply } from '../../bus/wire.ts';
 import { makeLifecycle } from '../lifecycle.ts';
 import { type CallEvent, makeCalls } from './calls.ts';
 import { briefly, type LlmErrorCode } from './failure.ts';
@@ -79,7 +83,7 @@ export function makeLlmActor(options: LlmActorOptions): LlmActor {
   async function answer(message: BusMessage): Promise<Uint8Array> {
     try {
       count('requests');
-      const call = parse(llmCallSchema, decode(message.data));
+      const call = readRequest(MODEL.call, message.data);
       const answer = await calls.answer(call);
       return encode({ ...answer, ok: true } satisfies Reply<LlmAnswer>);
     } catch (thrown) {
@@ -125,11 +129,9 @@ export function makeLlmActor(options: LlmActorOptions): LlmActor {
 
   return {
     async start() {
-      const tell = (message: BusMessage) => void message.respond(encode({ ok: true, ...presence() }));
       subscriptions.push(
         serve(bus, subjects.llm, take, { queue: QUEUES.llm }),
-        serve(bus, subjects.ping(process), tell),
-        serve(bus, subjects.who, tell),
+        ...announce(bus, subjects, presence),
       );
       stopListening = bus.onConnection((connected) => {
         lifecycle.send({ type: connected ? 'CONNECTED' : 'DISCONNECTED' });

@@ -2,8 +2,9 @@
  * The offline provider: its answer is a pure function of the request, so demos, tests and replays need no
  * network and no key.
  */
+
+import type { LlmAnswer } from '../../bus/operations/models.ts';
 import type { Clock } from '../../bus/port.ts';
-import type { LlmAnswer } from '../../bus/protocol.ts';
 import { ProviderError } from './failure.ts';
 import type { Provider } from './provider.ts';
 import { type LlmRequest, lastText, textOf } from './request.ts';

@@ -1,6 +1,6 @@
 /** How model calls fail. */
 import { RepriseError } from '../../bus/errors.ts';
-import type { LlmAnswer } from '../../bus/protocol.ts';
+import type { LlmAnswer } from '../../bus/operations/models.ts';
 
 /** Codes a cell sees in `error.code` when a model call fails. */
 export type LlmErrorCode =

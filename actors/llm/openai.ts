@@ -3,7 +3,7 @@
  * the first call (that takes ~100 ms), never reads the environment here, and never retries (we do).
  */
 import type OpenAI from 'openai';
-import type { LlmAnswer } from '../../bus/protocol.ts';
+import type { LlmAnswer } from '../../bus/operations/models.ts';
 import { type LlmErrorCode, ProviderError } from './failure.ts';
 import type { Provider, ProviderCall } from './provider.ts';
 import { type ProxySettings, proxyingFetch } from './proxies.ts';

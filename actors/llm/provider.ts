@@ -5,7 +5,7 @@
  * one place (`retry.ts`). The call takes an options object so that later needs (a token listener for
  * streaming, say) are additions that no provider has to know about.
  */
-import type { LlmAnswer } from '../../bus/protocol.ts';
+import type { LlmAnswer } from '../../bus/operations/models.ts';
 import type { LlmRequest } from './request.ts';
 
 export interface ProviderCall {

@@ -1,19 +1,13 @@
 /** Receipts: the durable answers of model calls, kept by storage under their receipt key. */
-import { BlobClient } from '../../bus/blob-client.ts';
 import { decode, encode, encodeCanonical, sha256 } from '../../bus/codec.ts';
-import { RepriseError } from '../../bus/errors.ts';
-import type { Schema } from '../../bus/event-schemas.ts';
+import { hasCode, RepriseError } from '../../bus/errors.ts';
 import type { LargeStore } from '../../bus/large.ts';
-import { limitsOf } from '../../bus/limits.ts';
+import type { BlobPutRequest } from '../../bus/operations/blobs.ts';
+import type { LlmAnswer } from '../../bus/operations/models.ts';
+import { llmAnswerSchema } from '../../bus/operations/models.ts';
 import type { Bus, Clock } from '../../bus/port.ts';
-import type { BlobGetRequest, BlobPutRequest, LlmAnswer } from '../../bus/protocol.ts';
-import {
-  blobGetReplySchema,
-  blobPutReplySchema,
-  llmAnswerSchema,
-  parseReply,
-} from '../../bus/reply-schemas.ts';
-import { parse } from '../../bus/schemas.ts';
+import { parse } from '../../bus/schema.ts';
+import { StorageClient } from '../../bus/storage-client.ts';
 import type { Subjects } from '../../bus/subjects.ts';
 
 export interface Receipts {
@@ -30,57 +24,25 @@ export interface Receipts {
   large(signal: AbortSignal): LargeStore;
 }
 
-const TRY_TIMEOUT_MS = 1000;
-const RETRY_DELAY_MS = 100;
-
 /**
  * Receipts through the storage actors. A storage that is away (restarting, say) is waited for, up to
  * `patienceMs`; both requests are safe to repeat.
  */
 export function makeReceipts(bus: Bus, subjects: Subjects, clock: Clock, patienceMs: number): Receipts {
-  async function ask<T extends object>(
-    operation: string,
-    request: object,
-    schema: Schema<T>,
-    signal: AbortSignal,
-  ): Promise<T> {
-    const subject = subjects.store(operation);
-    const bytes = encode(request);
-    const deadline = clock.now() + patienceMs;
-    for (;;) {
-      signal.throwIfAborted();
-      try {
-        return parseReply(schema, await bus.request(subject, bytes, { timeoutMs: TRY_TIMEOUT_MS }));
-      } catch (thrown) {
-        const error = RepriseError.from(thrown);
-        if (!error.retryable) throw error;
-        if (clock.now() + RETRY_DELAY_MS >= deadline) {
-          throw new RepriseError('UNAVAILABLE', `no storage for receipts: ${error.message}`, {
-            cause: error,
-          });
-        }
-        await new Promise<void>((resolve) => clock.setTimer(resolve, RETRY_DELAY_MS));
-      }
-    }
-  }
+  const storage = new StorageClient({ bus, subjects, clock, waitMs: patienceMs });
 
   async function get(key: string, signal: AbortSignal): Promise<LlmAnswer | null> {
-    const request: BlobGetRequest = { kind: 'receipt', key };
-    const { bytes, sealed } = await ask('blob.get.receipt', request, blobGetReplySchema, signal);
+    const { bytes, sealed } = await storage.ask('blob.get.receipt', { kind: 'receipt', key }, signal);
     if (sealed) throw new RepriseError('NOT_FOUND', 'the session of this call was deleted');
     return bytes === null ? null : parseReceipt(key, bytes);
   }
 
   return {
     get,
-    large: (signal) =>
-      new BlobClient(
-        (operation, request, schema) => ask(operation, request, schema, signal),
-        () => limitsOf(bus.maxPayload).contentBytes,
-      ),
+    large: (signal) => storage.blobs(signal),
     async put(key, answer, signal) {
       const request: BlobPutRequest = { kind: 'receipt', key, bytes: receiptBytes(key, answer) };
-      const { stored } = await ask('blob.put.receipt', request, blobPutReplySchema, signal);
+      const { stored } = await storage.ask('blob.put.receipt', request, signal).catch(heldBack);
       if (stored) return answer;
       const first = await get(key, signal);
       if (first === null)
@@ -88,6 +50,12 @@ export function makeReceipts(bus: Bus, subjects: Subjects, clock: Clock, patienc
       return first;
     },
   };
+}
+
+/** Whoever waits for an answer goes on waiting while the disk is full: it is paid for. */
+function heldBack(thrown: unknown): never {
+  if (!hasCode(thrown, 'STORAGE_FULL')) throw thrown;
+  throw new RepriseError('UNAVAILABLE', `no storage for receipts: ${thrown.message}`, { cause: thrown });
 }
 
 type Stored = LlmAnswer & { sha256?: unknown; receiptKey?: unknown };

@@ -6,7 +6,8 @@
 import { CHAIN_START, type ChainPlace, ChainReader, lastSeqOf, placeAfter } from '../../bus/chain.ts';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
 import { restoredCommits, scopeOf } from '../../bus/large.ts';
-import type { Divergence, LivePrinted } from '../../bus/protocol.ts';
+import type { LivePrinted } from '../../bus/live.ts';
+import type { Divergence } from '../../bus/operations/workers.ts';
 import type { EventOf, StoredCommit } from '../../bus/types.ts';
 import { BEHAVIOUR_VERSION } from '../kernel/behaviours.ts';
 import type { BootParameters, KernelHost } from '../kernel/port.ts';

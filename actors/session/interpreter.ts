@@ -10,7 +10,7 @@
  */
 import { createActor } from 'xstate';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
-import type { ExecuteReply, ExecuteRequest } from '../../bus/protocol.ts';
+import type { ExecuteReply, ExecuteRequest } from '../../bus/operations/sessions.ts';
 import type { Turn } from '../kernel/port.ts';
 import { divergenceError, type Loaded, loadSession, replaySession } from './activation.ts';
 import { Batch, undone } from './batch.ts';

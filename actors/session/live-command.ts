@@ -1,6 +1,6 @@
 /** The command that is being carried out: who waits for it, and its events so far. */
 import { RepriseError } from '../../bus/errors.ts';
-import type { ExecuteReply } from '../../bus/protocol.ts';
+import type { ExecuteReply } from '../../bus/operations/sessions.ts';
 import type { SessionEvent } from '../../bus/types.ts';
 import type { SessionFold } from './fold-shape.ts';
 import type { Mail, Waiter } from './mailbox.ts';

@@ -1,5 +1,5 @@
 /** What waits to enter a session, and which of it may enter next. Pure but for being a queue. */
-import type { ExecuteReply, ExecuteRequest } from '../../bus/protocol.ts';
+import type { ExecuteReply, ExecuteRequest } from '../../bus/operations/sessions.ts';
 import type { SessionFold } from './fold-shape.ts';
 import type { EffectAnswer } from './ports.ts';
 

@@ -2,8 +2,9 @@
 import type { RepriseError } from '../../bus/errors.ts';
 import type { LargeStore } from '../../bus/large.ts';
 import { BACKGROUND_TURNS_MAX, type SizeLimits } from '../../bus/limits.ts';
+import type { LivePrinted } from '../../bus/live.ts';
+import type { AppendReply, FindBounds, FoundCommand, LoadReply } from '../../bus/operations/logs.ts';
 import type { Clock } from '../../bus/port.ts';
-import type { AppendReply, FindBounds, FoundCommand, LivePrinted, LoadReply } from '../../bus/protocol.ts';
 import type { Commit, Json, SessionEvent, SessionMetadata, StoredCommit } from '../../bus/types.ts';
 import type { KernelHost } from '../kernel/port.ts';
 import type { OpenEffect } from './effect-table.ts';

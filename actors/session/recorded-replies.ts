@@ -2,7 +2,7 @@
 import { timeOfCommandId } from '../../bus/command-ids.ts';
 import { RepriseError } from '../../bus/errors.ts';
 import { restoredEvents } from '../../bus/large.ts';
-import type { ExecuteReply } from '../../bus/protocol.ts';
+import type { ExecuteReply } from '../../bus/operations/sessions.ts';
 import { COMMANDS_REMEMBERED, lookUpCommand } from './command-index.ts';
 import type { SessionFold } from './fold-shape.ts';
 import type { SessionStore } from './ports.ts';

@@ -6,7 +6,7 @@
  * owner that took over commits it and carries on.
  */
 import { canonical } from '../../bus/codec.ts';
-import type { Divergence } from '../../bus/protocol.ts';
+import type { Divergence } from '../../bus/operations/workers.ts';
 import type { SessionEvent } from '../../bus/types.ts';
 import type { KernelStep, Strike, Turn } from '../kernel/port.ts';
 import { makeBreath } from './breath.ts';

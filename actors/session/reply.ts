@@ -1,7 +1,7 @@
 /** The reply to a command, put together from its events: live and repeated replies come from the same place. */
 import { RepriseError } from '../../bus/errors.ts';
 import { limitsOf, PAYLOAD_BYTES_OURS } from '../../bus/limits.ts';
-import type { ExecuteReply } from '../../bus/protocol.ts';
+import type { ExecuteReply } from '../../bus/operations/sessions.ts';
 import type { SessionEvent } from '../../bus/types.ts';
 import { seqOf } from './fold.ts';
 

@@ -4,7 +4,7 @@
  */
 import { encodeCanonical, sha256, wired } from '../../bus/codec.ts';
 import { hasCode } from '../../bus/errors.ts';
-import type { Divergence } from '../../bus/protocol.ts';
+import type { Divergence } from '../../bus/operations/workers.ts';
 import type { Json, SessionEvent } from '../../bus/types.ts';
 import type { KernelRequest, Turn } from '../kernel/port.ts';
 import type { RunningCell } from './fold-shape.ts';

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { RepriseError } from '../../bus/errors.ts';
-import { ROLES } from '../../bus/permissions.ts';
+import { ROLES } from '../../bus/roles.ts';
 import type { Home } from './home.ts';
 import type { Credentials, User } from './nats-server/config.ts';
 

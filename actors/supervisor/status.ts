@@ -1,6 +1,6 @@
 /** What runs, as `reprise status --json` prints it. */
 import { RepriseError } from '../../bus/errors.ts';
-import type { PresenceReply } from '../../bus/protocol.ts';
+import type { PresenceReply } from '../../bus/operations/presence.ts';
 import { isRunning } from './process-identity.ts';
 import type { SystemState } from './system-state.ts';
 
@@ -62,10 +62,11 @@ export async function systemStatus(state: SystemState | null, known: Address | n
 
 /** Only now is the client library needed. */
 async function ask(address: Address, expected: Set<number>) {
-  const [{ connectBus }, { makeSubjects }, { askWho }] = await Promise.all([
+  const [{ connectBus }, { makeSubjects }, { gatherPresence }, { systemClock }] = await Promise.all([
     import('../../bus/nats.ts'),
     import('../../bus/subjects.ts'),
-    import('./presence.ts'),
+    import('../../bus/presence.ts'),
+    import('../../bus/port.ts'),
   ]);
   const { url, user, password: pass, prefix } = address;
   const bus = await connectBus({
@@ -81,7 +82,8 @@ async function ask(address: Address, expected: Set<number>) {
       const heard = new Set(answers.map(({ pid }) => pid));
       return expected.size > 0 && [...expected].every((pid) => heard.has(pid));
     };
-    const answers = await askWho(bus, makeSubjects(prefix), ANSWER_MS, enough);
+    const timing = { limitMs: ANSWER_MS, quietMs: ANSWER_MS };
+    const answers = await gatherPresence(bus, makeSubjects(prefix), systemClock, timing, enough);
     return { version: bus.connection.info?.version ?? '', answers };
   } finally {
     await bus.close();

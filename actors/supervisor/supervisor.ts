@@ -4,6 +4,8 @@ import path from 'node:path';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
 import { connectBus } from '../../bus/nats.ts';
 import type { Bus } from '../../bus/port.ts';
+import { systemClock } from '../../bus/port.ts';
+import { announce, gatherPresence } from '../../bus/presence.ts';
 import { makeSubjects, processId } from '../../bus/subjects.ts';
 import { Child } from './child.ts';
 import { type ControlRequest, type ControlServer, serveControl } from './control.ts';
@@ -14,7 +16,6 @@ import { type Lock, tryLock } from './lock.ts';
 import type { Durability } from './nats-server/config.ts';
 import { LocalServer } from './nats-server/local.ts';
 import { provideNatsServer } from './nats-server/provide.ts';
-import { announce, askWho } from './presence.ts';
 import { identifySelf, isRunning, terminate } from './process-identity.ts';
 import { type Connections, roleCommand, usersOf } from './roles.ts';
 import {
@@ -38,6 +39,7 @@ export interface SupervisorOptions {
 
 export const WORKERS_DEFAULT = 2;
 const START_MS = 60_000;
+const WHO = { limitMs: 500, quietMs: 500 };
 /** Without the server nothing works, and a start costs little (some 50 ms): so it is tried again soon. */
 const SERVER_BACKOFF_MAX_MS = 500;
 const SERVER_GRACE_MS = 10_000;
@@ -200,10 +202,11 @@ export class Supervisor {
     const deadline = performance.now() + START_MS;
     for (;;) {
       const missing = (pids: Set<number>) => this.#fleet.records().filter(({ pid }) => !pids.has(pid));
-      const answers = await askWho(
+      const answers = await gatherPresence(
         this.#bus!,
         subjects,
-        500,
+        systemClock,
+        WHO,
         (all) => missing(pidsOf(all)).length === 0,
       ).catch((error) => {
         if (hasCode(error, 'DISCONNECTED')) return [];

@@ -1,10 +1,27 @@
 /** Requests to sessions, from bytes to bytes: checked at the door, answered with a reply or a failure. */
 import { encode } from '../../bus/codec.ts';
-import type { SessionRequest } from '../../bus/protocol.ts';
-import { assertCompletable, assertExecutable } from '../../bus/schemas.ts';
+import type { Handlers } from '../../bus/operations/row.ts';
+import {
+  assertCompletable,
+  assertExecutable,
+  type SESSION,
+  type SessionRequest,
+} from '../../bus/operations/sessions.ts';
 import type { SessionInstance } from './session-instance.ts';
 import type { SessionManager } from './session-manager.ts';
 import { notFound } from './verification.ts';
+
+/** What an existing session does. */
+const EXISTING: Handlers<Omit<typeof SESSION, 'execute' | 'owner'>, [SessionInstance]> = {
+  interrupt: ({ commandId }, instance) => instance.interrupt(commandId),
+  inspect: (_, instance) => instance.inspect(),
+  complete: (request, instance) => {
+    assertCompletable(request);
+    return instance.complete(request.code, request.cursor);
+  },
+  close: ({ reason = 'closed' }, instance) => instance.closeSession(reason),
+  checkpoint: (_, instance) => instance.save('save'),
+};
 
 /** Does what a request asks; returns the encoded reply. @throws RepriseError */
 export async function serveRequest(sessions: SessionManager, request: SessionRequest): Promise<Uint8Array> {
@@ -15,24 +32,5 @@ export async function serveRequest(sessions: SessionManager, request: SessionReq
   if (request.op === 'execute') return encode({ ok: true, ...(await instance.submit(request)) });
   await instance.restored();
   if (instance.isNew) throw notFound(request.session);
-  return encode({ ok: true, ...(await serveExisting(instance, request)) });
-}
-
-async function serveExisting(
-  instance: SessionInstance,
-  request: Exclude<SessionRequest, { op: 'execute' | 'owner' }>,
-): Promise<object> {
-  switch (request.op) {
-    case 'interrupt':
-      return instance.interrupt(request.commandId);
-    case 'inspect':
-      return instance.inspect();
-    case 'complete':
-      assertCompletable(request);
-      return instance.complete(request.code, request.cursor);
-    case 'close':
-      return instance.closeSession(request.reason ?? 'closed');
-    case 'checkpoint':
-      return instance.save('save');
-  }
+  return encode({ ok: true, ...(await EXISTING[request.op](request as never, instance)) });
 }

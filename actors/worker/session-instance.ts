@@ -1,5 +1,10 @@
 /** A resident session as the contract's ISessionInstance: a facade over its interpreter. */
-import type { CompleteReply, ExecuteReply, ExecuteRequest, InspectReply } from '../../bus/protocol.ts';
+import type {
+  CompleteReply,
+  ExecuteReply,
+  ExecuteRequest,
+  InspectReply,
+} from '../../bus/operations/sessions.ts';
 import type {
   ExecuteResult,
   ISessionInstance,

@@ -9,10 +9,14 @@
 import { encode } from '../../bus/codec.ts';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
 import { parseAccepted } from '../../bus/long-call.ts';
+import type { ListRequest } from '../../bus/operations/catalogue.ts';
+import { CATALOGUE } from '../../bus/operations/catalogue.ts';
+import type { OwnerRequest } from '../../bus/operations/sessions.ts';
+import type { ActivateRequest } from '../../bus/operations/workers.ts';
+import { WORKER } from '../../bus/operations/workers.ts';
 import type { Bus, Clock, Subscription } from '../../bus/port.ts';
-import type { ActivateRequest, ListRequest, OwnerRequest } from '../../bus/protocol.ts';
-import { activateReplySchema, listReplySchema, parseReply } from '../../bus/reply-schemas.ts';
 import { type Subjects, sessionToken } from '../../bus/subjects.ts';
+import { parseReply } from '../../bus/wire.ts';
 import type { Log } from '../session/ports.ts';
 
 export interface SweepPorts {
@@ -91,7 +95,7 @@ export class Sweeper {
       do {
         const list: ListRequest = { unfinishedAt: clock.now(), limit: PAGE, after };
         const answer = await bus.request(subjects.store('list'), encode(list), { timeoutMs: TIMEOUT_MS });
-        const page = parseReply(listReplySchema, answer);
+        const page = parseReply(CATALOGUE.list.reply, answer);
         const names = page.sessions.flatMap(({ name }) => (isOurs(name) ? [] : [name]));
         for (let at = 0; at < names.length && !this.#stopped; at += WIDTH) {
           const looks = names.slice(at, at + WIDTH).map((name) => this.#look(name, silent));
@@ -115,7 +119,7 @@ export class Sweeper {
       if (!(await this.#isAbandoned(session, silent))) return false;
       const request: ActivateRequest = { session };
       const answer = await bus.request(subjects.activate, encode(request), { timeoutMs: TIMEOUT_MS });
-      if (!parseAccepted(answer)) parseReply(activateReplySchema, answer);
+      if (!parseAccepted(answer)) parseReply(WORKER.activate.reply, answer);
       return true;
     } catch (thrown) {
       const error = RepriseError.from(thrown);

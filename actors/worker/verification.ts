@@ -1,6 +1,6 @@
 /** Verification: re-execute a session's whole log in a fresh kernel and compare everything. */
 import { hasCode, RepriseError } from '../../bus/errors.ts';
-import type { Divergence, ReplayReply } from '../../bus/protocol.ts';
+import type { Divergence, ReplayReply } from '../../bus/operations/workers.ts';
 import { diffImages } from '../kernel/image-diff.ts';
 import type { KernelHost } from '../kernel/port.ts';
 import { loadSession, NO_KERNEL, replayKernel, wroteAll } from '../session/activation.ts';

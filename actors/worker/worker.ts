@@ -1,16 +1,18 @@
 /** The worker role: an actor on the bus that owns resident sessions. */
 import { decode, encode } from '../../bus/codec.ts';
 import { RepriseError } from '../../bus/errors.ts';
+import type { LivePrinted } from '../../bus/live.ts';
 import { answerLong } from '../../bus/long-call.ts';
+import type { PresenceReply } from '../../bus/operations/presence.ts';
+import { readRequest } from '../../bus/operations/row.ts';
+import type { SessionRequest } from '../../bus/operations/sessions.ts';
+import { sessionRequestSchema } from '../../bus/operations/sessions.ts';
+import { WORKER } from '../../bus/operations/workers.ts';
 import type { Bus, BusMessage, Clock, Subscription } from '../../bus/port.ts';
-import type { LivePrinted, PresenceReply, SessionRequest } from '../../bus/protocol.ts';
-import {
-  activateRequestSchema,
-  parse,
-  replayRequestSchema,
-  sessionRequestSchema,
-} from '../../bus/schemas.ts';
+import { announce } from '../../bus/presence.ts';
+import { parse } from '../../bus/schema.ts';
 import { serve } from '../../bus/serving.ts';
+import { StorageClient } from '../../bus/storage-client.ts';
 import { normalName, QUEUES, type Subjects, sessionToken } from '../../bus/subjects.ts';
 import type { KernelHost } from '../kernel/port.ts';
 import { makeReclaim } from '../kernel/reclaim.ts';
@@ -50,6 +52,7 @@ export class Worker {
   readonly sessions: SessionManager;
   readonly persistence: PersistenceManager;
   readonly #ports: WorkerPorts;
+  readonly #storage: StorageClient;
   readonly #store: StoreClient;
   readonly #owned = new Map<string, Subscription>();
   readonly #subscriptions: Subscription[] = [];
@@ -67,7 +70,8 @@ export class Worker {
     const { bus, subjects, clock, log, kernel, newId } = ports;
     this.#ports = ports;
     this.lifecycle = makeLifecycle({ role: 'worker', process: ports.id });
-    this.#store = new StoreClient(bus, subjects, clock);
+    this.#storage = new StorageClient({ bus, subjects, clock });
+    this.#store = new StoreClient(this.#storage);
     const sessionPorts = {
       worker: ports.id,
       kernel,
@@ -93,13 +97,11 @@ export class Worker {
     const { bus, subjects, id } = this.#ports;
     const queue = QUEUES.workers;
     const activate = (message: BusMessage) => this.#onActivate(message);
-    const presence = (message: BusMessage) => this.#onPresence(message);
     this.#subscriptions.push(
       serve(bus, subjects.activate, activate, { queue }),
       serve(bus, subjects.activateAt(id), activate),
       serve(bus, subjects.replay, (message) => this.#onReplay(message), { queue }),
-      serve(bus, subjects.ping(id), presence),
-      serve(bus, subjects.who, presence),
+      ...announce(bus, subjects, () => this.presence()),
     );
     this.#stopListening = bus.onConnection((connected) => {
       this.lifecycle.send({ type: connected ? 'CONNECTED' : 'DISCONNECTED' });
@@ -121,7 +123,7 @@ export class Worker {
     await this.sessions.shutdown(graceMs);
     for (const subscription of this.#subscriptions.splice(0)) subscription.unsubscribe();
     for (const name of [...this.#owned.keys()]) this.#disown(name);
-    this.#store.close();
+    this.#storage.close();
     this.lifecycle.send({ type: 'STOPPED' });
   }
 
@@ -172,7 +174,7 @@ export class Worker {
 
   #onActivate(message: BusMessage): Promise<void> {
     return this.#answer(message, async () => {
-      const { session, request } = parse(activateRequestSchema, decode(message.data));
+      const { session, request } = readRequest(WORKER.activate, message.data);
       if (request) {
         assertMeant(request, normalName(session));
         return serveRequest(this.sessions, request);
@@ -184,15 +186,11 @@ export class Worker {
 
   #onReplay(message: BusMessage): Promise<void> {
     return this.#answer(message, async () => {
-      const { session } = parse(replayRequestSchema, decode(message.data));
+      const { session } = readRequest(WORKER.replay, message.data);
       const { kernel, log, newId } = this.#ports;
       const reply = await verifySession(session, { store: this.#store, kernel, log, newId });
       return encode({ ok: true, ...reply });
     });
-  }
-
-  #onPresence(message: BusMessage): void {
-    message.respond(encode({ ok: true, ...this.presence() }));
   }
 
   /** Answers once, with the reply or the failure; failures are counted by code. */

@@ -1,7 +1,7 @@
 /** `reprise rm`: delete a session and its history. */
 import type { Command } from 'commander';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
-import type { RemovalProgress } from '../../bus/protocol.ts';
+import type { RemovalProgress } from '../../bus/operations/catalogue.ts';
 import type { SessionMetadata } from '../../bus/types.ts';
 import type { SessionClient } from '../client.ts';
 import { addExamples, type Context, sessionMissing, sessionName } from '../context.ts';

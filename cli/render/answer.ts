@@ -1,5 +1,5 @@
 /** The answer to a cell, for people and for programs. Pure. */
-import type { ExecuteReply } from '../../bus/protocol.ts';
+import type { ExecuteReply } from '../../bus/operations/sessions.ts';
 import type { EventOf } from '../../bus/types.ts';
 import type { Unseen } from '../looking-back.ts';
 import type { Palette } from './palette.ts';

@@ -1,9 +1,16 @@
 /** Sessions and their state. Pure. */
-import type { InspectReply, MetadataJson } from '../../bus/protocol.ts';
+import type { InspectReply } from '../../bus/operations/sessions.ts';
+
 import type { ReplState, SessionMetadata, VariableSummary } from '../../bus/types.ts';
 import type { Palette } from './palette.ts';
 import { renderTable } from './table.ts';
 import { count, cut, formatBytes, formatTime, printable } from './text.ts';
+
+/** A session's metadata as commands with --json print it: dates as ISO strings. */
+export type MetadataJson = Omit<SessionMetadata, 'created' | 'lastAccessed'> & {
+  created: string;
+  lastAccessed: string;
+};
 
 /** Metadata with its dates as ISO strings. */
 export function metadataJson(metadata: SessionMetadata): MetadataJson {

@@ -1,7 +1,8 @@
 /** Sessions that cannot be restored. Pure. */
-import type { MetadataJson } from '../../bus/protocol.ts';
-import type { Trouble } from '../../bus/trouble.ts';
+
+import type { Trouble } from '../../bus/operations/catalogue.ts';
 import type { Palette } from './palette.ts';
+import type { MetadataJson } from './session.ts';
 import { count, printable } from './text.ts';
 
 /** What to do about such sessions. */

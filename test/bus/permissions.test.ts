@@ -4,8 +4,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { accountsConfig, type Credentials } from '../../actors/supervisor/nats-server/config.ts';
-import { inboxPrefix, permissionsOf, ROLES, subjectFamilies } from '../../bus/permissions.ts';
-import { BLOB_KINDS } from '../../bus/protocol.ts';
+import { BLOB_KINDS } from '../../bus/operations/blobs.ts';
+import { inboxPrefix, permissionsOf, subjectFamilies } from '../../bus/permissions.ts';
+import { ROLES } from '../../bus/roles.ts';
 import { makeSubjects, processId } from '../../bus/subjects.ts';
 
 const subjects = makeSubjects('reprise');

@@ -3,16 +3,13 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { encode } from '../../bus/codec.ts';
 import { hasCode, type RepriseError } from '../../bus/errors.ts';
-import { blobGetReplySchema, blobPutReplySchema, parseReply } from '../../bus/reply-schemas.ts';
-import {
-  activateRequestSchema,
-  appendRequestSchema,
-  blobPutRequestSchema,
-  llmCallSchema,
-  parse,
-  sessionEventSchema,
-  sessionRequestSchema,
-} from '../../bus/schemas.ts';
+import { sessionEventSchema } from '../../bus/event-schemas.ts';
+import { MODEL } from '../../bus/operations/models.ts';
+import { sessionRequestSchema } from '../../bus/operations/sessions.ts';
+import { APPEND, STORE } from '../../bus/operations/storage.ts';
+import { WORKER } from '../../bus/operations/workers.ts';
+import { parse } from '../../bus/schema.ts';
+import { parseReply } from '../../bus/wire.ts';
 import { SessionWriter } from '../kit/commits.ts';
 
 function problem(run: () => unknown): string {
@@ -33,15 +30,15 @@ describe('schemas', () => {
     const broken = structuredClone({ commit, expected: 0 });
     (broken.commit.events[1] as { seq: unknown }).seq = 'one';
     assert.match(
-      problem(() => parse(appendRequestSchema, broken)),
+      problem(() => parse(APPEND.request, broken)),
       /^commit\.events\.1\.seq: /,
     );
     assert.match(
-      problem(() => parse(appendRequestSchema, { expected: 0 })),
+      problem(() => parse(APPEND.request, { expected: 0 })),
       /^commit: /,
     );
     assert.match(
-      problem(() => parse(appendRequestSchema, null)),
+      problem(() => parse(APPEND.request, null)),
       /Object/,
     );
   });
@@ -66,7 +63,9 @@ describe('schemas', () => {
       /^op: /,
     );
     assert.match(
-      problem(() => parse(activateRequestSchema, { session: 's', request: { op: 'execute', session: 's' } })),
+      problem(() =>
+        parse(WORKER.activate.request, { session: 's', request: { op: 'execute', session: 's' } }),
+      ),
       /^request\.command/,
     );
   });
@@ -111,13 +110,13 @@ describe('schemas', () => {
     for (const key of ['', 'a.b', '*', '>', 'a b', 'x'.repeat(129)]) {
       const request = { kind: 'ckpt', key, bytes: Uint8Array.of(1) };
       assert.match(
-        problem(() => parse(blobPutRequestSchema, request)),
+        problem(() => parse(STORE['blob.put.ckpt'].request, request)),
         /^key: /,
       );
     }
     const call = { receiptKey: 'k', session: 's', request: [] };
     assert.match(
-      problem(() => parse(llmCallSchema, call)),
+      problem(() => parse(MODEL.call.request, call)),
       /^request: /,
     );
   });
@@ -130,7 +129,7 @@ describe('schemas', () => {
       ['constructor', 'INTERNAL'],
     ] as const) {
       assert.throws(
-        () => parseReply(blobPutReplySchema, failed(sent)),
+        () => parseReply(STORE['blob.put.ckpt'].reply, failed(sent)),
         (error: RepriseError) => {
           assert.deepEqual([error.code, error.retryable, error.hint], [code, true, 'wait']);
           assert.equal(typeof error.exitCode, 'number');
@@ -142,7 +141,11 @@ describe('schemas', () => {
 
   it('refuse replies that are none', () => {
     const sealed = { ok: true, bytes: null, parts: 0, sealed: true };
-    assert.deepEqual(parseReply(blobGetReplySchema, encode(sealed)), { bytes: null, parts: 0, sealed: true });
+    assert.deepEqual(parseReply(STORE['blob.get.ckpt'].reply, encode(sealed)), {
+      bytes: null,
+      parts: 0,
+      sealed: true,
+    });
     for (const reply of [
       null,
       [],
@@ -154,9 +157,9 @@ describe('schemas', () => {
       { ok: false },
       { ok: 'accepted' },
     ]) {
-      problem(() => parseReply(blobGetReplySchema, encode(reply)));
+      problem(() => parseReply(STORE['blob.get.ckpt'].reply, encode(reply)));
     }
-    problem(() => parseReply(blobGetReplySchema, Uint8Array.of(0xc1)));
-    problem(() => parseReply(blobGetReplySchema, new Uint8Array(0)));
+    problem(() => parseReply(STORE['blob.get.ckpt'].reply, Uint8Array.of(0xc1)));
+    problem(() => parseReply(STORE['blob.get.ckpt'].reply, new Uint8Array(0)));
   });
 });

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasCode } from '../../bus/errors.ts';
-import type { ExecuteReply } from '../../bus/protocol.ts';
+import type { ExecuteReply } from '../../bus/operations/sessions.ts';
 import type { SessionClient } from '../../cli/client.ts';
 import { startSystem, type TestSystem } from '../kit/system.ts';
 import { until } from '../kit/until.ts';

@@ -5,7 +5,7 @@ import { readCredentials } from '../../actors/supervisor/credentials.ts';
 import { ProcessManager } from '../../actors/supervisor/process-manager.ts';
 import { commitHash, decode, encode } from '../../bus/codec.ts';
 import { connectBus } from '../../bus/nats.ts';
-import type { AppendRequest, ReadReply } from '../../bus/protocol.ts';
+import type { AppendRequest, ReadReply } from '../../bus/operations/logs.ts';
 import { makeSubjects, sessionToken } from '../../bus/subjects.ts';
 import type { SessionEvent } from '../../bus/types.ts';
 import { Shell } from './shell.ts';

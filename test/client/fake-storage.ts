@@ -1,8 +1,9 @@
 /** Storage that answers questions from a list of commits in memory, and fails on command. */
 import { commitHash, decode, encode } from '../../bus/codec.ts';
 import { type ErrorCode, RepriseError } from '../../bus/errors.ts';
+import type { GetRequest, ListRequest } from '../../bus/operations/catalogue.ts';
+import type { ReadRequest } from '../../bus/operations/logs.ts';
 import type { Bus } from '../../bus/port.ts';
-import type { GetRequest, ListRequest, ReadRequest } from '../../bus/protocol.ts';
 import { type Subjects, sessionToken } from '../../bus/subjects.ts';
 import type { Commit, SessionEvent, SessionMetadata, StoredCommit } from '../../bus/types.ts';
 

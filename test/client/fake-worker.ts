@@ -2,8 +2,10 @@
 import { decode, encode } from '../../bus/codec.ts';
 import { RepriseError } from '../../bus/errors.ts';
 import { answerLong } from '../../bus/long-call.ts';
+import type { PresenceReply } from '../../bus/operations/presence.ts';
+import type { ExecuteRequest, SessionRequest } from '../../bus/operations/sessions.ts';
+import type { ActivateRequest } from '../../bus/operations/workers.ts';
 import type { Bus, BusMessage, Clock, Subscription } from '../../bus/port.ts';
-import type { ActivateRequest, ExecuteRequest, PresenceReply, SessionRequest } from '../../bus/protocol.ts';
 import { QUEUES, type Subjects, sessionToken } from '../../bus/subjects.ts';
 
 export type Script = (request: SessionRequest, worker: FakeWorker) => Promise<object> | object;

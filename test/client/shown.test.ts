@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { Collected } from '../../actors/kernel/collected.ts';
 import type { KernelOutput, Printed } from '../../actors/kernel/port.ts';
 import { Preview } from '../../actors/kernel/preview.ts';
-import type { LivePrinted } from '../../bus/protocol.ts';
+import type { LivePrinted } from '../../bus/live.ts';
 import type { SessionEvent } from '../../bus/types.ts';
 import { type Shown, ShownSession } from '../../cli/shown.ts';
 

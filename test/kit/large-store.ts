@@ -1,6 +1,6 @@
 /** Large values of a blob store, read and written without a bus. */
 import { type AskStorage, BlobClient } from '../../bus/blob-client.ts';
-import type { BlobGetRequest, BlobPutRequest } from '../../bus/protocol.ts';
+import type { BlobGetRequest, BlobPutRequest } from '../../bus/operations/blobs.ts';
 import { BlobParts } from '../../storage/blob-parts.ts';
 import type { BlobStore } from '../../storage/ports.ts';
 

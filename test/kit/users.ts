@@ -1,7 +1,7 @@
 /** Users of a server that a test configures itself: each is named as its role, with a password of its own. */
 import { type Credentials, serverConfig } from '../../actors/supervisor/nats-server/config.ts';
 import { isAtLeast, parseVersion } from '../../actors/supervisor/nats-server/version.ts';
-import { ROLES } from '../../bus/permissions.ts';
+import { ROLES } from '../../bus/roles.ts';
 
 export const testUsers = Object.fromEntries(
   [...ROLES, 'system' as const].map((name) => [name, { user: name, password: `"${name}" \\ secret` }]),

@@ -1,8 +1,8 @@
 /** Receipts in memory behind the storage subjects, with every fault a test wants. */
 import { decode, encode } from '../../bus/codec.ts';
+import { BLOB } from '../../bus/operations/blobs.ts';
 import type { Bus, BusMessage } from '../../bus/port.ts';
-import type { BlobGetRequest, BlobPutRequest } from '../../bus/protocol.ts';
-import { blobGetRequestSchema, blobPutRequestSchema, parse } from '../../bus/schemas.ts';
+import { parse } from '../../bus/schema.ts';
 import { QUEUES, type Subjects } from '../../bus/subjects.ts';
 
 export interface ReceiptStore {
@@ -18,7 +18,7 @@ export function startReceiptStore(bus: Bus, subjects: Subjects): ReceiptStore {
   const large = new Map<string, Uint8Array[]>();
   let gets = 0;
   const onGet = (message: BusMessage) => {
-    const { key, kind, part = 0 } = parse(blobGetRequestSchema, decode(message.data)) as BlobGetRequest;
+    const { key, kind, part = 0 } = parse(BLOB['blob.get.receipt'].request, decode(message.data));
     if (kind === 'large') {
       const parts = large.get(key) ?? [];
       message.respond(encode({ ok: true, bytes: parts[part] ?? null, parts: parts.length }));
@@ -30,7 +30,7 @@ export function startReceiptStore(bus: Bus, subjects: Subjects): ReceiptStore {
     message.respond(encode({ ok: true, bytes: sealed ? null : bytes, parts: 1, sealed }));
   };
   const onPut = (message: BusMessage) => {
-    const { key, kind, bytes, part } = parse(blobPutRequestSchema, decode(message.data)) as BlobPutRequest;
+    const { key, kind, bytes, part } = parse(BLOB['blob.put.receipt'].request, decode(message.data));
     if (kind === 'large') {
       large.set(key, part ? [...large.get(key)!, bytes] : [bytes]);
       message.respond(encode({ ok: true, stored: true }));

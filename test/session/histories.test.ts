@@ -7,7 +7,8 @@ import type { KernelHost } from '../../actors/kernel/port.ts';
 import { replayKernel } from '../../actors/session/activation.ts';
 import { emptyFold } from '../../actors/session/fold.ts';
 import { replayEvents } from '../../actors/session/replay.ts';
-import { parse, sessionEventSchema } from '../../bus/schemas.ts';
+import { sessionEventSchema } from '../../bus/event-schemas.ts';
+import { parse } from '../../bus/schema.ts';
 import type { SessionEvent } from '../../bus/types.ts';
 
 const folder = new URL('../histories/', import.meta.url);

@@ -3,7 +3,7 @@
 import { SessionInterpreter } from '../../actors/session/interpreter.ts';
 import { DEFAULT_SETTINGS, type EffectAnswer, type SessionSettings } from '../../actors/session/ports.ts';
 import { limitsOf, PAYLOAD_BYTES_OURS } from '../../bus/limits.ts';
-import type { ExecuteReply } from '../../bus/protocol.ts';
+import type { ExecuteReply } from '../../bus/operations/sessions.ts';
 import { sessionToken } from '../../bus/subjects.ts';
 import type { Commit, SessionEvent } from '../../bus/types.ts';
 import { History } from '../../storage/history.ts';

@@ -7,8 +7,8 @@ import { type ReplayKernel, replayEvents } from '../../actors/session/replay.ts'
 import { replyFromEvents } from '../../actors/session/reply.ts';
 import { ChainReader } from '../../bus/chain.ts';
 import { type LargeStore, restoredCommits, restoredEvents } from '../../bus/large.ts';
+import type { ExecuteReply } from '../../bus/operations/sessions.ts';
 import type { Clock } from '../../bus/port.ts';
-import type { ExecuteReply } from '../../bus/protocol.ts';
 import { sessionToken } from '../../bus/subjects.ts';
 import type { EventOf, SessionEvent, StoredCommit } from '../../bus/types.ts';
 import type { SessionClient } from '../../cli/client.ts';

@@ -3,15 +3,10 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { decode, encode } from '../../bus/codec.ts';
 import { type ErrorCode, hasCode, type WireError } from '../../bus/errors.ts';
+import type { GetReply } from '../../bus/operations/catalogue.ts';
+import type { AppendReply, FindReply, LoadReply, ReadReply } from '../../bus/operations/logs.ts';
+import type { PresenceReply } from '../../bus/operations/presence.ts';
 import type { Bus } from '../../bus/port.ts';
-import type {
-  AppendReply,
-  FindReply,
-  GetReply,
-  LoadReply,
-  PresenceReply,
-  ReadReply,
-} from '../../bus/protocol.ts';
 import type { Commit } from '../../bus/types.ts';
 import type { StorageActor } from '../../storage/actor.ts';
 import { type Draft, iso, KERNEL, SessionWriter, sealCommit } from '../kit/commits.ts';

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { makeLifecycle } from '../../actors/lifecycle.ts';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
 import { makeMemoryBus } from '../../bus/memory.ts';
-import type { ListReply } from '../../bus/protocol.ts';
+import type { ListReply } from '../../bus/operations/catalogue.ts';
 import { Lru } from '../../storage/lru.ts';
 import { MemoryBlobs } from '../../storage/memory-blobs.ts';
 import { MemoryLog } from '../../storage/memory-log.ts';

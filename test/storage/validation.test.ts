@@ -4,7 +4,8 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { decode, encode } from '../../bus/codec.ts';
 import { type ErrorCode, hasCode } from '../../bus/errors.ts';
-import { appendRequestSchema, parse } from '../../bus/schemas.ts';
+import { APPEND } from '../../bus/operations/storage.ts';
+import { parse } from '../../bus/schema.ts';
 import type { Commit, SessionEvent } from '../../bus/types.ts';
 import { sealed } from '../../storage/commit-bytes.ts';
 import { assertFollows, type Newest, newestOf } from '../../storage/validation.ts';
@@ -39,7 +40,7 @@ const history = fc.array(fc.array(draft, { minLength: 1, maxLength: 4 }), { minL
 
 /** What storage does to a commit, without a store: over the wire, checked, kept. */
 function follow(commit: Commit, previous: Newest | null, position: number): Newest {
-  const request = parse(appendRequestSchema, decode(encode({ commit, expected: previous?.position ?? 0 })));
+  const request = parse(APPEND.request, decode(encode({ commit, expected: previous?.position ?? 0 })));
   const { hash, bytes } = sealed(request.commit);
   assertFollows(request.commit, previous, hash);
   return newestOf({ commit: request.commit, position, sizeBytes: bytes.byteLength });
@@ -100,7 +101,7 @@ describe('validation', () => {
         damaged[at] = damaged[at]! ^ flip;
         let request: unknown;
         try {
-          request = parse(appendRequestSchema, decode(damaged));
+          request = parse(APPEND.request, decode(damaged));
         } catch (error) {
           assert.ok(hasCode(error, 'BAD_FORMAT'));
           return;

@@ -5,13 +5,8 @@ import { errors } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
 import { accountsConfig } from '../../actors/supervisor/nats-server/config.ts';
 import { connectBus, type NatsBus } from '../../bus/nats.ts';
-import {
-  type BusRole,
-  inboxPrefix,
-  ROLES,
-  type SubjectFamily,
-  subjectFamilies,
-} from '../../bus/permissions.ts';
+import { inboxPrefix, type SubjectFamily, subjectFamilies } from '../../bus/permissions.ts';
+import { type BusRole, ROLES } from '../../bus/roles.ts';
 import { serve } from '../../bus/serving.ts';
 import { makeSubjects } from '../../bus/subjects.ts';
 import { type NatsServer, startNats } from '../kit/nats-server.ts';

@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { scopedKey } from '../../bus/blob-keys.ts';
 import { scopeOf } from '../../bus/large.ts';
 import { PAYLOAD_BYTES_MIN, PAYLOAD_BYTES_OURS } from '../../bus/limits.ts';
-import type { ExecuteReply } from '../../bus/protocol.ts';
+import type { ExecuteReply } from '../../bus/operations/sessions.ts';
 import type { SessionClient } from '../../cli/client.ts';
 import { BlobParts } from '../../storage/blob-parts.ts';
 import { type NatsServer, startNats } from '../kit/nats-server.ts';

@@ -17,7 +17,8 @@
 
 import { RepriseError } from '../../../bus/errors.ts';
 import { PAYLOAD_BYTES_OURS } from '../../../bus/limits.ts';
-import { type BusRole, permissionsOf, ROLES } from '../../../bus/permissions.ts';
+import { permissionsOf } from '../../../bus/permissions.ts';
+import { type BusRole, ROLES } from '../../../bus/roles.ts';
 import { makeSubjects } from '../../../bus/subjects.ts';
 import { isAtLeast, VERSION_FSYNC, VERSION_GOOD } from './version.ts';
 

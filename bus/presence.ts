@@ -1,9 +1,11 @@
-/** Who is there: one question, as many answers as there are processes. */
-import type { RepriseError } from '../bus/errors.ts';
-import type { Bus, Clock } from '../bus/port.ts';
-import type { PresenceReply } from '../bus/protocol.ts';
-import { parseReply, presenceReplySchema } from '../bus/reply-schemas.ts';
-import type { Subjects } from '../bus/subjects.ts';
+/** Who is there: one question, as many answers as there are processes; and how a process answers. */
+import { encode } from './codec.ts';
+import type { RepriseError } from './errors.ts';
+import { PRESENCE, type PresenceReply } from './operations/presence.ts';
+import type { Bus, BusMessage, Clock, Subscription } from './port.ts';
+import { serve } from './serving.ts';
+import type { Subjects } from './subjects.ts';
+import { parseReply } from './wire.ts';
 
 export interface GatherTiming {
   /** End of the question when nobody has answered by then. */
@@ -14,7 +16,7 @@ export interface GatherTiming {
 
 /**
  * Asks every process and collects the answers; nobody there gives an empty list.
- * @param enough ends the question early, at the first answer it is true for
+ * @param enough called after each answer: true ends the question early
  * @throws RepriseError DISCONNECTED
  */
 export function gatherPresence(
@@ -22,7 +24,7 @@ export function gatherPresence(
   subjects: Subjects,
   clock: Clock,
   timing: GatherTiming,
-  enough: (reply: PresenceReply) => boolean = () => false,
+  enough: (found: PresenceReply[]) => boolean = () => false,
 ): Promise<PresenceReply[]> {
   return new Promise((resolve, reject) => {
     const found = new Map<string, PresenceReply>();
@@ -42,12 +44,12 @@ export function gatherPresence(
       (message) => {
         let reply: PresenceReply;
         try {
-          reply = parseReply(presenceReplySchema, message.data);
+          reply = parseReply(PRESENCE.who.reply, message.data);
         } catch {
           return; // whatever it was, it is not a process of ours
         }
         found.set(reply.process, reply);
-        if (enough(reply)) return finish();
+        if (enough([...found.values()])) return finish();
         timer.cancel();
         timer = clock.setTimer(finish, timing.quietMs);
       },
@@ -56,9 +58,15 @@ export function gatherPresence(
     );
     let timer = clock.setTimer(finish, timing.limitMs);
     try {
-      bus.publish(subjects.who, new Uint8Array(0), { reply: inbox.subject });
+      bus.publish(subjects.who, encode({}), { reply: inbox.subject });
     } catch (thrown) {
       fail(thrown as RepriseError);
     }
   });
+}
+
+/** Answers presence questions and pings for as long as the bus lives, or the subscriptions. */
+export function announce(bus: Bus, subjects: Subjects, describe: () => PresenceReply): Subscription[] {
+  const answer = (message: BusMessage) => void message.respond(encode({ ok: true, ...describe() }));
+  return [serve(bus, subjects.ping(describe().process), answer), serve(bus, subjects.who, answer)];
 }

@@ -1,6 +1,6 @@
 /** Patience of one request: how long to go on, when to pause, when to give up. */
-import { hasCode, mayPass, RepriseError } from '../bus/errors.ts';
-import type { Bus, Clock } from '../bus/port.ts';
+import { hasCode, mayPass, RepriseError } from './errors.ts';
+import type { Bus, Clock } from './port.ts';
 
 const PAUSE_FIRST_MS = 5;
 const PAUSE_MAX_MS = 250;
@@ -10,13 +10,20 @@ export class Patience {
   readonly #bus: Bus;
   readonly #clock: Clock;
   readonly #waitMs: number;
+  readonly #late: 'TIMEOUT' | 'UNAVAILABLE';
   readonly #deadline: number;
   #pauses = 0;
 
-  constructor(bus: Bus, clock: Clock, options: { waitMs: number; signal?: AbortSignal }) {
+  /** @param options.late code of the error when the time is over; default TIMEOUT */
+  constructor(
+    bus: Bus,
+    clock: Clock,
+    options: { waitMs: number; signal?: AbortSignal; late?: 'TIMEOUT' | 'UNAVAILABLE' },
+  ) {
     this.#bus = bus;
     this.#clock = clock;
     this.#waitMs = options.waitMs;
+    this.#late = options.late ?? 'TIMEOUT';
     this.#deadline = clock.now() + options.waitMs;
     this.signal = options.signal;
     this.signal?.throwIfAborted();
@@ -28,14 +35,14 @@ export class Patience {
 
   /**
    * Returns when asking again makes sense.
-   * @throws what was thrown, when it will not pass; RepriseError TIMEOUT when the time is over.
+   * @throws what was thrown, when it will not pass; RepriseError TIMEOUT or UNAVAILABLE when the time is over.
    */
   assertWorthwhile(thrown: unknown, what: string): void {
     this.signal?.throwIfAborted();
     if (!mayPass(thrown)) throw thrown;
     if (this.leftMs > 0) return;
     const why = thrown.code === 'TIMEOUT' ? '' : `: ${thrown.message}`;
-    throw new RepriseError('TIMEOUT', `${what} gave no answer in ${this.#waitMs / 1000} s${why}`, {
+    throw new RepriseError(this.#late, `${what} gave no answer in ${this.#waitMs / 1000} s${why}`, {
       cause: thrown,
       hint: 'retry (a command: with the same id, then it is executed once); `reprise status` shows what runs',
     });
