@@ -6,7 +6,7 @@
  * decoder brings it back.
  */
 import { createHash } from 'node:crypto';
-import { addExtension, Packr } from 'msgpackr';
+import { addExtension, C1, Packr } from 'msgpackr';
 import { RepriseError } from './errors.ts';
 import type { Commit } from './types.ts';
 
@@ -44,11 +44,14 @@ export function encode(value: unknown): Uint8Array {
  * @throws RepriseError BAD_FORMAT on anything that is not one whole msgpack value.
  */
 export function decode(bytes: Uint8Array): unknown {
+  let cause: unknown;
   try {
-    return packr.unpack(bytes);
-  } catch (cause) {
-    throw new RepriseError('BAD_FORMAT', `not a msgpack message (${bytes.byteLength} bytes)`, { cause });
+    const value = packr.unpack(bytes);
+    if (value !== C1) return value;
+  } catch (thrown) {
+    cause = thrown;
   }
+  throw new RepriseError('BAD_FORMAT', `not a msgpack message (${bytes.byteLength} bytes)`, { cause });
 }
 
 /**
