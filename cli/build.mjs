@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 /** Entry points by the name of their bundle. */
 const ENTRIES = {
   types: 'bus/types.ts',
-  client: 'cli/client.ts',
+  client: 'bus/client/client.ts',
   cli: 'cli/main.ts',
   worker: 'actors/worker/main.ts',
   'kernel-thread': 'actors/kernel/thread.ts',

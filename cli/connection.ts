@@ -1,7 +1,7 @@
 /** From a command to the sessions: the running system at once, or a local one that is started first. */
 import type { ProcessManager } from '../actors/supervisor/process-manager.ts';
+import type { SessionClient } from '../bus/client/client.ts';
 import { hasCode, RepriseError } from '../bus/errors.ts';
-import type { SessionClient } from './client.ts';
 import { EXIT } from './context.ts';
 import { withProgress } from './progress.ts';
 import type { Terminal } from './terminal.ts';
@@ -14,7 +14,7 @@ const LOOK_MS = 250;
 /** A client of the system that runs. @throws RepriseError UNAVAILABLE when nothing runs or answers, DENIED */
 export async function connectSessions(system: ProcessManager): Promise<SessionClient> {
   const { url, user, password, prefix } = system.connection();
-  const { connectClient } = await import('./client.ts');
+  const { connectClient } = await import('../bus/client/client.ts');
   return connectClient({ url, user, pass: password, prefix });
 }
 

@@ -1,9 +1,9 @@
 /** What every command is given, and how its outcome leaves the process. */
 import type { Command } from 'commander';
 import type { ProcessManager } from '../actors/supervisor/process-manager.ts';
+import type { SessionClient } from '../bus/client/client.ts';
 import { RepriseError } from '../bus/errors.ts';
 import { normalName } from '../bus/subjects.ts';
-import type { SessionClient } from './client.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface Context {

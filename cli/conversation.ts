@@ -2,13 +2,13 @@
 
 import { type REPLServer, Recoverable, start } from 'node:repl';
 import { isIncomplete } from '../actors/kernel/compiler/input.ts';
+import type { SessionClient } from '../bus/client/client.ts';
+import { newCommandId } from '../bus/client/command-id.ts';
+import type { Following } from '../bus/client/following.ts';
 import { hasCode, RepriseError } from '../bus/errors.ts';
 import type { ExecuteReply } from '../bus/operations/sessions.ts';
-import type { SessionClient } from './client.ts';
-import { newCommandId } from './command-id.ts';
 import { whileAttended } from './connection.ts';
 import { type Context, EXIT } from './context.ts';
-import type { Following } from './following.ts';
 import { renderAnswer, renderUnread } from './render/answer.ts';
 import { renderEvent } from './render/event.ts';
 import { renderFailure } from './render/failure.ts';

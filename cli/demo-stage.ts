@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { ProcessManager } from '../actors/supervisor/process-manager.ts';
-import type { SessionClient } from './client.ts';
+import type { SessionClient } from '../bus/client/client.ts';
 import { formatDuration } from './duration.ts';
 import type { Terminal } from './terminal.ts';
 

@@ -5,9 +5,9 @@
 
 import { setImmediate as turn } from 'node:timers/promises';
 import type { SystemStatus } from '../actors/supervisor/status.ts';
+import type { SessionClient } from '../bus/client/client.ts';
+import { newCommandId } from '../bus/client/command-id.ts';
 import type { EventOf, SessionEvent, SessionEventType } from '../bus/types.ts';
-import type { SessionClient } from './client.ts';
-import { newCommandId } from './command-id.ts';
 import type { Stage } from './demo-stage.ts';
 import { formatDuration } from './duration.ts';
 import { count } from './render/text.ts';

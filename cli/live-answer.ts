@@ -1,11 +1,12 @@
 /** The console output of one command's cell, shown while the cell runs. */
+
+import type { SessionClient } from '../bus/client/client.ts';
+import type { Following } from '../bus/client/following.ts';
+import type { Shown } from '../bus/client/shown.ts';
 import { hasCode, mayPass } from '../bus/errors.ts';
 import type { ExecuteReply } from '../bus/operations/sessions.ts';
 import type { SessionEvent } from '../bus/types.ts';
-import type { SessionClient } from './client.ts';
-import type { Following } from './following.ts';
 import { backTo } from './looking-back.ts';
-import type { Shown } from './shown.ts';
 
 /** Most answers have come by then, and need no second look at the log, ms. */
 const START_AFTER_MS = 20;

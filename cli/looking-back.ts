@@ -1,6 +1,7 @@
 /** What a log says about the time before a place in it. */
+
+import type { SessionClient } from '../bus/client/client.ts';
 import type { SessionEvent } from '../bus/types.ts';
-import type { SessionClient } from './client.ts';
 
 /** Events looked at, in growing steps: the answer is mostly in the newest ones. */
 const WINDOWS = [4, 64, 1_024];

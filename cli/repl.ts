@@ -5,8 +5,8 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { SessionClient } from '../bus/client/client.ts';
 import { hasCode, RepriseError } from '../bus/errors.ts';
-import type { SessionClient } from './client.ts';
 import type { Context } from './context.ts';
 import { Conversation } from './conversation.ts';
 import { count, firstLine } from './render/text.ts';

@@ -4,9 +4,9 @@
  * is shown its own cells and what comes in the background, not what others do.
  */
 import type { REPLServer } from 'node:repl';
+import type { Shown, Stream } from '../bus/client/shown.ts';
 import { printAbove } from './prompt-line.ts';
 import { renderEnd, renderInput, renderUnrecorded } from './render/answer.ts';
-import type { Shown, Stream } from './shown.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface ScreenOptions {

@@ -8,7 +8,7 @@
  * 3. Different sessions never wait for each other.
  */
 
-import { type Lifecycle, makeLifecycle } from '../actors/lifecycle.ts';
+import { type Lifecycle, makeLifecycle } from '../actors/role/lifecycle.ts';
 import { seqOf } from '../bus/chain.ts';
 import { encode } from '../bus/codec.ts';
 import { hasCode, RepriseError } from '../bus/errors.ts';

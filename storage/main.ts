@@ -1,5 +1,5 @@
 /** Entry point of a storage process. Logs go to stderr, one ready line to stdout; SIGTERM drains. */
-import { runRole } from '../actors/role-process.ts';
+import { runRole } from '../actors/role/process.ts';
 import { RepriseError } from '../bus/errors.ts';
 import { type Durability, StorageActor } from './actor.ts';
 import { JetStreamApi } from './jetstream-api.ts';

@@ -29,19 +29,20 @@ function imports({ path, text }: { path: string; text: string }): string[] {
 /** What each folder may import beside itself. */
 const MAY_IMPORT: Record<string, string[]> = {
   bus: [],
-  storage: ['bus', 'actors/lifecycle.ts', 'actors/role-process.ts'],
+  storage: ['bus', 'actors/role'],
+  'actors/role': ['bus'],
   'actors/kernel': ['bus'],
   'actors/session': ['bus', 'actors/kernel/port.ts', 'actors/kernel/behaviours.ts'],
-  'actors/worker': [
+  'actors/worker': ['bus', 'actors/session', 'actors/kernel', 'actors/role'],
+  'actors/llm': ['bus', 'actors/role'],
+  'actors/supervisor': ['bus', 'actors/role/freshness.mjs'],
+  cli: [
     'bus',
-    'actors/session',
-    'actors/kernel',
-    'actors/lifecycle.ts',
-    'actors/role-process.ts',
+    'actors/supervisor',
+    'actors/role/freshness.mjs',
+    'actors/kernel/compiler',
+    'actors/kernel/prelude/bundle.mjs',
   ],
-  'actors/llm': ['bus', 'actors/lifecycle.ts', 'actors/role-process.ts'],
-  'actors/supervisor': ['bus', 'cli/freshness.mjs'],
-  cli: ['bus', 'actors/supervisor', 'actors/kernel/compiler', 'actors/kernel/prelude/bundle.mjs'],
 };
 
 /** Files that decide; they never act. */

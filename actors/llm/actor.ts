@@ -12,7 +12,7 @@ import { announce } from '../../bus/presence.ts';
 import { serve } from '../../bus/serving.ts';
 import { QUEUES, type Subjects } from '../../bus/subjects.ts';
 import type { Reply } from '../../bus/wire.ts';
-import { makeLifecycle } from '../lifecycle.ts';
+import { makeLifecycle } from '../role/lifecycle.ts';
 import { type CallEvent, makeCalls } from './calls.ts';
 import { briefly, type LlmErrorCode } from './failure.ts';
 import { makeReceipts } from './receipts.ts';

@@ -1,6 +1,6 @@
 /** Entry point of an LLM process. */
 import { systemClock } from '../../bus/port.ts';
-import { runRole } from '../role-process.ts';
+import { runRole } from '../role/process.ts';
 import { makeLlmActor } from './actor.ts';
 import { makeEcho } from './echo.ts';
 import { makeOpenAi } from './openai.ts';

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { RepriseError } from '../../bus/errors.ts';
-import { isBuildFresh } from '../../cli/freshness.mjs';
+import { isBuildFresh } from '../role/freshness.mjs';
 import type { User } from './nats-server/config.ts';
 import type { Role } from './system-state.ts';
 

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { systemClock } from '../../bus/port.ts';
 import { makeKernelHost } from '../kernel/host.ts';
-import { runRole } from '../role-process.ts';
+import { runRole } from '../role/process.ts';
 import { rehearse } from './rehearsal.ts';
 import { parseWorkerSettings } from './settings.ts';
 import { Worker } from './worker.ts';

@@ -16,7 +16,7 @@ import { StorageClient } from '../../bus/storage-client.ts';
 import { normalName, QUEUES, type Subjects, sessionToken } from '../../bus/subjects.ts';
 import type { KernelHost } from '../kernel/port.ts';
 import { makeReclaim } from '../kernel/reclaim.ts';
-import { type Lifecycle, makeLifecycle } from '../lifecycle.ts';
+import { type Lifecycle, makeLifecycle } from '../role/lifecycle.ts';
 import { DEFAULT_SETTINGS, type Log, type SessionSettings } from '../session/ports.ts';
 import { makeEffectRunner } from './effects.ts';
 import { PersistenceManager } from './persistence.ts';

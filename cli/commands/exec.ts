@@ -1,10 +1,11 @@
 /** `reprise exec`: run one cell and print its answer. */
 
 import type { Command } from 'commander';
+import type { SessionClient } from '../../bus/client/client.ts';
+import { newCommandId } from '../../bus/client/command-id.ts';
+import type { Shown } from '../../bus/client/shown.ts';
 import { RepriseError } from '../../bus/errors.ts';
-import type { SessionClient } from '../client.ts';
 import { readCode } from '../code.ts';
-import { newCommandId } from '../command-id.ts';
 import { whileAttended } from '../connection.ts';
 import { addExamples, type Context, EXIT, sessionName } from '../context.ts';
 import { parseDuration } from '../duration.ts';
@@ -12,7 +13,6 @@ import { LiveAnswer } from '../live-answer.ts';
 import { printedBetweenCells } from '../looking-back.ts';
 import { answerJson, renderAnswer, renderUnread, renderUnrecorded, renderUnseen } from '../render/answer.ts';
 import { renderFailure } from '../render/failure.ts';
-import type { Shown } from '../shown.ts';
 
 /** How much longer than its cell's budget a caller waits: time for a worker to take over. */
 const MARGIN_MS = 2_000;

@@ -1,9 +1,9 @@
 /** `reprise rm`: delete a session and its history. */
 import type { Command } from 'commander';
+import type { SessionClient } from '../../bus/client/client.ts';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
 import type { RemovalProgress } from '../../bus/operations/catalogue.ts';
 import type { SessionMetadata } from '../../bus/types.ts';
-import type { SessionClient } from '../client.ts';
 import { addExamples, type Context, sessionMissing, sessionName } from '../context.ts';
 import { count, formatBytes, shellWord } from '../render/text.ts';
 import type { Terminal } from '../terminal.ts';

@@ -1,6 +1,6 @@
 /** Events of a log as lines. Pure. */
-import { mebibytes } from '../../bus/limits.ts';
-import type { EventOf, SessionEvent, SessionEventType } from '../../bus/types.ts';
+import { warningText } from '../../bus/client/warning-text.ts';
+import type { SessionEvent, SessionEventType } from '../../bus/types.ts';
 import type { Colour, Palette } from './palette.ts';
 import { firstLine, formatTime, printable } from './text.ts';
 
@@ -56,18 +56,6 @@ export function eventContent(event: SessionEvent): string {
       return event.reason;
     default:
       return JSON.stringify(event); // a later version's event
-  }
-}
-
-/** What a warning says. */
-export function warningText({ limit, used, max }: EventOf<'warning'>): string {
-  switch (limit) {
-    case 'heap':
-      return `the heap holds ${mebibytes(used)}, of ${mebibytes(max)} at most`;
-    case 'effects':
-      return `${used} timers and model calls wait, of ${max} at most`;
-    case 'background':
-      return `${used} turns in the background since the last cell; after ${max} the session pauses`;
   }
 }
 

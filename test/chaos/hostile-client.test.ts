@@ -1,13 +1,13 @@
 /** A client that means harm, against a whole system: with its own user it gets no further than the command line does. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import type { SessionClient } from '../../bus/client/client.ts';
 import { decode, encode } from '../../bus/codec.ts';
 import { hasCode } from '../../bus/errors.ts';
 import { longCall } from '../../bus/long-call.ts';
 import type { NatsBus } from '../../bus/nats.ts';
 import { makeSubjects, type Subjects, sessionToken } from '../../bus/subjects.ts';
 import type { Failure } from '../../bus/wire.ts';
-import type { SessionClient } from '../../cli/client.ts';
 import { startSystem, type TestSystem } from '../kit/system.ts';
 import { until } from '../kit/until.ts';
 

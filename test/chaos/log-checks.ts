@@ -1,7 +1,7 @@
 /** What must hold of a session's log after any disaster. */
 import assert from 'node:assert/strict';
+import type { SessionClient } from '../../bus/client/client.ts';
 import type { EventOf, SessionEvent } from '../../bus/types.ts';
-import type { SessionClient } from '../../cli/client.ts';
 
 export async function eventsOf(client: SessionClient, session: string): Promise<SessionEvent[]> {
   const events: SessionEvent[] = [];

@@ -1,9 +1,9 @@
 /** Processes that die or freeze at the worst moment. Real ones: nothing here is simulated. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import type { SessionClient } from '../../bus/client/client.ts';
 import { encode } from '../../bus/codec.ts';
 import { makeSubjects, sessionToken } from '../../bus/subjects.ts';
-import type { SessionClient } from '../../cli/client.ts';
 import { startSystem, type TestSystem } from '../kit/system.ts';
 import { until } from '../kit/until.ts';
 import { assertWholeHistory, commandsOf, eventsOf } from './log-checks.ts';

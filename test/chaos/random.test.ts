@@ -5,9 +5,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { SessionClient } from '../../bus/client/client.ts';
 import { hasCode } from '../../bus/errors.ts';
 import type { ExecuteReply } from '../../bus/operations/sessions.ts';
-import type { SessionClient } from '../../cli/client.ts';
 import { startSystem, type TestSystem } from '../kit/system.ts';
 import { until } from '../kit/until.ts';
 import { between, makeRandom, pick, type Random, weighted } from '../simulation/random.ts';

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
+import { SessionClient } from '../../bus/client/client.ts';
 import { encode } from '../../bus/codec.ts';
 import { answerLong } from '../../bus/long-call.ts';
 import { type MemoryBus, makeMemoryBus } from '../../bus/memory.ts';
 import { makeSubjects } from '../../bus/subjects.ts';
 import type { SessionEvent } from '../../bus/types.ts';
-import { SessionClient } from '../../cli/client.ts';
 import { makeVirtualClock, type VirtualClock } from '../kit/virtual-clock.ts';
 import { event, FakeStorage } from './fake-storage.ts';
 import { executed, FakeWorker } from './fake-worker.ts';

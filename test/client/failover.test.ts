@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
+import { type ExecuteOptions, SessionClient } from '../../bus/client/client.ts';
 import { encode } from '../../bus/codec.ts';
 import { type MemoryBus, type MemoryHub, makeMemoryBus } from '../../bus/memory.ts';
 import { makeSubjects } from '../../bus/subjects.ts';
-import { type ExecuteOptions, SessionClient } from '../../cli/client.ts';
 import { makeVirtualClock, type VirtualClock } from '../kit/virtual-clock.ts';
 import { FakeWorker, failing, type Script, slowly } from './fake-worker.ts';
 

@@ -1,12 +1,12 @@
 /** Who follows a session sees it, whenever it begins and whatever storage says meanwhile. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { Following } from '../../bus/client/following.ts';
 import { type ErrorCode, RepriseError } from '../../bus/errors.ts';
 import { makeMemoryBus } from '../../bus/memory.ts';
 import { systemClock } from '../../bus/port.ts';
 import { makeSubjects } from '../../bus/subjects.ts';
 import type { SessionEvent } from '../../bus/types.ts';
-import { Following } from '../../cli/following.ts';
 import { until } from '../kit/until.ts';
 
 const timestamp = '2026-01-01T00:00:00.000Z';

@@ -5,9 +5,9 @@ import fc from 'fast-check';
 import { Collected } from '../../actors/kernel/collected.ts';
 import type { KernelOutput, Printed } from '../../actors/kernel/port.ts';
 import { Preview } from '../../actors/kernel/preview.ts';
+import { type Shown, ShownSession } from '../../bus/client/shown.ts';
 import type { LivePrinted } from '../../bus/live.ts';
 import type { SessionEvent } from '../../bus/types.ts';
-import { type Shown, ShownSession } from '../../cli/shown.ts';
 
 const timestamp = '2026-01-01T00:00:00.000Z';
 

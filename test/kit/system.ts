@@ -5,9 +5,9 @@ import { dirname, join } from 'node:path';
 import { readCredentials } from '../../actors/supervisor/credentials.ts';
 import { ProcessManager, type UpOptions } from '../../actors/supervisor/process-manager.ts';
 import { readState, type SystemState } from '../../actors/supervisor/system-state.ts';
+import { connectClient, type SessionClient } from '../../bus/client/client.ts';
 import { connectBus, type NatsBus } from '../../bus/nats.ts';
 import type { BusRole } from '../../bus/roles.ts';
-import { connectClient, type SessionClient } from '../../cli/client.ts';
 import { until } from './until.ts';
 
 export interface SystemOptions extends UpOptions {

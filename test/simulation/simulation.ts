@@ -2,10 +2,11 @@
  * A whole system in one process on virtual time: workers, storage actors, LLM actors and clients, with faults drawn
  * from a seed. The same seed gives the same run.
  */
+
+import { SessionClient } from '../../bus/client/client.ts';
 import { encode } from '../../bus/codec.ts';
 import { limitsOf } from '../../bus/limits.ts';
 import { type MemoryBus, type MemoryHub, makeMemoryBus } from '../../bus/memory.ts';
-import { SessionClient } from '../../cli/client.ts';
 import { MemoryBlobs } from '../../storage/memory-blobs.ts';
 import { MemoryLog } from '../../storage/memory-log.ts';
 import { largeStore } from '../kit/large-store.ts';

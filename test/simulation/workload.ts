@@ -1,8 +1,9 @@
 /** What clients do in a simulation, and what they remember of it for the checker. */
+
+import type { SessionClient } from '../../bus/client/client.ts';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
 import type { ExecuteReply, InspectReply } from '../../bus/operations/sessions.ts';
 import type { Clock } from '../../bus/port.ts';
-import type { SessionClient } from '../../cli/client.ts';
 import { between, pick, type Random, weighted } from './random.ts';
 import type { Op } from './toy-heap.ts';
 

@@ -1,7 +1,7 @@
 /** The life of a role process, of storage above all, and the small map that forgets. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { makeLifecycle } from '../../actors/lifecycle.ts';
+import { makeLifecycle } from '../../actors/role/lifecycle.ts';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
 import { makeMemoryBus } from '../../bus/memory.ts';
 import type { ListReply } from '../../bus/operations/catalogue.ts';

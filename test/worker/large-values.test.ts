@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { scopedKey } from '../../bus/blob-keys.ts';
+import type { SessionClient } from '../../bus/client/client.ts';
 import { scopeOf } from '../../bus/large.ts';
 import { PAYLOAD_BYTES_MIN, PAYLOAD_BYTES_OURS } from '../../bus/limits.ts';
 import type { ExecuteReply } from '../../bus/operations/sessions.ts';
-import type { SessionClient } from '../../cli/client.ts';
 import { BlobParts } from '../../storage/blob-parts.ts';
 import { type NatsServer, startNats } from '../kit/nats-server.ts';
 import { startSystem, type TestSystem } from '../kit/system.ts';

@@ -9,18 +9,18 @@
  * 3. Whatever is tried, the bytes of the request stay the same, with the same commandId: the log executes a
  *    command once, so an unknown outcome is asked again.
  */
-import { encode } from '../bus/codec.ts';
-import { RepriseError } from '../bus/errors.ts';
-import { LongCallError, longCall } from '../bus/long-call.ts';
-import type { PresenceReply } from '../bus/operations/presence.ts';
-import type { ReplyOf } from '../bus/operations/row.ts';
-import { SESSION, type SessionRequest } from '../bus/operations/sessions.ts';
-import { Patience } from '../bus/patience.ts';
-import type { Bus, Clock } from '../bus/port.ts';
-import { gatherPresence } from '../bus/presence.ts';
-import type { Schema } from '../bus/schema.ts';
-import { type Subjects, sessionToken } from '../bus/subjects.ts';
-import { parseReply } from '../bus/wire.ts';
+import { encode } from '../codec.ts';
+import { RepriseError } from '../errors.ts';
+import { LongCallError, longCall } from '../long-call.ts';
+import type { PresenceReply } from '../operations/presence.ts';
+import type { ReplyOf } from '../operations/row.ts';
+import { SESSION, type SessionRequest } from '../operations/sessions.ts';
+import { Patience } from '../patience.ts';
+import type { Bus, Clock } from '../port.ts';
+import { gatherPresence } from '../presence.ts';
+import type { Schema } from '../schema.ts';
+import { type Subjects, sessionToken } from '../subjects.ts';
+import { parseReply } from '../wire.ts';
 
 export interface CallOptions {
   /** How long the caller waits in all. */

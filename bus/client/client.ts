@@ -1,12 +1,12 @@
 /** The client library: sessions over the bus, for the command line and for programs. Holds no truth. */
-import { encode } from '../bus/codec.ts';
-import type { RepriseError } from '../bus/errors.ts';
-import { longCall } from '../bus/long-call.ts';
-import { connectBus } from '../bus/nats.ts';
-import type { RemovalProgress, Trouble } from '../bus/operations/catalogue.ts';
-import type { BrokenLog } from '../bus/operations/logs.ts';
-import type { PresenceReply } from '../bus/operations/presence.ts';
-import type { ReplyOf } from '../bus/operations/row.ts';
+import { encode } from '../codec.ts';
+import type { RepriseError } from '../errors.ts';
+import { longCall } from '../long-call.ts';
+import { connectBus } from '../nats.ts';
+import type { RemovalProgress, Trouble } from '../operations/catalogue.ts';
+import type { BrokenLog } from '../operations/logs.ts';
+import type { PresenceReply } from '../operations/presence.ts';
+import type { ReplyOf } from '../operations/row.ts';
 import type {
   CompleteReply,
   ExecuteReply,
@@ -14,15 +14,15 @@ import type {
   InspectReply,
   SessionRequest,
   SimpleReply,
-} from '../bus/operations/sessions.ts';
-import { assertCompletable, assertExecutable, type SESSION } from '../bus/operations/sessions.ts';
-import { type ReplayReply, WORKER } from '../bus/operations/workers.ts';
-import { Patience } from '../bus/patience.ts';
-import { type Bus, type Clock, systemClock } from '../bus/port.ts';
-import { gatherPresence } from '../bus/presence.ts';
-import { makeSubjects, normalName, type Subjects, sessionToken } from '../bus/subjects.ts';
-import type { ExecuteResult, ISessionClient, SessionEvent, SessionMetadata } from '../bus/types.ts';
-import { parseReply } from '../bus/wire.ts';
+} from '../operations/sessions.ts';
+import { assertCompletable, assertExecutable, type SESSION } from '../operations/sessions.ts';
+import { type ReplayReply, WORKER } from '../operations/workers.ts';
+import { Patience } from '../patience.ts';
+import { type Bus, type Clock, systemClock } from '../port.ts';
+import { gatherPresence } from '../presence.ts';
+import { makeSubjects, normalName, type Subjects, sessionToken } from '../subjects.ts';
+import type { ExecuteResult, ISessionClient, SessionEvent, SessionMetadata } from '../types.ts';
+import { parseReply } from '../wire.ts';
 import { newCommandId } from './command-id.ts';
 import { Following } from './following.ts';
 import type { Salvaged } from './salvage.ts';

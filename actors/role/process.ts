@@ -4,10 +4,10 @@
  */
 import { randomBytes } from 'node:crypto';
 import pino, { type Logger } from 'pino';
-import { RepriseError } from '../bus/errors.ts';
-import { connectBus, type NatsBus } from '../bus/nats.ts';
-import { makeSubjects, processId, type Subjects } from '../bus/subjects.ts';
-import manifest from '../package.json' with { type: 'json' };
+import { RepriseError } from '../../bus/errors.ts';
+import { connectBus, type NatsBus } from '../../bus/nats.ts';
+import { makeSubjects, processId, type Subjects } from '../../bus/subjects.ts';
+import manifest from '../../package.json' with { type: 'json' };
 
 /** A role's actor: on the bus after `start`, off it after `stop`. */
 export interface RoleActor {

@@ -1,13 +1,13 @@
 /** Questions to storage: what sessions there are and what their logs say. All of them are safe to repeat. */
 
-import { CHAIN_START, ChainReader } from '../bus/chain.ts';
-import { restoredCommits } from '../bus/large.ts';
-import type { ListReply, RemovalProgress, Trouble } from '../bus/operations/catalogue.ts';
-import type { BrokenLog, ExamineReply, ScanReply } from '../bus/operations/logs.ts';
-import type { Bus, Clock } from '../bus/port.ts';
-import { StorageClient } from '../bus/storage-client.ts';
-import { normalName, type Subjects, sessionToken } from '../bus/subjects.ts';
-import type { SessionEvent, SessionMetadata } from '../bus/types.ts';
+import { CHAIN_START, ChainReader } from '../chain.ts';
+import { restoredCommits } from '../large.ts';
+import type { ListReply, RemovalProgress, Trouble } from '../operations/catalogue.ts';
+import type { BrokenLog, ExamineReply, ScanReply } from '../operations/logs.ts';
+import type { Bus, Clock } from '../port.ts';
+import { StorageClient } from '../storage-client.ts';
+import { normalName, type Subjects, sessionToken } from '../subjects.ts';
+import type { SessionEvent, SessionMetadata } from '../types.ts';
 import { Salvage, type Salvaged } from './salvage.ts';
 
 /** One try; longer than any healthy answer. */

@@ -8,9 +8,9 @@
  *    event that began its turn, and only where it continues what has been shown: what it leaves out, the log brings.
  * 3. What was shown and then not committed (the turn was struck elsewhere, or undone) is said to be so.
  */
-import type { LivePrinted } from '../bus/live.ts';
-import type { EventOf, SessionEvent } from '../bus/types.ts';
-import { warningText } from './render/event.ts';
+import type { LivePrinted } from '../live.ts';
+import type { EventOf, SessionEvent } from '../types.ts';
+import { warningText } from './warning-text.ts';
 
 export type Stream = 'stdout' | 'stderr';
 

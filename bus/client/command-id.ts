@@ -1,7 +1,7 @@
 /** Ids for commands: with the time in them, so that a session knows of an old one that it is old. */
 import { randomBytes } from 'node:crypto';
-import { commandIdAt } from '../bus/command-ids.ts';
-import { type Clock, systemClock } from '../bus/port.ts';
+import { commandIdAt } from '../command-ids.ts';
+import { type Clock, systemClock } from '../port.ts';
 
 /** An id that nobody else has. */
 export function newCommandId(clock: Pick<Clock, 'now'> = systemClock): string {

@@ -1,10 +1,10 @@
 /** Follows one session: shows what it prints while it prints it, and what is committed, each place once. */
-import { decode } from '../bus/codec.ts';
-import { hasCode, RepriseError } from '../bus/errors.ts';
-import { livePrintedSchema } from '../bus/live.ts';
-import type { Bus, Clock } from '../bus/port.ts';
-import { parse } from '../bus/schema.ts';
-import { type Subjects, sessionToken } from '../bus/subjects.ts';
+import { decode } from '../codec.ts';
+import { hasCode, RepriseError } from '../errors.ts';
+import { livePrintedSchema } from '../live.ts';
+import type { Bus, Clock } from '../port.ts';
+import { parse } from '../schema.ts';
+import { type Subjects, sessionToken } from '../subjects.ts';
 import { type Shown, ShownSession } from './shown.ts';
 import type { StorageCalls } from './storage-calls.ts';
 

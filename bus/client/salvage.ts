@@ -1,9 +1,9 @@
 /** The log of a session that is not whole: all that is readable, in order, and where the chain breaks. */
-import { CHAIN_START, type ChainPlace, commitFault, faultText, placeAfter } from '../bus/chain.ts';
-import { hasCode } from '../bus/errors.ts';
-import { type LargeStore, restoredEvents } from '../bus/large.ts';
-import type { ScannedMessage } from '../bus/operations/logs.ts';
-import type { SessionEvent } from '../bus/types.ts';
+import { CHAIN_START, type ChainPlace, commitFault, faultText, placeAfter } from '../chain.ts';
+import { hasCode } from '../errors.ts';
+import { type LargeStore, restoredEvents } from '../large.ts';
+import type { ScannedMessage } from '../operations/logs.ts';
+import type { SessionEvent } from '../types.ts';
 
 /** An event, or a place where the log is not what it should be. */
 export type Salvaged = { event: SessionEvent } | { broken: string };
