@@ -62,6 +62,11 @@ export const BEHAVIOURS = {
     why: 'A list that holds itself is left out of its text, as in V8, and JSON of deep values fails where V8’s does: the engine looked through all levels above at each, 100,000 of them for half a minute.',
     before: 'The engine’s own: a stack overflow, and no bound but the stack.',
   },
+  linesEverywhere: {
+    since: 3,
+    why: 'Errors in fields, computed names, cases and brackets of statements over several lines are told with their line.',
+    before: 'They are said to be on the line of the statement, or on line 1.',
+  },
 } as const satisfies Record<string, Behaviour>;
 
 export type BehaviourId = keyof typeof BEHAVIOURS;
