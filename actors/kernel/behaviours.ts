@@ -52,12 +52,27 @@ export const BEHAVIOURS = {
     before:
       'They are variables from the start of their cell, undefined at first; constants hold in the text of cells alone.',
   },
+  overflowStacks: {
+    since: 3,
+    why: 'The error of a stack overflow has a stack: the host gives the prelude room to write it.',
+    before: 'Its stack is null, when the cell catches it.',
+  },
+  nestingBounded: {
+    since: 3,
+    why: 'A list that holds itself is left out of its text, as in V8, and JSON of deep values fails where V8’s does: the engine looked through all levels above at each, 100,000 of them for half a minute.',
+    before: 'The engine’s own: a stack overflow, and no bound but the stack.',
+  },
+  linesEverywhere: {
+    since: 3,
+    why: 'Errors in fields, computed names, cases and brackets of statements over several lines are told with their line.',
+    before: 'They are said to be on the line of the statement, or on line 1.',
+  },
 } as const satisfies Record<string, Behaviour>;
 
 export type BehaviourId = keyof typeof BEHAVIOURS;
 
 /** The version that new sessions are born with: raised with each row. */
-export const BEHAVIOUR_VERSION = 2;
+export const BEHAVIOUR_VERSION = 3;
 
 /** Whether a session of `version` behaves so. */
 export function behaves(version: number, id: BehaviourId): boolean {

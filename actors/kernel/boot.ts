@@ -3,6 +3,7 @@
  * comes from outside, so two boots give the same bytes everywhere.
  */
 import { RepriseError } from '../../bus/errors.ts';
+import { assertObjectLayout } from './depth.ts';
 import { COUNTDOWN, ENTRIES, type Entry, EVAL_SCRIPT, Guest, type Layout, type Pristine } from './guest.ts';
 import { HOST_FUNCTIONS, Instance } from './instance.ts';
 import { findLexicalScope } from './lexical-scope.ts';
@@ -28,6 +29,7 @@ export function bootPristine(wasm: KernelWasm, prelude: string, limits: KernelLi
     undefined: engine.QTS_GetUndefined(),
     entries: Object.fromEntries(ENTRIES.map((name) => [name, 0])) as Record<Entry, number>,
     countdown: context + known.countdownOffset,
+    stackLimit: runtime + known.stackLimitOffset,
     heapEnd: known.heapEnd,
     stackTop: instance.stackTop,
   };
@@ -171,13 +173,13 @@ function property(guest: Guest, object: number, name: string): number {
 
 /**
  * Addresses that no export tells, found by watching an instance that is then thrown away: the word that moves with
- * the end of the heap, the word of a new runtime that holds the engine's first threshold for collecting garbage, and
- * the word that holds the full countdown whenever the interrupt callback runs.
+ * the end of the heap, the words of a new runtime that hold the engine's first threshold for collecting garbage and
+ * the stack's limit, and the word that holds the full countdown whenever the interrupt callback runs.
  */
 function findAddresses(
   wasm: KernelWasm,
   limits: KernelLimits,
-): { countdownOffset: number; thresholdOffset: number; heapEnd: number } {
+): { countdownOffset: number; thresholdOffset: number; stackLimitOffset: number; heapEnd: number } {
   const instance = new Instance(wasm, limits.memoryBytes);
   const before = instance.words.slice();
   const size = 2_000_000;
@@ -190,6 +192,10 @@ function findAddresses(
   const { context, runtime } = startInterpreter(instance, limits);
   const runtimeWords = instance.words.subarray(runtime >> 2, (runtime >> 2) + 256);
   const threshold = runtimeWords.indexOf(FIRST_THRESHOLD);
+  const usual = runtimeWords.slice();
+  instance.engine.QTS_RuntimeSetMaxStackSize(runtime, limits.stackBytes / 2);
+  const stackLimit = runtimeWords.findIndex((word, at) => word === usual[at]! + limits.stackBytes / 2);
+  instance.engine.QTS_RuntimeSetMaxStackSize(runtime, limits.stackBytes);
   let candidates = Array.from({ length: 1024 }, (_, index) => (context >> 2) + index);
   instance.hooks = {
     emit: () => undefined,
@@ -205,16 +211,15 @@ function findAddresses(
   };
   make('for (let i = 0; i < 1e5; i++);');
   candidates = candidates.filter((word) => instance.words[word] !== COUNTDOWN);
-  if (heapEnd === 0 || candidates.length !== 1 || threshold < 0) {
-    throw new RepriseError(
-      'INTERNAL',
-      'this build of QuickJS keeps its countdown, threshold or heap end elsewhere',
-    );
+  if (heapEnd === 0 || candidates.length !== 1 || threshold < 0 || stackLimit < 0) {
+    throw new RepriseError('INTERNAL', 'this build of QuickJS keeps its countdown or its limits elsewhere');
   }
   assertPromiseLayout(instance, runtime, make);
+  assertObjectLayout(() => instance.words, make);
   return {
     countdownOffset: candidates[0]! * 4 - context,
     thresholdOffset: threshold * 4,
+    stackLimitOffset: stackLimit * 4,
     heapEnd: heapEnd * 4,
   };
 }

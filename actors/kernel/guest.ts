@@ -3,9 +3,9 @@
  * memory. A `Pristine` is the memory right after boot; every session starts from it, so the pointers hold in all
  * instances of a thread (see `boot.ts`).
  */
-import type { Instance } from './instance.ts';
+import type { Addresses, Instance } from './instance.ts';
 
-/** Functions of the prelude that the host calls. Each takes one JSON string, but takeScope, cellDone and cellThrew a value. */
+/** Functions of the prelude that the host calls. Each takes one JSON string, but takeScope, cellDone and cellThrew a value, prepare an error. */
 export const ENTRIES = [
   'takeScope',
   'boot',
@@ -17,6 +17,7 @@ export const ENTRIES = [
   'failed',
   'compileFailed',
   'unhandled',
+  'prepare',
   'inspect',
   'complete',
 ] as const;
@@ -30,12 +31,8 @@ export const EVAL_ASYNC = 1 << 7;
 export const COUNTDOWN = 10_000;
 
 /** Where things are in the memory. */
-export interface Layout {
-  runtime: number;
+export interface Layout extends Addresses {
   context: number;
-  /** A few bytes for pointers to arguments and results. */
-  scratch: number;
-  undefined: number;
   entries: Record<Entry, number>;
   /** Address of the countdown to the next interrupt callback. */
   countdown: number;
@@ -63,7 +60,7 @@ export class Guest {
   constructor(instance: Instance, layout: Layout) {
     this.instance = instance;
     this.layout = layout;
-    instance.runtime = layout.runtime;
+    instance.addresses = layout;
   }
 
   /** End of the heap in use, bytes from 0. */

@@ -6,6 +6,7 @@
  * Invariants: between calls the stack pointer is where it was at creation, so an instance is its memory alone and
  * memories can be copied between instances. An instance that trapped is thrown away.
  */
+import { isDeep } from './depth.ts';
 import { lastPromise, unheard } from './promises.ts';
 import { IMPORTS, type KernelWasm } from './wasm.ts';
 
@@ -72,10 +73,30 @@ export interface InstanceHooks {
 }
 
 /** Functions of the host that the prelude finds on globalThis, by their reference numbers. */
-export const HOST_FUNCTIONS = { __reprise_emit: 1, __reprise_promise: 2 } as const;
+export const HOST_FUNCTIONS = {
+  __reprise_emit: 1,
+  __reprise_promise: 2,
+  __reprise_prepare: 3,
+  __reprise_deep: 4,
+  __reprise_within: 5,
+} as const;
 
 /** What `__reprise_promise(promise, question)` answers; `last` takes no promise. */
 export const PROMISE_QUESTIONS = { state: 0, value: 1, unheard: 2, last: 3 } as const;
+
+/** Where the interpreter of an instance keeps things. */
+export interface Addresses {
+  runtime: number;
+  /** A few bytes for pointers to arguments and results. */
+  scratch: number;
+  undefined: number;
+  /** Address of the word that the stack pointer must not fall below. */
+  stackLimit: number;
+  entries: { prepare: number };
+}
+
+/** Bytes of stack for writing down an error's stack when there is none left. */
+const PREPARE_STACK = 64 * 1024;
 
 const NO_HOOKS: InstanceHooks = { interrupt: () => false, emit: () => undefined };
 
@@ -83,12 +104,13 @@ export class Instance {
   readonly memory: WebAssembly.Memory;
   readonly engine: Engine;
   hooks: InstanceHooks = NO_HOOKS;
-  /** Address of the interpreter's runtime; 0 until there is one. */
-  runtime = 0;
+  /** Unknown until the interpreter has started. */
+  addresses: Addresses | undefined;
   /** What the guest's clocks show, ms since the epoch. */
   clockMs = 0;
   /** The stack grows down from here. */
   readonly stackTop: number;
+  readonly #stackPointer: () => number;
   #bytes: Buffer;
   #words: Int32Array;
   readonly #maxPages: number;
@@ -103,7 +125,8 @@ export class Instance {
     const engine: Record<string, unknown> = {};
     for (const [name, letter] of Object.entries(wasm.exports)) engine[name] = exports[letter];
     this.engine = engine as unknown as Engine;
-    this.stackTop = (exports[wasm.stackPointer] as () => number)();
+    this.#stackPointer = exports[wasm.stackPointer] as () => number;
+    this.stackTop = this.#stackPointer();
     if (fresh) (exports[wasm.constructors] as () => void)();
   }
 
@@ -212,16 +235,58 @@ export class Instance {
       this.hooks.emit(this.#argument(context, pointers, 0), this.#argument(context, pointers, 1));
       return 0;
     }
+    if (ref === HOST_FUNCTIONS.__reprise_prepare) return this.#prepare(context, pointers);
     const { engine } = this;
-    const promise = engine.QTS_ArgvGetJSValueConstPointer(pointers, 0);
+    const first = engine.QTS_ArgvGetJSValueConstPointer(pointers, 0);
     // Small integers stand in a value's lower word.
-    switch (this.words[engine.QTS_ArgvGetJSValueConstPointer(pointers, 1) >> 2]) {
+    const second = this.words[engine.QTS_ArgvGetJSValueConstPointer(pointers, 1) >> 2]!;
+    if (ref === HOST_FUNCTIONS.__reprise_deep)
+      return isDeep(this.words, first) ? engine.QTS_NewFloat64(context, 1) : 0;
+    if (ref === HOST_FUNCTIONS.__reprise_within) return this.#within(context, first, second);
+    return this.#askOfPromise(context, first, second);
+  }
+
+  /**
+   * The engine's hook that writes an error's stack, which may be the error of a stack overflow. It calls functions of
+   * the host without asking how much stack there is; ours is then given some.
+   */
+  #prepare(context: number, pointers: number): number {
+    const { engine, addresses } = this;
+    const { scratch, entries, undefined: none, stackLimit } = addresses!;
+    const at = scratch >> 2;
+    this.words[at] = engine.QTS_ArgvGetJSValueConstPointer(pointers, 0);
+    this.words[at + 1] = engine.QTS_ArgvGetJSValueConstPointer(pointers, 1);
+    const limit = this.words[stackLimit >> 2]! - PREPARE_STACK;
+    return this.#withLimit(limit, () => engine.QTS_Call(context, entries.prepare, none, 2, scratch));
+  }
+
+  /** Calls a function with no more than so many bytes of stack. */
+  #within(context: number, callee: number, bytes: number): number {
+    const { undefined: none, stackLimit } = this.addresses!;
+    const limit = Math.max(this.words[stackLimit >> 2]!, this.#stackPointer() - bytes);
+    return this.#withLimit(limit, () => this.engine.QTS_Call(context, callee, none, 0, 0));
+  }
+
+  #withLimit(limit: number, call: () => number): number {
+    const { stackLimit } = this.addresses!;
+    const before = this.words[stackLimit >> 2]!;
+    this.words[stackLimit >> 2] = limit;
+    try {
+      return call();
+    } finally {
+      this.words[stackLimit >> 2] = before;
+    }
+  }
+
+  #askOfPromise(context: number, promise: number, question: number): number {
+    const { engine } = this;
+    switch (question) {
       case PROMISE_QUESTIONS.state:
         return engine.QTS_NewFloat64(context, engine.QTS_PromiseState(context, promise));
       case PROMISE_QUESTIONS.unheard:
         return engine.QTS_NewFloat64(context, unheard(this, promise));
       case PROMISE_QUESTIONS.last: {
-        const last = lastPromise(this, this.runtime);
+        const last = lastPromise(this, this.addresses!.runtime);
         return last === 0 ? 0 : engine.QTS_DupValuePointer(context, last);
       }
       default:

@@ -97,6 +97,44 @@ describe('an error inside a statement that spans lines', () => {
   });
 });
 
+/** Where classes and statements hold an expression on a line of its own. */
+const HELD = [
+  'new (class {\n a = 1\n b = @\n})',
+  'new (class {\n a =\n  @\n})',
+  'new (class {\n #a = same(1,\n  @)\n})',
+  '(class {\n static a = given\n static b = @\n})',
+  '(class {\n [@] = 1 })',
+  '(class {\n m() {}\n [@]() {} })',
+  'new (class {\n a = (() =>\n  @)() })',
+  'switch (1) {\n case 0:\n case @: }',
+  'switch (\n @) { default: }',
+  'if (\n @) 1',
+  'while (\n @) 1',
+  'do 1; while (\n @)',
+  'for (;\n @;) 1',
+  'for (;;\n @) continue',
+  'for (const one of\n @) 1',
+  'for (const one in\n @) 1',
+  '(() => { return (\n @) })()',
+  '(\n\n @)',
+  'same(given[\n @])',
+  'given.x?.[\n 1]; given[\n @]',
+];
+
+describe('an error in what a class or a statement holds', () => {
+  for (const held of HELD) {
+    it(`is on the line where V8 says: ${JSON.stringify(held)}`, async () => {
+      for (const fails of FAILS) {
+        const code = held.replace('@', () => fails);
+        // V8 says of a name alone that it is where its statement begins.
+        if (fails === 'missing' && /^(if|switch|\(\n|\(\(\) => \{ return)/.test(held)) continue;
+        const [expected] = await placesInV8(code);
+        assert.equal(placesHere(code)[0]?.split(':')[0], expected?.split(':')[0], code);
+      }
+    });
+  }
+});
+
 it('a call over several lines stands where it begins, whatever its arguments were', async () => {
   for (const code of [
     'thrower(\n  given.n,\n  same(1),\n)',
@@ -126,6 +164,11 @@ describe('code over several lines', () => {
         .map(([test, one, other]) => `((${test}) ?\n${one} :\n${other})`),
       tie('expression').map((one) => `((k) =>\nsame(k,\n${one}))(given)`),
       tie('expression').map((one) => `\`\${given}\n\${same(${one}).length}\``),
+      tie('expression').map((one) => `new (class {\na = 1;\n[same(1)] =\n${one};\nstatic b =\n${one} })`),
+      tie('expression').map((one) => `(() => { for (const k of\n[${one}]) return (\n${one}) })()`),
+      tie('expression').map(
+        (one) => `(() => { switch (\n${one}) { case\n1:\ndefault: return given[\n${one}] } })()`,
+      ),
     ),
   }));
 

@@ -30,7 +30,7 @@ export { completionTarget, isIncomplete } from './input.ts';
 export type { CellSyntaxError, Kind };
 
 /** Raise it whenever the output for any cell changes: old logs then keep their old kernel version. */
-const OUTPUT_VERSION = 4;
+const OUTPUT_VERSION = 5;
 
 /** Names the compiler's output and everything that decides it; part of the kernel's version. */
 export const compilerVersion = `cells-${OUTPUT_VERSION} acorn-${acornVersion} swc-${swcVersion}`;
@@ -97,7 +97,7 @@ function rewrite(
   const precise = text.length <= PRECISE_LENGTH;
   // First, as its brackets are outside of the markers'.
   if (behaves(version, 'rejectionsReported')) markBegan(out, text, program, tokens);
-  if (precise) mark(out, program, tokens, text);
+  if (precise) mark(out, program, tokens, text, version);
   const hoisted = new Set<string>();
   assignDeclarations(out, program, tokens, plan, hoisted);
   assignVars(out, found, before.lexicals, hoisted);
@@ -116,13 +116,24 @@ function rewrite(
 }
 
 /** Puts in what makes the engine note where things stand. */
-function mark(out: Rewriting, program: Program, tokens: readonly Token[], text: string): void {
+function mark(
+  out: Rewriting,
+  program: Program,
+  tokens: readonly Token[],
+  text: string,
+  version: number,
+): void {
   const lines = new Lines(text);
   for (const { statement, marker, to } of markedIn(program, lines)) {
     out.insertMarker(statement.start, marker, to);
   }
   if (lines.count === 1) return;
-  for (const { at, text: marker, to } of slotsIn(program, tokens, lines)) {
+  for (const { at, text: marker, to } of slotsIn(
+    program,
+    tokens,
+    lines,
+    behaves(version, 'linesEverywhere'),
+  )) {
     if (to === undefined) out.insert(at, marker);
     else out.insertMarker(at, marker, to);
   }

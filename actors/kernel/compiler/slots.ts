@@ -33,23 +33,32 @@ interface Call {
   notes: Note[];
 }
 
-/** The markers inside expressions, in the order in which those of one offset stand. */
-export function slotsIn(program: Program, tokens: readonly Token[], lines: Lines): Inserted[] {
+/**
+ * The markers inside expressions, in the order in which those of one offset stand.
+ * @param everywhere also in fields, and in what statements hold; sessions of version 2 have none there
+ */
+export function slotsIn(
+  program: Program,
+  tokens: readonly Token[],
+  lines: Lines,
+  everywhere: boolean,
+): Inserted[] {
   const functions = new Map<SyntaxNode, Note[]>();
   const calls: Call[] = [];
   const operands = new Set<SyntaxNode>();
   const note = (owner: SyntaxNode, at: number, slot?: SyntaxNode): Note[] => {
     let notes = functions.get(owner);
     if (notes === undefined) {
-      // A function of one line has noted that line.
-      notes = [{ at: owner.start, line: lines.at(owner.start)[0] }];
+      // A function of one line has noted that line; a field's has noted nothing.
+      notes =
+        owner.type === 'PropertyDefinition' ? [] : [{ at: owner.start, line: lines.at(owner.start)[0] }];
       functions.set(owner, notes);
     }
     notes.push({ at, line: lines.at(at)[0], slot });
     return notes;
   };
   walk(program, (node, ancestors) => {
-    const owner = ancestors.findLast(holdsCode) ?? program;
+    const owner = ownerOf(node, ancestors, everywhere) ?? program;
     for (const statement of statementsOf(node) ?? []) {
       note(holdsCode(node) ? node : owner, statement.start);
     }
@@ -63,6 +72,8 @@ export function slotsIn(program: Program, tokens: readonly Token[], lines: Lines
     }
     const inner = node.type === 'ArrowFunctionExpression' ? node : owner;
     for (const slot of slotsOf(node)) if (isMarkable(slot)) note(inner, slot.start, slot);
+    for (const [slot, holder] of everywhere ? statementSlotsOf(node, owner) : [])
+      if (isMarkable(slot)) note(holder, slot.start, slot);
     if (node.type === 'LogicalExpression' && isMarkable(node.right)) {
       operands.add(node.right);
       note(owner, node.right.start, node.right);
@@ -113,6 +124,59 @@ function markersOf(slot: SyntaxNode, operand: boolean): Inserted[] {
 }
 
 const holdsCode = (node: SyntaxNode): boolean => isFunction(node) || node.type === 'StaticBlock';
+
+/** What notes positions for a node: the function around it, or the field whose value it is part of. */
+function ownerOf(
+  node: SyntaxNode,
+  ancestors: readonly SyntaxNode[],
+  fields: boolean,
+): SyntaxNode | undefined {
+  for (let at = ancestors.length - 1; at >= 0; at--) {
+    const outer = ancestors[at]!;
+    if (holdsCode(outer)) return outer;
+    const inner = ancestors[at + 1] ?? node;
+    if (fields && outer.type === 'PropertyDefinition' && outer.value === inner) return outer;
+  }
+  return undefined;
+}
+
+type Held = [slot: SyntaxNode | null | undefined, holder: SyntaxNode];
+
+/** The expressions that statements and classes hold, with what notes their positions. */
+function statementSlotsOf(node: SyntaxNode, owner: SyntaxNode): Held[] {
+  switch (node.type) {
+    case 'PropertyDefinition':
+      return [
+        [node.computed ? node.key : undefined, owner],
+        [node.value, node],
+      ];
+    case 'MethodDefinition':
+      return [[node.computed ? node.key : undefined, owner]];
+    case 'MemberExpression':
+      return [[node.computed ? node.property : undefined, owner]];
+    case 'SwitchStatement':
+      return [[node.discriminant, owner]];
+    case 'ExpressionStatement':
+      return [[node.expression, owner]];
+    case 'ReturnStatement':
+      return [[node.argument, owner]];
+    case 'SwitchCase':
+    case 'IfStatement':
+    case 'WhileStatement':
+    case 'DoWhileStatement':
+      return [[node.test, owner]];
+    case 'ForStatement':
+      return [
+        [node.test, owner],
+        [node.update, owner],
+      ];
+    case 'ForInStatement':
+    case 'ForOfStatement':
+      return [[node.right, owner]];
+    default:
+      return [];
+  }
+}
 
 /** The expressions of a node that stand where an assignment could. */
 function slotsOf(node: SyntaxNode): readonly (SyntaxNode | null | undefined)[] {

@@ -12,6 +12,7 @@ import {
   IntrinsicTypeError,
   put,
 } from './intrinsics.ts';
+import { forgetWriting } from './nesting.ts';
 import { forgetRejected, setExitMark } from './rejections.ts';
 import { describe, type Failure, inspectBounded, type Rendering } from './rendering.ts';
 import { forgetMap, rememberMap } from './stacks.ts';
@@ -100,6 +101,7 @@ export function abandon(given: Partial<Failure> & { cell?: number; effect?: numb
   const cell = running ?? given.cell;
   abandonEffects(cell, given.effect);
   forgetRejected();
+  forgetWriting();
   end(running);
   if (given.name !== undefined) lastError = makeError(given);
 }

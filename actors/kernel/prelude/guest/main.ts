@@ -16,6 +16,7 @@ import { parse } from './intrinsics.ts';
 import { jsonText } from './json.ts';
 import { installProxy } from './kinds.ts';
 import { installLocale } from './locale.ts';
+import { installNesting, uninstallNesting } from './nesting.ts';
 import { installRandom, seed } from './random.ts';
 import { began, installRejections, reportUnhandled, startReporting } from './rejections.ts';
 import {
@@ -29,10 +30,10 @@ import {
   setItems,
   startLibrary,
 } from './rendering.ts';
-import { installStacks, stackOf } from './stacks.ts';
+import { askThroughHost, installStacks, prepare, stackOf } from './stacks.ts';
 import { tableOf } from './table.ts';
 import { installUrl } from './url.ts';
-import { setVersion } from './version.ts';
+import { sessionBehaves, setVersion } from './version.ts';
 import { bare } from './wall.ts';
 
 export { libraryModules, mapItems, ownList, setItems, stackOf };
@@ -105,16 +106,20 @@ export function start(load: (module: number) => unknown): object {
   installEvents();
   installLocale();
   installCollation();
+  installNesting();
   installUrl();
   // Last: errors of the prelude itself need no translation.
   installStacks();
   warmUp();
+  askThroughHost(true);
   return {
     boot: taking((session: { sessionId: string; createdMs: number; seed: string; version: number }) => {
       seed(`${session.sessionId}/${session.seed}`);
       setOrigin(session.createdMs);
       setVersion(session.version);
       startReporting();
+      if (!sessionBehaves('overflowStacks')) askThroughHost(false);
+      if (!sessionBehaves('nestingBounded')) uninstallNesting();
     }),
     takeScope,
     begin: taking(begin),
@@ -125,6 +130,7 @@ export function start(load: (module: number) => unknown): object {
     failed: taking(abandon),
     compileFailed: taking(compileFailed),
     unhandled: reportUnhandled,
+    prepare,
     began,
     inspect: answering(inspectVariables),
     complete: answering(complete),

@@ -7,6 +7,7 @@
 
 import { MARKERS } from '../../marker.ts';
 import {
+  apply,
   arraySlice,
   defineProperty,
   errorToString,
@@ -22,6 +23,8 @@ import {
   Table,
   uncurry,
 } from './intrinsics.ts';
+import { sessionBehaves } from './version.ts';
+import { hostPrepare } from './wall.ts';
 
 interface Site {
   getFunctionName(): string | null;
@@ -110,6 +113,13 @@ interface Frame {
   native: boolean;
 }
 
+/** What stands between a builtin and a function of ours that calls it says nothing. */
+const isOurCall = (name: string, caller: Site | undefined): boolean =>
+  (name === 'apply' || name === '__reprise_within') &&
+  caller !== undefined &&
+  methods.getFileName(caller) === '<prelude>' &&
+  sessionBehaves('overflowStacks');
+
 let methods: { [K in keyof Site]: (site: Site) => ReturnType<Site[K]> };
 
 function framesOf(sites: Site[]): Frame[] {
@@ -120,6 +130,7 @@ function framesOf(sites: Site[]): Frame[] {
     const name = methods.getFunctionName(site) ?? '';
     if (file === '<prelude>' || name === CONST_SETTER) continue;
     const native = methods.isNative(site);
+    if (native && isOurCall(name, sites[at + 1])) continue;
     let line = methods.getLineNumber(site) ?? 1;
     let column = methods.getColumnNumber(site) ?? 1;
     if (startsWith(file, '<cell ')) {
@@ -189,7 +200,8 @@ function withoutConstructors(frames: Frame[], error: unknown): Frame[] {
 }
 const errorPrototype: object = IntrinsicError.prototype;
 
-function prepare(error: unknown, sites: Site[]): unknown {
+/** What the engine asks for an error's stack. */
+export function prepare(error: unknown, sites: Site[]): unknown {
   const frames = withoutConstructors(framesOf(sites), error);
   if (usersHook !== undefined) {
     const shown: CallSite[] = [];
@@ -244,7 +256,7 @@ function installFunctionText(): void {
   });
 }
 
-/** Takes over stack traces. Called once. */
+/** Takes over stack traces. Called once, before `askThroughHost`. */
 export function installStacks(): void {
   installFunctionText();
   const Engine = IntrinsicError as unknown as { prepareStackTrace: unknown };
@@ -263,6 +275,7 @@ export function installStacks(): void {
   Engine.prepareStackTrace = prepare;
   const accessor = getOwnPropertyDescriptor(IntrinsicError, 'prepareStackTrace');
   if (accessor?.configurable !== true) return;
+  setHook = accessor.set as typeof setHook;
   defineProperty(IntrinsicError, 'prepareStackTrace', {
     get: () => usersHook,
     set: (hook: unknown) => {
@@ -271,4 +284,15 @@ export function installStacks(): void {
     enumerable: false,
     configurable: true,
   });
+}
+
+let setHook: ((this: unknown, hook: unknown) => void) | undefined;
+
+/**
+ * Whether the engine asks for stacks through the host, which has stack to give when there is none left; or directly,
+ * and errors of stack overflows then have none.
+ */
+export function askThroughHost(wanted: boolean): void {
+  if (hostPrepare !== undefined && setHook !== undefined)
+    apply(setHook, IntrinsicError, [wanted ? hostPrepare : prepare]);
 }

@@ -1,4 +1,4 @@
-/** The only way out of the sandbox: one host function, taken and hidden before user code runs. */
+/** The only ways out of the sandbox: a few host functions, taken and hidden before user code runs. */
 import { setPrototypeOf, stringify } from './intrinsics.ts';
 import { jsonText } from './json.ts';
 
@@ -9,12 +9,31 @@ type Emit = (kind: string, payload: string) => void;
  */
 type PromiseProbe = (promise: unknown, which: 0 | 1 | 2 | 3) => unknown;
 
-const holder = globalThis as unknown as { __reprise_emit: Emit; __reprise_promise?: PromiseProbe };
-const hostEmit = holder.__reprise_emit;
-/** Absent when the host does not offer it. */
-export const probePromise: PromiseProbe | undefined = holder.__reprise_promise;
-delete (holder as { __reprise_emit?: Emit }).__reprise_emit;
+/** Calls `prepare` of the prelude with some stack of its own. */
+type Prepare = (error: unknown, sites: unknown[]) => unknown;
+/** Whether a value is deeper than V8 writes as JSON; takes nothing else, but two arguments. */
+type Deep = (value: object, none: undefined) => 1 | undefined;
+/** What `call` gives, in so many bytes of stack at the most. */
+type Within = (call: () => unknown, bytes: number) => unknown;
+
+const holder = globalThis as unknown as {
+  __reprise_emit?: Emit;
+  __reprise_promise?: PromiseProbe;
+  __reprise_prepare?: Prepare;
+  __reprise_deep?: Deep;
+  __reprise_within?: Within;
+};
+const hostEmit = holder.__reprise_emit!;
+// The others are absent when the host does not offer them.
+export const probePromise = holder.__reprise_promise;
+export const hostPrepare = holder.__reprise_prepare;
+export const hostDeep = holder.__reprise_deep;
+export const callWithin = holder.__reprise_within;
+delete holder.__reprise_emit;
 delete holder.__reprise_promise;
+delete holder.__reprise_prepare;
+delete holder.__reprise_deep;
+delete holder.__reprise_within;
 
 /** Sends a payload (plain objects, arrays, primitives) out as JSON. */
 export function emit(kind: string, payload: unknown): void {
