@@ -3,7 +3,7 @@ import { type AskStorage, BlobClient } from './blob-client.ts';
 import { encode } from './codec.ts';
 import { hasCode, RepriseError } from './errors.ts';
 import { limitsOf, type SizeLimits } from './limits.ts';
-import type { AppendReply, AppendRequest } from './operations/logs.ts';
+import type { AppendReply, AppendRequest, ScannedMessage, ScanReply } from './operations/logs.ts';
 import type { ReplyOf, RequestOf } from './operations/row.ts';
 import { APPEND, STORE, type StoreOperation } from './operations/storage.ts';
 import { Patience } from './patience.ts';
@@ -74,6 +74,16 @@ export class StorageClient {
       );
       yield page.commits;
       next = page.next;
+    }
+  }
+
+  /** What stands in a session's log, in order, whatever is wrong with it; a page at a time. @throws RepriseError as `ask` */
+  async *scan(session: string): AsyncGenerator<ScannedMessage[], void> {
+    let after: number | null = 0;
+    while (after !== null) {
+      const page: ScanReply = await this.ask('scan', { session, after });
+      yield page.found;
+      after = page.next;
     }
   }
 

@@ -92,6 +92,8 @@ export interface Subjects {
   live(token: string): string;
   /** Ask any worker to re-execute a session's log and compare. Queue group 'workers'. */
   readonly replay: string;
+  /** Ask any worker for the state before what is wrong with a session's log. Queue group 'workers'. */
+  readonly lastGood: string;
   /** Requests to LLM actors. Queue group 'llm'. */
   readonly llm: string;
   /** Token of a log subject, or null when it is not one. */
@@ -128,6 +130,7 @@ export function makeSubjects(prefix = 'reprise', shards = 1): Subjects {
     blobAll: (kind) => `${prefix}.blob.${kind}.>`,
     live: (token) => `${prefix}.live.${token}`,
     replay: `${prefix}.replay`,
+    lastGood: `${prefix}.last-good`,
     llm: `${prefix}.llm`,
     parseLog: (subject) => logPattern.exec(subject)?.[1] ?? null,
   };

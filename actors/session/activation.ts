@@ -193,6 +193,8 @@ export function divergenceError(name: string, { seq, kind, expected, actual }: D
   return new RepriseError(
     'DIVERGED',
     `session ${JSON.stringify(name)} diverges from its log at seq ${seq} (${kind}): the log says ${expected}, re-execution gives ${actual}`,
-    { hint: 'nothing was changed. `reprise replay` shows the difference; `reprise log` shows the events' },
+    {
+      hint: 'nothing was changed. `reprise replay` shows the difference, `reprise show --at-last-good` the state before it',
+    },
   );
 }

@@ -41,6 +41,8 @@ export interface ReplayResult {
   lastTurn: Turn | null;
   checkpoints: number;
   divergence: Divergence | null;
+  /** Events before the turn with the difference: what they give is known to be right. */
+  good: number;
 }
 
 /** Three weeks: no turn takes that long. */
@@ -67,12 +69,19 @@ export async function replayEvents(
   let lastTurn: Turn | null = null;
   let computedMs = 0;
   let checkpoints = 0;
-  const result = (divergence: Divergence | null, leftover: SessionEvent[] = []): ReplayResult => ({
+  /** Index of the event that began the last turn. */
+  let began = 0;
+  const result = (
+    divergence: Divergence | null,
+    good: number,
+    leftover: SessionEvent[] = [],
+  ): ReplayResult => ({
     fold: state,
     leftover,
     lastTurn,
     checkpoints,
     divergence,
+    good,
   });
 
   const breath = makeBreath();
@@ -88,7 +97,7 @@ export async function replayEvents(
     if (isDerived(event)) {
       if (!skipDerived) {
         const difference = compareEvents(event, expected[told++], options);
-        if (difference) return result(difference);
+        if (difference) return result(difference, told > expected.length ? index : began);
       }
       state = applyEvent(state, event);
       continue;
@@ -98,12 +107,13 @@ export async function replayEvents(
     // Older versions ended a session that called exit() in a callback without ending the cell that waited.
     if (event.type === 'closed' && lastTurn?.exit && lastTurn.status === 'waiting') told = expected.length;
     if (!strikeEvent && told < expected.length) {
-      return result({
+      const missing: Divergence = {
         seq: seqOf(event),
         kind: 'missing',
         expected: `the log goes on with ${event.type}`,
         actual: JSON.stringify(expected[told]),
-      });
+      };
+      return result(missing, began);
     }
     state = applyEvent(state, event);
     if (event.type === 'session') {
@@ -115,12 +125,14 @@ export async function replayEvents(
       if (options.states) {
         const stateId = await kernel.stateId();
         if (stateId !== event.stateId) {
-          return result({ seq: event.seq, kind: 'stateId', expected: event.stateId, actual: stateId });
+          const { seq, stateId: expected } = event;
+          return result({ seq, kind: 'stateId', expected, actual: stateId }, index);
         }
       }
       continue;
     }
     if (plan.at(index) === null) continue;
+    began = index;
     if (event.type === 'input') computedMs = 0;
     const turn = await turnOf(feed, index, index + 1 === events.length);
     computedMs += turn.durationMs;
@@ -139,7 +151,7 @@ export async function replayEvents(
           durationMs: computedMs,
         });
   }
-  return result(null, renumber(expected.slice(told), state.seq + 1));
+  return result(null, events.length, renumber(expected.slice(told), state.seq + 1));
 }
 
 /** A last turn without an outcome in the log may hang as it did for the owner that died over it: then it is undone. */

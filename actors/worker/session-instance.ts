@@ -14,12 +14,11 @@ import type {
 } from '../../bus/types.ts';
 import type { InspectReport, KernelHost } from '../kernel/port.ts';
 import { isUnfinished, wakeAt } from '../session/fold.ts';
-import type { SessionFold } from '../session/fold-shape.ts';
 import { SessionInterpreter } from '../session/interpreter.ts';
 import { fencedError } from '../session/live-command.ts';
 import type { EndReason } from '../session/machine.ts';
 import type { SessionPorts, SessionStore } from '../session/ports.ts';
-import { promptOf } from '../session/turn.ts';
+import { metadataOf, stateOf } from './reports.ts';
 
 /** Events kept for `getChangesSinceLastSave`; older ones are in the log alone. */
 const CHANGES_MAX = 1_000;
@@ -60,25 +59,12 @@ export class SessionInstance implements ISessionInstance {
   /** As of the last commit; variables as of the last inspection. */
   getState(): ReplState {
     const { fold, state } = this.#interpreter;
-    const report = this.#report;
-    return {
-      seq: fold.seq,
-      cells: fold.cells,
-      status: statusOf(fold, state),
-      stateId: report?.stateId ?? fold.checkpoint?.stateId ?? '',
-      heapBytes: report?.heapBytes ?? 0,
+    return stateOf(fold, {
+      state,
+      report: this.#report,
       kernel: this.#kernel.version,
-      variables: report?.variables ?? [],
-      background: {
-        turns: fold.backgroundTurns,
-        limit: this.#backgroundTurnsMax,
-        paused: fold.paused,
-      },
-      pending: Array.from(fold.effects, ({ effect, kind, seq, payload }) => {
-        const detail = kind === 'llm' ? promptOf(payload) : JSON.stringify(payload);
-        return { effect, kind, seq, detail: detail.slice(0, 120) };
-      }),
-    };
+      backgroundTurnsMax: this.#backgroundTurnsMax,
+    });
   }
 
   getMetadata(): SessionMetadata {
@@ -199,22 +185,4 @@ export class SessionInstance implements ISessionInstance {
     }
     if (this.#changes.length > CHANGES_MAX) this.#changes = this.#changes.slice(-CHANGES_MAX);
   }
-}
-
-function statusOf(fold: SessionFold, state: string): ReplState['status'] {
-  if (fold.closed) return 'closed';
-  if (state === 'running' || state === 'committing') return 'running';
-  return fold.running ? 'awaitingEffects' : 'ready';
-}
-
-export function metadataOf(fold: SessionFold): SessionMetadata {
-  return {
-    id: fold.id,
-    name: fold.name,
-    created: new Date(fold.created),
-    lastAccessed: new Date(fold.timeMs),
-    eventCount: fold.seq + 1,
-    checkpointCount: fold.checkpointCount,
-    size: fold.log.sizeBytes,
-  };
 }

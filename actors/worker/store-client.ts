@@ -3,7 +3,13 @@ import { seqOf } from '../../bus/chain.ts';
 import { ofCommand } from '../../bus/command-events.ts';
 import type { RepriseError } from '../../bus/errors.ts';
 import type { SizeLimits } from '../../bus/limits.ts';
-import type { AppendReply, FindBounds, FoundCommand, LoadReply } from '../../bus/operations/logs.ts';
+import type {
+  AppendReply,
+  FindBounds,
+  FoundCommand,
+  LoadReply,
+  ScannedMessage,
+} from '../../bus/operations/logs.ts';
 import type { StorageClient } from '../../bus/storage-client.ts';
 import type { Commit, LargeValue, SessionEvent, SessionMetadata, StoredCommit } from '../../bus/types.ts';
 import type { SessionStore } from '../session/ports.ts';
@@ -32,6 +38,10 @@ export class StoreClient implements SessionStore {
 
   async *read(session: string, from: number, to?: number): AsyncIterable<StoredCommit> {
     for await (const commits of this.#storage.read(session, from, to)) yield* commits;
+  }
+
+  scan(session: string): AsyncIterable<ScannedMessage[]> {
+    return this.#storage.scan(session);
   }
 
   async find(session: string, commandId: string, within: FindBounds): Promise<FoundCommand> {

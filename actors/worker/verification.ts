@@ -46,18 +46,19 @@ export async function verifySession(name: string, ports: VerificationPorts): Pro
     return reply({ verified: false, events: events.length, checkpoints, divergence });
   } catch (error) {
     if (!hasCode(error, 'CHAIN_BROKEN', 'CORRUPT') || !error.at) throw error;
-    const { seq = -1, position } = error.at;
-    const divergence: Divergence = {
-      seq,
-      position,
-      kind: 'chain',
-      expected: 'an unbroken chain of commits',
-      actual: error.message,
-    };
+    const divergence = chainDivergence(error.at, error.message);
     return reply({ verified: false, events: 0, checkpoints: 0, divergence });
   } finally {
     kernel.drop(key);
   }
+}
+
+/** A break of the chain, as the difference that it is. */
+export function chainDivergence(
+  { seq = -1, position }: { seq?: number; position?: number },
+  actual: string,
+): Divergence {
+  return { seq, position, kind: 'chain', expected: 'an unbroken chain of commits', actual };
 }
 
 /** Of heaps that differ, says in which pages: the kernel still stands where the replay ended. */

@@ -19,6 +19,7 @@ import { makeReclaim } from '../kernel/reclaim.ts';
 import { type Lifecycle, makeLifecycle } from '../role/lifecycle.ts';
 import { DEFAULT_SETTINGS, type Log, type SessionSettings } from '../session/ports.ts';
 import { makeEffectRunner } from './effects.ts';
+import { lastGood } from './last-good.ts';
 import { PersistenceManager } from './persistence.ts';
 import { serveRequest } from './requests.ts';
 import { type ResidencySettings, SessionManager } from './session-manager.ts';
@@ -100,7 +101,8 @@ export class Worker {
     this.#subscriptions.push(
       serve(bus, subjects.activate, activate, { queue }),
       serve(bus, subjects.activateAt(id), activate),
-      serve(bus, subjects.replay, (message) => this.#onReplay(message), { queue }),
+      serve(bus, subjects.replay, (message) => this.#onLook('replay', message), { queue }),
+      serve(bus, subjects.lastGood, (message) => this.#onLook('lastGood', message), { queue }),
       ...announce(bus, subjects, () => this.presence()),
     );
     this.#stopListening = bus.onConnection((connected) => {
@@ -184,11 +186,13 @@ export class Worker {
     });
   }
 
-  #onReplay(message: BusMessage): Promise<void> {
+  /** Executes a log beside its session. */
+  #onLook(what: 'replay' | 'lastGood', message: BusMessage): Promise<void> {
     return this.#answer(message, async () => {
-      const { session } = readRequest(WORKER.replay, message.data);
+      const { session } = readRequest(WORKER[what], message.data);
       const { kernel, log, newId } = this.#ports;
-      const reply = await verifySession(session, { store: this.#store, kernel, log, newId });
+      const look = what === 'replay' ? verifySession : lastGood;
+      const reply = await look(normalName(session), { store: this.#store, kernel, log, newId });
       return encode({ ok: true, ...reply });
     });
   }

@@ -16,10 +16,11 @@ import type {
   SimpleReply,
 } from '../operations/sessions.ts';
 import { assertCompletable, assertExecutable, type SESSION } from '../operations/sessions.ts';
-import { type ReplayReply, WORKER } from '../operations/workers.ts';
+import { type LastGoodReply, type ReplayReply, WORKER } from '../operations/workers.ts';
 import { Patience } from '../patience.ts';
 import { type Bus, type Clock, systemClock } from '../port.ts';
 import { gatherPresence } from '../presence.ts';
+import type { Schema } from '../schema.ts';
 import { makeSubjects, normalName, type Subjects, sessionToken } from '../subjects.ts';
 import type { ExecuteResult, ISessionClient, SessionEvent, SessionMetadata } from '../types.ts';
 import { parseReply } from '../wire.ts';
@@ -42,6 +43,13 @@ export interface ExecuteOptions {
 
 export interface LookOptions {
   /** How long to wait for the answer, ms; default 30 s. */
+  waitMs?: number;
+  signal?: AbortSignal;
+}
+
+/** Of what takes as long as a log is long. */
+export interface LongLookOptions {
+  /** How long to wait while no worker is at work, ms; default 30 s. */
   waitMs?: number;
   signal?: AbortSignal;
 }
@@ -235,16 +243,32 @@ export class SessionClient implements ISessionClient {
   }
 
   /** Has a worker re-execute the whole log and compare; goes on as long as one is at work. @throws RepriseError NOT_FOUND */
-  async replay(
+  async replay(session: string, options: LongLookOptions = {}): Promise<ReplayReply> {
+    return this.#execute('replay', session, `the replay of '${session}'`, options);
+  }
+
+  /**
+   * A session as it was before what is wrong with its log (`divergence`), or as it is when nothing is. A worker executes
+   * the log up to there; the session itself is not touched.
+   * @throws RepriseError NOT_FOUND; CORRUPT when nothing of the log is good
+   */
+  async lastGood(session: string, options: LongLookOptions = {}): Promise<LastGoodReply> {
+    return this.#execute('lastGood', session, `the look at '${session}'`, options);
+  }
+
+  /** Has a worker execute a log, as long as one is at work. */
+  async #execute<Name extends 'replay' | 'lastGood'>(
+    name: Name,
     session: string,
-    options: { waitMs?: number; signal?: AbortSignal } = {},
-  ): Promise<ReplayReply> {
+    what: string,
+    options: LongLookOptions,
+  ): Promise<ReplyOf<(typeof WORKER)[Name]>> {
     const patience = new Patience(this.#bus, this.#clock, { waitMs: WAIT_MS, ...options });
     const data = encode({ session: normalName(session) });
     for (;;) {
       try {
         const bytes = await longCall(this.#bus, {
-          subject: this.#subjects.replay,
+          subject: this.#subjects[name],
           data,
           timeoutMs: options.waitMs ?? Number.POSITIVE_INFINITY,
           pingSubject: this.#subjects.ping,
@@ -252,9 +276,9 @@ export class SessionClient implements ISessionClient {
           clock: this.#clock,
           signal: options.signal,
         });
-        return parseReply(WORKER.replay.reply, bytes);
+        return parseReply(WORKER[name].reply as Schema<ReplyOf<(typeof WORKER)[Name]>>, bytes);
       } catch (thrown) {
-        patience.assertWorthwhile(thrown, `the replay of '${session}'`);
+        patience.assertWorthwhile(thrown, what);
         await patience.pause(thrown);
       }
     }

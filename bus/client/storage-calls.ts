@@ -3,7 +3,7 @@
 import { CHAIN_START, ChainReader } from '../chain.ts';
 import { restoredCommits } from '../large.ts';
 import type { ListReply, RemovalProgress, Trouble } from '../operations/catalogue.ts';
-import type { BrokenLog, ExamineReply, ScanReply } from '../operations/logs.ts';
+import type { BrokenLog, ExamineReply } from '../operations/logs.ts';
 import type { Bus, Clock } from '../port.ts';
 import { StorageClient } from '../storage-client.ts';
 import { normalName, type Subjects, sessionToken } from '../subjects.ts';
@@ -95,11 +95,8 @@ export class StorageCalls {
   async *salvage(name: string): AsyncGenerator<Salvaged, void> {
     const session = normalName(name);
     const salvage = new Salvage(this.#storage.blobs());
-    let after: number | null = 0;
-    while (after !== null) {
-      const page: ScanReply = await this.#storage.ask('scan', { session, after });
-      for (const message of page.found) yield* await salvage.read(message);
-      after = page.next;
+    for await (const page of this.#storage.scan(session)) {
+      for (const message of page) yield* await salvage.read(message);
     }
   }
 

@@ -193,7 +193,7 @@ export const LOG = {
       ),
       next: v.nullable(natural),
     }),
-    from: ['client'],
+    from: ['client', 'worker'],
     access: AccessMode.ReadOnly,
     what: 'reads a log that is not whole',
   }),

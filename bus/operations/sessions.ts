@@ -163,7 +163,7 @@ const variable = shaped<VariableSummary>({
 });
 const pendingEffect = shaped<PendingEffect>({ effect: natural, kind: text, seq: natural, detail: text });
 
-const inspectReply = shaped<InspectReply>({
+export const inspected = {
   state: shaped<ReplState>({
     seq: number,
     cells: natural,
@@ -178,7 +178,8 @@ const inspectReply = shaped<InspectReply>({
     ),
   }),
   metadata,
-});
+};
+const inspectReply = shaped<InspectReply>(inspected);
 
 const completeReply = shaped<CompleteReply>({ completions: v.array(text), from: natural });
 

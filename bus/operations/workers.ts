@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { flag, natural, number, optional, shaped, text } from '../schema.ts';
 import { AccessMode } from '../types.ts';
 import { operation } from './row.ts';
-import { type SessionRequest, sessionRequestSchema } from './sessions.ts';
+import { type InspectReply, inspected, type SessionRequest, sessionRequestSchema } from './sessions.ts';
 
 /** `activate` / `activate.<worker>`: become the owner, then do what `request` says (if any). */
 export interface ActivateRequest {
@@ -31,6 +31,15 @@ export interface ReplayReply {
   durationMs: number;
 }
 
+/** `last-good`: a session as it was before what is wrong with its log. */
+export interface LastGoodRequest {
+  session: string;
+}
+export interface LastGoodReply extends InspectReply {
+  /** What is wrong after it; absent: nothing, and this is the newest state. */
+  divergence?: Divergence;
+}
+
 const divergence = shaped<Divergence>({
   seq: number,
   position: optional(natural),
@@ -45,6 +54,8 @@ const replayReply = shaped<ReplayReply>({
   divergence: optional(divergence),
   durationMs: number,
 });
+
+const lastGoodReply = shaped<LastGoodReply>({ ...inspected, divergence: optional(divergence) });
 
 const activation = {
   request: shaped<ActivateRequest>({ session: text, request: optional(sessionRequestSchema) }),
@@ -79,5 +90,16 @@ export const WORKER = {
     idempotent: true,
     answer: 'long',
     what: 'executes a log again and compares',
+  }),
+  lastGood: operation({
+    subject: 'last-good',
+    request: shaped<LastGoodRequest>({ session: text }),
+    reply: lastGoodReply,
+    from: ['client'],
+    servedBy: ['worker'],
+    access: AccessMode.ReadOnly,
+    idempotent: true,
+    answer: 'long',
+    what: 'executes what is good of a log and looks at it',
   }),
 };

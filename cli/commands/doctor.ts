@@ -62,7 +62,7 @@ async function checkLogs({ system }: Context): Promise<Check> {
       name,
       ok: false,
       detail: broken.map(({ session, problem }) => `${printable(session)}: ${printable(problem)}`).join('\n'),
-      hint: '`reprise log` shows what can be read of such a session, `reprise rm` removes it',
+      hint: TROUBLE_HINT,
     };
   } catch (thrown) {
     const { message, hint = '' } = RepriseError.from(thrown);

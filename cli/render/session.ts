@@ -1,6 +1,6 @@
 /** Sessions and their state. Pure. */
 import type { InspectReply } from '../../bus/operations/sessions.ts';
-
+import type { LastGoodReply } from '../../bus/operations/workers.ts';
 import type { ReplState, SessionMetadata, VariableSummary } from '../../bus/types.ts';
 import type { Palette } from './palette.ts';
 import { renderTable } from './table.ts';
@@ -106,4 +106,18 @@ export function renderSession({ state, metadata }: InspectReply, palette: Palett
   ];
   const head = facts.map(([name, value]) => `${palette.dim(name.padEnd(11))}${value}\n`).join('');
   return `${head}\n${palette.bold('Variables')}\n${renderVariables(state.variables, palette)}${renderPending(state, palette)}`;
+}
+
+/** What `reprise show --at-last-good` tells: the state, and what is wrong after it. */
+export function renderLastGood(reply: LastGoodReply, palette: Palette): string {
+  const { divergence, state } = reply;
+  const text = renderSession(reply, palette);
+  if (!divergence)
+    return `${palette.green('nothing is wrong with its log')}: this is the newest state\n${text}`;
+  const { seq, position, kind, actual } = divergence;
+  const where = position === undefined ? '' : `, log position ${position}`;
+  return (
+    `${palette.red('the log is good up to')} seq ${state.seq}; this is the state after it\n` +
+    `${palette.dim('wrong'.padEnd(11))}seq ${seq} (${kind}${where}): ${printable(actual).replaceAll('\n', ' ')}\n${text}`
+  );
 }

@@ -7,7 +7,7 @@ import { count, printable } from './text.ts';
 
 /** What to do about such sessions. */
 export const TROUBLE_HINT =
-  '`reprise log` shows what can be read of such a session, `reprise replay` where it diverges, `reprise rm` removes it';
+  '`reprise show <session> --at-last-good` shows the state before it, `reprise log` what can be read, `reprise rm` removes it';
 
 /** A paragraph for those who look at many sessions; '' when all is well. */
 export function renderTroubles(troubles: Trouble[], nowMs: number, palette: Palette): string {

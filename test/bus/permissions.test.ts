@@ -44,6 +44,7 @@ test('every subject that is built belongs to exactly one family', () => {
     ]),
     subjects.live('x'),
     subjects.replay,
+    subjects.lastGood,
     subjects.llm,
     subjects.streams.log.marker,
     subjects.streams.blob.marker,

@@ -56,6 +56,9 @@ test('a log whose output differs from what its cells give exits with 3 and shows
   assert.equal(verdict.divergence.kind, 'output');
   assert.match(verdict.divergence.expected, /43/);
   assert.match(verdict.divergence.actual, /42/);
+  const shown = await shell.json(['show', 'forged', '--at-last-good']);
+  assert.equal(shown.state.seq, 0, 'before the cell that gives something else');
+  assert.equal(shown.divergence.seq, 2);
   const { code, stdout } = await shell.run(['replay', 'forged']);
   assert.equal(code, 3);
   assert.match(stdout, /^diverged .* seq 2 \(output\)\n {2}in the log: .*43.*\n {2}re-derived: .*42/);
@@ -64,4 +67,6 @@ test('a log whose output differs from what its cells give exits with 3 and shows
 test('the same history unchanged verifies', async () => {
   await forge('copied', (event) => event);
   assert.equal((await shell.json(['replay', 'copied'])).verified, true);
+  const { stdout } = await shell.run(['show', 'copied', '--at-last-good']);
+  assert.match(stdout, /^nothing is wrong with its log: this is the newest state\n/);
 });

@@ -86,6 +86,26 @@ test('an old commit that is published once more does not rewind its session, and
   );
   assert.match(json.stderr, /the log is broken here/);
 
+  const shown = await shell.json(['show', 'copied', '--at-last-good']);
+  assert.equal(shown.divergence.kind, 'chain');
+  assert.deepEqual(
+    shown.state.variables.map(({ name, preview }: { name: string; preview: string }) => [name, preview]),
+    [['x', '3']],
+  );
+  const text = await shell.run(['show', 'copied', '--at-last-good']);
+  assert.match(
+    text.stdout,
+    /^the log is good up to seq \d+; this is the state after it\nwrong +seq \d+ \(chain/,
+  );
+
+  // Whoever looks at many sessions is told of it.
+  const listed = await shell.run(['ls']);
+  assert.match(listed.stdout, /1 session in trouble\n {2}copied: CORRUPT .*was not appended/);
+  const [{ trouble }] = await shell.json(['ls']);
+  assert.equal(trouble.code, 'CORRUPT');
+  assert.match((await shell.run(['status'])).stdout, /1 session in trouble\n {2}copied: CORRUPT/);
+  assert.equal((await shell.json(['status'])).troubles[0].session, 'copied');
+
   const doctor = await shell.run(['doctor']);
   assert.equal(doctor.code, 5);
   assert.match(doctor.stdout, /✗ logs +copied: .*was not appended/);

@@ -1,0 +1,94 @@
+/**
+ * A session that cannot be restored, as it was before what is wrong with it: its log is executed up to there in a
+ * fresh kernel, beside the session. Nothing is changed.
+ */
+import { CHAIN_START, type ChainPlace, commitFault, faultText, placeAfter } from '../../bus/chain.ts';
+import { hasCode, RepriseError } from '../../bus/errors.ts';
+import { restoredCommits } from '../../bus/large.ts';
+import type { ScannedMessage } from '../../bus/operations/logs.ts';
+import type { Divergence, LastGoodReply } from '../../bus/operations/workers.ts';
+import type { StoredCommit } from '../../bus/types.ts';
+import { replayKernel, wroteAll } from '../session/activation.ts';
+import { applyCommit, emptyFold } from '../session/fold.ts';
+import type { SessionStore } from '../session/ports.ts';
+import { replayEvents } from '../session/replay.ts';
+import { metadataOf, stateOf } from './reports.ts';
+import { chainDivergence, notFound, type VerificationPorts } from './verification.ts';
+
+export interface LastGoodPorts extends Omit<VerificationPorts, 'store'> {
+  store: Pick<SessionStore, 'getLarge'> & { scan(session: string): AsyncIterable<ScannedMessage[]> };
+}
+
+/**
+ * The state after the last event that is as it was written and that execution gives again; of a session without a
+ * fault, the newest one.
+ * @throws RepriseError NOT_FOUND; CORRUPT when nothing of the log is good; what storage and the kernel throw
+ */
+export async function lastGood(name: string, ports: LastGoodPorts): Promise<LastGoodReply> {
+  const { kernel, newId } = ports;
+  const { commits, fault } = await wholeCommits(name, ports);
+  if (commits.length === 0 && !fault) throw notFound(name);
+  const same = wroteAll(kernel.version, commits);
+  let events = commits.flatMap(({ commit }) => commit.events);
+  let divergence = fault;
+  while (events.length > 0) {
+    const key = `last-good:${newId()}`;
+    try {
+      const options = { states: same, stacks: same };
+      const result = await replayEvents(replayKernel(kernel, key), emptyFold(name), events, options);
+      if (!result.divergence) {
+        const state = stateOf(result.fold, {
+          report: await kernel.inspect(key),
+          kernel: kernel.version,
+        });
+        const { log } = commits.reduce(applyCommit, emptyFold(name));
+        const reply = { state, metadata: metadataOf({ ...result.fold, log }) };
+        return divergence ? { ...reply, divergence } : reply;
+      }
+      // The kernel has executed what differs: once more, without it.
+      divergence = result.divergence;
+      events = events.slice(0, result.good);
+    } finally {
+      kernel.drop(key);
+    }
+  }
+  throw new RepriseError(
+    'CORRUPT',
+    `nothing of the log of ${JSON.stringify(name)} is good: ${divergence!.actual}`,
+    {
+      hint: '`reprise log` shows what can be read; `reprise rm` removes the session',
+    },
+  );
+}
+
+/** The commits before the first place at which the log is not whole, and what is wrong there. */
+async function wholeCommits(
+  name: string,
+  { store }: LastGoodPorts,
+): Promise<{ commits: StoredCommit[]; fault: Divergence | null }> {
+  const commits: StoredCommit[] = [];
+  let place: ChainPlace = CHAIN_START;
+  let odd: Divergence | null = null;
+  const faultAt = (position: number, what: string) => chainDivergence({ seq: place.next, position }, what);
+  for await (const page of store.scan(name)) {
+    for (const { position, sizeBytes, commit, problem } of page) {
+      if (!commit) return { commits, fault: faultAt(position, problem ?? 'no commit') };
+      if (problem !== undefined) {
+        // What was not appended is no link of the chain: the next commit follows the one before.
+        odd ??= faultAt(position, problem);
+        continue;
+      }
+      const stored = { commit, position, sizeBytes };
+      const fault = commitFault(stored, place);
+      if (fault) return { commits, fault: faultAt(position, faultText(fault)) };
+      try {
+        commits.push(...(await restoredCommits([stored], store)));
+      } catch (thrown) {
+        if (!hasCode(thrown, 'CORRUPT')) throw thrown;
+        return { commits, fault: faultAt(position, thrown.message) };
+      }
+      place = placeAfter(stored);
+    }
+  }
+  return { commits, fault: odd };
+}
