@@ -33,6 +33,9 @@ if (!env.REPRISE_TEST_NATS) {
   env.REPRISE_TEST_NATS = binary;
 }
 
+// Every worker would spend a second on being fast.
+env.REPRISE_WARM_UP ??= 'off';
+
 const wanted = process.argv.slice(2);
 const files = (wanted.length > 0 ? wanted.map((path) => resolve(path)) : [here]).flatMap(testFiles);
 const parallel = Math.max(2, Math.min(4, cpus().length));

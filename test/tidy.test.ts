@@ -31,7 +31,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   bus: [],
   storage: ['bus', 'actors/role'],
   'actors/role': ['bus'],
-  'actors/kernel': ['bus'],
+  'actors/kernel': ['bus', 'actors/role/freshness.mjs'],
   'actors/session': ['bus', 'actors/kernel/port.ts', 'actors/kernel/behaviours.ts'],
   'actors/worker': ['bus', 'actors/session', 'actors/kernel', 'actors/role'],
   'actors/llm': ['bus', 'actors/role'],

@@ -24,6 +24,8 @@ export interface KernelHostOptions {
   maxThreads?: number;
   /** Instances over all the threads to start with; sessions beyond are swapped. */
   instances?: number;
+  /** Threads compile what they need while they are idle, which costs each half a second of CPU; default false. */
+  warmUp?: boolean;
   /** How long a thread may stand still, past its turn's budget, before it is ended, ms. */
   graceMs?: number;
   /** Told when a thread was ended: `culprit` is the session whose turn hung, `sessions` all that were lost. */
@@ -257,6 +259,7 @@ class ThreadedHost implements KernelHost {
       prelude: this.#pristine === undefined ? preludeSource : '',
       pristine: this.#pristine,
       capacity: this.#capacity,
+      warmUp: this.#options.warmUp ?? false,
     };
     const link: ThreadLink = new ThreadLink(setup, {
       gone: (session) => {

@@ -14,6 +14,8 @@ export interface ThreadSetup {
   prelude: string;
   pristine?: SharedPristine;
   capacity: number;
+  /** Cells of no session run while the thread is idle, so that the first ones of a session are fast. */
+  warmUp: boolean;
   flags: SharedArrayBuffer;
 }
 

@@ -226,4 +226,4 @@ post({
   type: 'ready',
   pristine: { layout: pristine.layout, bytes: pristine.bytes.buffer as unknown as SharedArrayBuffer },
 });
-warmUp(residency, () => served);
+if (setup.warmUp) warmUp(residency, () => served);

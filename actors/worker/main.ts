@@ -14,6 +14,7 @@ runRole('worker', async ({ env, process: id, pid, version, bus, subjects, log })
   const settings = parseWorkerSettings(env);
   const kernel = await makeKernelHost({
     instances: settings.instances,
+    warmUp: settings.warmUp,
     limits: { memoryBytes: settings.memoryMib * 1024 * 1024 },
     onKilled: ({ culprit, sessions }) =>
       log.warn({ session: culprit, lost: sessions.length }, 'a kernel thread hung and was ended'),
@@ -39,6 +40,7 @@ runRole('worker', async ({ env, process: id, pid, version, bus, subjects, log })
   return {
     async start() {
       await worker.start();
+      if (!settings.warmUp) return;
       rehearsal = setTimeout(() => {
         const served = () => worker.presence().counters?.requests ?? 0;
         void rehearse({ kernel, clock: systemClock, log, newId: randomUUID, served });

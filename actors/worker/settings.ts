@@ -13,6 +13,8 @@ export interface WorkerSettings extends Pick<ServerConfig, 'maxCachedSessions' |
   memoryMib: number;
   /** Turns without a cell that may follow a command. */
   backgroundTurnsMax: number;
+  /** Whether an idle worker compiles what its first session will need. */
+  warmUp: boolean;
 }
 
 type Env = Record<string, string | undefined>;
@@ -27,6 +29,7 @@ export function parseWorkerSettings(env: Env): WorkerSettings {
     graceMs: integer(env, 'REPRISE_WORKER_GRACE_MS', 3_000),
     memoryMib: integer(env, 'REPRISE_MEMORY_MIB', 64),
     backgroundTurnsMax: integer(env, 'REPRISE_BACKGROUND_TURNS', BACKGROUND_TURNS_MAX),
+    warmUp: onOff(env, 'REPRISE_WARM_UP', true),
   };
 }
 
@@ -36,5 +39,14 @@ function integer(env: Env, name: string, otherwise: number): number {
   if (/^\d{1,9}$/.test(value) && Number(value) > 0) return Number(value);
   throw new RepriseError('BAD_REQUEST', `${name} is ${JSON.stringify(value)}`, {
     hint: 'expected a whole number from 1 to 999999999',
+  });
+}
+
+function onOff(env: Env, name: string, otherwise: boolean): boolean {
+  const value = env[name];
+  if (!value) return otherwise;
+  if (value === 'on' || value === 'off') return value === 'on';
+  throw new RepriseError('BAD_REQUEST', `${name} is ${JSON.stringify(value)}`, {
+    hint: 'expected on or off',
   });
 }
