@@ -7,6 +7,7 @@ import { CHAIN_START, type ChainPlace, ChainReader, lastSeqOf, placeAfter } from
 import { hasCode, RepriseError } from '../../bus/errors.ts';
 import { restoredCommits, scopeOf } from '../../bus/large.ts';
 import type { LivePrinted } from '../../bus/live.ts';
+import type { PassedOver } from '../../bus/operations/sessions.ts';
 import type { Divergence } from '../../bus/operations/workers.ts';
 import type { EventOf, StoredCommit } from '../../bus/types.ts';
 import { BEHAVIOUR_VERSION } from '../kernel/behaviours.ts';
@@ -57,14 +58,7 @@ export interface Loaded {
   troubled?: boolean;
 }
 
-/** A checkpoint that cannot be started from: an older one is, or the first event. */
-export interface PassedOver {
-  position: number;
-  seq: number;
-  why: string;
-}
-
-type LoadPorts = Pick<SessionPorts, 'store' | 'kernel' | 'log' | 'show'>;
+type LoadPorts = Pick<SessionPorts, 'store' | 'kernel' | 'log' | 'show' | 'onRestored'>;
 
 /** A kernel version that no checkpoint has: asks for the whole log. */
 export const NO_KERNEL = '';
@@ -176,6 +170,7 @@ export async function replaySession(
   const result = await replayEvents(replayed, fold, events, { states: false, stacks });
   // Replay folds events; the place in the log comes from the stored commits.
   const placed = tail.reduce(applyCommit, fold);
+  ports.onRestored?.(passedOver);
   if (loaded.troubled && !result.divergence) {
     // A record that stays costs a look, and goes with the next restoration.
     await store.trouble(fold.name, kernel.version, null).catch(() => {});

@@ -4,6 +4,7 @@ import type { LargeStore } from '../../bus/large.ts';
 import { BACKGROUND_TURNS_MAX, type SizeLimits } from '../../bus/limits.ts';
 import type { LivePrinted } from '../../bus/live.ts';
 import type { AppendReply, FindBounds, FoundCommand, LoadReply } from '../../bus/operations/logs.ts';
+import type { PassedOver } from '../../bus/operations/sessions.ts';
 import type { Clock } from '../../bus/port.ts';
 import type { Commit, Json, SessionEvent, SessionMetadata, StoredCommit } from '../../bus/types.ts';
 import type { KernelHost } from '../kernel/port.ts';
@@ -96,6 +97,8 @@ export interface SessionPorts {
    * Absent: nobody could look.
    */
   show?(session: string, printed: LivePrinted): void;
+  /** Told when a session stands where its log ends, and which checkpoints were of no use. */
+  onRestored?(passedOver: readonly PassedOver[]): void;
 }
 
 export interface SessionListener {

@@ -4,6 +4,7 @@ import type {
   ExecuteReply,
   ExecuteRequest,
   InspectReply,
+  PassedOver,
 } from '../../bus/operations/sessions.ts';
 import type {
   ExecuteResult,
@@ -33,6 +34,7 @@ export class SessionInstance implements ISessionInstance {
   #changes: SessionEvent[] = [];
   #dirty = false;
   #report: InspectReport | null = null;
+  #passedOver: readonly PassedOver[] = [];
   parked = false;
 
   constructor(name: string, ports: SessionPorts, onEnd: (why: EndReason, error: unknown) => void) {
@@ -41,10 +43,17 @@ export class SessionInstance implements ISessionInstance {
     this.#newId = ports.newId;
     this.#store = ports.store;
     this.#backgroundTurnsMax = ports.settings.backgroundTurnsMax;
-    this.#interpreter = new SessionInterpreter(name, ports, {
-      onCommitted: (events) => this.#note(events),
-      onEnd,
-    });
+    const onRestored = (passedOver: readonly PassedOver[]) => {
+      this.#passedOver = passedOver;
+    };
+    this.#interpreter = new SessionInterpreter(
+      name,
+      { ...ports, onRestored },
+      {
+        onCommitted: (events) => this.#note(events),
+        onEnd,
+      },
+    );
     this.#interpreter.start();
   }
 
@@ -149,7 +158,9 @@ export class SessionInstance implements ISessionInstance {
     }
     const report = await this.#interpreter.quietly(() => this.#kernel.inspect(this.name));
     if (report) this.#report = report;
-    return { state: this.getState(), metadata: this.getMetadata() };
+    const reply: InspectReply = { state: this.getState(), metadata: this.getMetadata() };
+    if (this.#passedOver.length > 0) reply.passedOver = [...this.#passedOver];
+    return reply;
   }
 
   async complete(code: string, cursor: number): Promise<CompleteReply> {

@@ -83,6 +83,15 @@ export interface ExecuteReply extends ApiExecuteResponse {
 export interface InspectReply {
   state: ReplState;
   metadata: SessionMetadata;
+  /** Checkpoints that could not be used when the session was restored. */
+  passedOver?: PassedOver[];
+}
+/** A checkpoint that cannot be started from: an older one is, or the first event. */
+export interface PassedOver {
+  /** Log position of its commit. */
+  position: number;
+  seq: number;
+  why: string;
 }
 export interface CompleteReply {
   completions: string[];
@@ -163,6 +172,8 @@ const variable = shaped<VariableSummary>({
 });
 const pendingEffect = shaped<PendingEffect>({ effect: natural, kind: text, seq: natural, detail: text });
 
+const passedOver = shaped<PassedOver>({ position: natural, seq: natural, why: text });
+
 export const inspected = {
   state: shaped<ReplState>({
     seq: number,
@@ -178,6 +189,7 @@ export const inspected = {
     ),
   }),
   metadata,
+  passedOver: optional(v.array(passedOver)),
 };
 const inspectReply = shaped<InspectReply>(inspected);
 

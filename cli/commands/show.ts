@@ -18,7 +18,7 @@ export function addShow(program: Command, context: Context): void {
       '--at-last-good',
       'the state before what is wrong with its log, for a session that cannot be restored',
     )
-    .option('--json', 'print one line of JSON: {metadata, state, divergence?}')
+    .option('--json', 'print one line of JSON: {metadata, state, passedOver?, divergence?}')
     .action(async (session: string, options: ShowOptions) => {
       if (options.atLastGood) return showLastGood(context, session, options);
       const { terminal } = context;
@@ -27,10 +27,10 @@ export function addShow(program: Command, context: Context): void {
       const [stored, report] = await Promise.all([sessions.getSession(session), sessions.inspect(session)]);
       if (stored === null) throw sessionMissing(session);
       const { metadataJson, renderSession } = await import('../render/session.ts');
-      const { metadata, state } = report;
+      const { metadata, state, passedOver } = report;
       terminal.out(
         options.json
-          ? `${JSON.stringify({ metadata: metadataJson(metadata), state })}\n`
+          ? `${JSON.stringify({ metadata: metadataJson(metadata), state, passedOver })}\n`
           : renderSession(report, terminal.palette),
       );
     });

@@ -90,7 +90,7 @@ function backgroundFacts({ background }: ReplState): [string, string][] {
 }
 
 /** Everything `reprise show` tells about a session. */
-export function renderSession({ state, metadata }: InspectReply, palette: Palette): string {
+export function renderSession({ state, metadata, passedOver = [] }: InspectReply, palette: Palette): string {
   const facts: [string, string][] = [
     ['session', palette.bold(printable(metadata.name))],
     ['id', metadata.id],
@@ -99,6 +99,10 @@ export function renderSession({ state, metadata }: InspectReply, palette: Palett
     ['log', `${count(metadata.eventCount, 'event')}, newest seq ${state.seq}`],
     ['stored', `${formatBytes(metadata.size)}, ${count(metadata.checkpointCount, 'checkpoint')}`],
     ['status', `${state.status}, ${count(state.cells, 'cell')}`],
+    ...passedOver.map(({ seq, why }): [string, string] => [
+      'checkpoint',
+      palette.red(`the one at seq ${seq} is of no use, an older state was the start: ${printable(why)}`),
+    ]),
     ...backgroundFacts(state),
     ['heap', formatBytes(state.heapBytes)],
     ['state', state.stateId || palette.dim('known when the cell has ended')],

@@ -90,6 +90,11 @@ describe('a checkpoint whose heap', () => {
           warned.map((warning) => warning.seq),
           [seq],
         );
+        const { passedOver } = await world.client.inspect(HARMED);
+        assert.deepEqual(
+          passedOver?.map((passed) => passed.seq),
+          [seq],
+        );
         const { verified } = await world.client.replay(HARMED);
         assert.equal(verified, true);
       });
