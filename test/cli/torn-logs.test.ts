@@ -136,3 +136,27 @@ test('a session whose newest commits were deleted is not begun anew', async () =
     'one session under the name',
   );
 });
+
+test('a session whose newest message is no commit is told of, shown as far as it is good, and removed', async () => {
+  assert.equal((await shell.run(['exec', 'garbled', 'let z = 1'])).code, 0);
+  await tamper('garbled', async (api, subject) => {
+    await api.request(subject, Buffer.from('hello'));
+  });
+  await shell.run(['down']);
+  assert.equal((await shell.run(['up'])).code, 0);
+  assert.equal((await shell.run(['exec', 'garbled', 'z'])).code, 3);
+  assert.match((await shell.run(['ls'])).stdout, /garbled: CORRUPT/);
+  assert.match((await shell.run(['doctor'])).stdout, /garbled: CORRUPT|✗ logs +garbled/);
+  const shown = await shell.json(['show', 'garbled', '--at-last-good']);
+  assert.deepEqual(
+    shown.state.variables.map(({ name }: { name: string }) => name),
+    ['z'],
+  );
+  const log = await shell.run(['log', 'garbled']);
+  assert.equal(log.code, 3);
+  assert.match(log.stdout, /let z = 1[\s\S]*✗ the log is broken here/);
+  const rm = await shell.run(['rm', 'garbled', '--yes']);
+  assert.equal(rm.stdout, "deleted 'garbled' (its newest commit cannot be read)\n", rm.stderr);
+  assert.equal((await shell.run(['rm', 'garbled', '--yes'])).code, 4);
+  assert.equal((await shell.run(['exec', 'garbled', 'typeof z'])).stdout, "'undefined'\n");
+});
