@@ -3,6 +3,7 @@
  * remembered, and hands it to the log, whose compare-and-set has the last word. So what is remembered can only
  * cause a second look, never a wrong append: a position names the same commit for ever.
  */
+import { chainError, hashFault } from '../bus/chain.ts';
 import { hasCode, RepriseError } from '../bus/errors.ts';
 import type { AppendReply, AppendRequest } from '../bus/operations/logs.ts';
 import type { Commit, StoredCommit } from '../bus/types.ts';
@@ -103,6 +104,9 @@ export class Appends {
     expected: number,
   ): Promise<{ previous: Newest | null; duplicate?: AppendReply }> {
     const last = await this.#log.last(commit.session);
+    // A good commit is not to be refused, nor put behind it, for what a damaged one says.
+    const fault = last && hashFault(last.commit, last.position);
+    if (fault) throw chainError(fault, 'CORRUPT');
     if (!last) this.#newest.delete(commit.session);
     else this.#newest.set(commit.session, newestOf(last));
     if ((last?.position ?? 0) === expected) return { previous: last && newestOf(last) };

@@ -1,9 +1,7 @@
 /** The log on JetStream: one message a commit, one subject a session, compare-and-set on the subject. */
-import { decode, encode } from '../bus/codec.ts';
+import { encode } from '../bus/codec.ts';
 import { RepriseError } from '../bus/errors.ts';
-import { commitSchema } from '../bus/event-schemas.ts';
 import type { ScannedMessage } from '../bus/operations/logs.ts';
-import { parse } from '../bus/schema.ts';
 import type { StreamPlace, Subjects } from '../bus/subjects.ts';
 import type { Commit, StoredCommit } from '../bus/types.ts';
 import {
@@ -22,7 +20,7 @@ import {
 } from './jetstream-api.ts';
 import { pipelined } from './pipeline.ts';
 import type { LogIndex, LogStore } from './ports.ts';
-import { beheaded, commitIn, foundIn, type Message, missing } from './readable.ts';
+import { beheaded, commitIn, commitOf, foundIn, type Message, missing } from './readable.ts';
 import { countSubjects, purge, purgeBefore } from './streams.ts';
 
 /** Direct gets in flight. */
@@ -152,14 +150,6 @@ export class JetStreamLog implements LogStore {
     });
   }
 
-  async *sessions(): AsyncIterable<StoredCommit> {
-    const tokens = [...(await this.index()).commits.keys()];
-    for (let i = 0; i < tokens.length; i += WIDTH) {
-      const page = await Promise.all(tokens.slice(i, i + WIDTH).map((token) => this.last(token)));
-      for (const item of page) if (item) yield item;
-    }
-  }
-
   async index(): Promise<LogIndex> {
     const { counts, removed } = await countSubjects(this.#api, this.#place.name, this.#subjects.logAll);
     const commits = new Map<string, number>();
@@ -230,17 +220,7 @@ function lastIn(newest: Answer, token: string): StoredCommit | null {
 
 function messageOf(message: Answer, token: string): Message {
   const position = sequenceOf(message);
-  const sizeBytes = message.data.byteLength;
-  const read = (): StoredCommit => {
-    let commit: Commit;
-    try {
-      commit = parse(commitSchema, decode(message.data));
-    } catch (cause) {
-      throw missing(token, position, cause);
-    }
-    if (commit.session !== token) throw missing(token, position);
-    return { commit, position, sizeBytes };
-  };
+  const read = () => commitOf(message.data, token, position);
   const expected = message.headers?.get(BEGINS_BEHIND) ? 0 : expectedOf(message);
-  return { position, sizeBytes, expected, read };
+  return { position, sizeBytes: message.data.byteLength, expected, read };
 }

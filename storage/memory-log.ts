@@ -1,10 +1,10 @@
 /** The log in memory, for tests and simulations. Everything goes through the codec, as on a real store. */
-import { decode, encode } from '../bus/codec.ts';
+import { encode } from '../bus/codec.ts';
 import { RepriseError } from '../bus/errors.ts';
 import type { ScannedMessage } from '../bus/operations/logs.ts';
 import type { Commit, StoredCommit } from '../bus/types.ts';
 import type { LogIndex, LogStore } from './ports.ts';
-import { commitIn, foundIn, type Message, missing } from './readable.ts';
+import { beheaded, commitIn, commitOf, foundIn, type Message, missing } from './readable.ts';
 
 /** One message of the log. */
 export interface Kept {
@@ -18,6 +18,8 @@ export interface Kept {
 /** The log port in memory. */
 export class MemoryLog implements LogStore {
   readonly #sessions = new Map<string, Kept[]>();
+  /** Position of the newest message that a session ever had. */
+  readonly #newest = new Map<string, number>();
   #position = 0;
   #removals = 0;
 
@@ -29,29 +31,32 @@ export class MemoryLog implements LogStore {
     const kept = this.#sessions.get(commit.session) ?? [];
     const last = kept.at(-1);
     if (endOf(last) !== expected) {
-      const newest = last?.bytes ? read(last) : undefined;
+      const newest = last?.bytes ? read(last, commit.session) : undefined;
       if (newest && newest.commit.commit === commit.commit && newest.commit.hash === commit.hash) {
         return { position: newest.position, sizeBytes: newest.sizeBytes, duplicate: true };
       }
       throw new RepriseError('FENCED', `session ${commit.session} has moved on to ${endOf(last)}`);
     }
     this.#position += 1;
-    // A copy: the caller may use its buffer again.
-    kept.push({ position: this.#position, expected, bytes: bytes.slice() });
-    this.#sessions.set(commit.session, kept);
+    // A copy: the caller may use its buffer again (and the `slice` of a Buffer is none).
+    kept.push({ position: this.#position, expected, bytes: Uint8Array.from(bytes) });
+    this.#set(commit.session, kept);
     return { position: this.#position, sizeBytes: bytes.byteLength, duplicate: false };
   }
 
   async last(token: string): Promise<StoredCommit | null> {
-    const kept = this.#sessions.get(token)?.at(-1);
-    return kept?.bytes ? read(kept) : null;
+    const kept = this.#sessions.get(token);
+    const newest = kept?.at(-1);
+    if (!kept || !newest?.bytes) return null;
+    if (newest.position !== this.#newest.get(token)) throw beheaded(token, kept[0]!.position);
+    return read(newest, token);
   }
 
   async at(token: string, positions: number[]): Promise<StoredCommit[]> {
     const kept = new Map(this.#sessions.get(token)?.map((item) => [item.position, item]));
     return positions.map((position) => {
       const item = kept.get(position);
-      if (item?.bytes) return read(item);
+      if (item?.bytes) return read(item, token);
       throw missing(token, position);
     });
   }
@@ -65,17 +70,21 @@ export class MemoryLog implements LogStore {
     // What lies before a grave is of a session that was removed.
     const grave = all.findLastIndex(({ bytes }) => bytes === null);
     const kept = all.slice(grave + 1).filter(({ position }) => position > after);
-    return kept.slice(0, limit).map((item) => foundIn(messageOf(item)));
+    return kept.slice(0, limit).map((item) => foundIn(messageOf(item, token)));
   }
 
-  /** What is kept of a session, for whoever tampers with it: a test. `next` is the position of what comes next. */
+  /**
+   * What is kept of a session, for whoever tampers with it: a test. `next` is the position of what comes next. As with
+   * the server, a session whose newest message was deleted is known to have had it.
+   */
   tamper(token: string, change: (kept: Kept[], next: number) => Kept[]): void {
     this.#position += 1;
-    this.#sessions.set(token, change(this.#sessions.get(token) ?? [], this.#position));
+    this.#set(token, change(this.#sessions.get(token) ?? [], this.#position));
   }
 
-  async *sessions(): AsyncIterable<StoredCommit> {
-    for (const kept of [...this.#sessions.values()]) if (kept.at(-1)!.bytes) yield read(kept.at(-1)!);
+  #set(token: string, kept: Kept[]): void {
+    this.#sessions.set(token, kept);
+    this.#newest.set(token, Math.max(this.#newest.get(token) ?? 0, kept.at(-1)?.position ?? 0));
   }
 
   async index(): Promise<LogIndex> {
@@ -92,6 +101,7 @@ export class MemoryLog implements LogStore {
     }
     this.#position += 1;
     kept.push({ position: this.#position, expected, bytes: null });
+    this.#set(token, kept);
     return this.#position;
   }
 
@@ -125,13 +135,12 @@ export class MemoryLog implements LogStore {
   async close(): Promise<void> {}
 }
 
-function messageOf({ position, expected, bytes }: Kept): Message {
-  const sizeBytes = bytes?.byteLength ?? 0;
+function messageOf({ position, expected, bytes }: Kept, token: string): Message {
   const read = () => {
     if (!bytes) throw new RepriseError('CORRUPT', `there is a grave at position ${position}`);
-    return { commit: decode(bytes) as Commit, position, sizeBytes };
+    return commitOf(bytes, token, position);
   };
-  return { position, sizeBytes, expected, read };
+  return { position, sizeBytes: bytes?.byteLength ?? 0, expected, read };
 }
 
 /** As far as a writer goes there is nothing before a grave. */
@@ -139,6 +148,6 @@ function endOf(newest: Kept | undefined): number {
   return newest?.bytes ? newest.position : 0;
 }
 
-function read(kept: Kept): StoredCommit {
-  return commitIn(messageOf(kept));
+function read(kept: Kept, token: string): StoredCommit {
+  return commitIn(messageOf(kept, token));
 }

@@ -43,8 +43,6 @@ export interface LogStore {
    * not whole.
    */
   scan(token: string, after: number, limit: number): Promise<ScannedMessage[]>;
-  /** Newest commit of every session, in no particular order. */
-  sessions(): AsyncIterable<StoredCommit>;
   /** Which sessions there are, without reading any of their commits. */
   index(): Promise<LogIndex>;
   /**

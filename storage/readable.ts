@@ -1,8 +1,11 @@
 /** Messages of a log as commits: what is right with one, and what is wrong. */
 import { BROKEN_HINT, chainError, faultText, lastSeqOf, placedFault } from '../bus/chain.ts';
+import { decode } from '../bus/codec.ts';
 import { RepriseError } from '../bus/errors.ts';
+import { commitSchema } from '../bus/event-schemas.ts';
 import type { ScannedMessage } from '../bus/operations/logs.ts';
-import type { StoredCommit } from '../bus/types.ts';
+import { parse } from '../bus/schema.ts';
+import type { Commit, StoredCommit } from '../bus/types.ts';
 
 /** A message as its store gives it. */
 export interface Message {
@@ -12,6 +15,18 @@ export interface Message {
   expected: number | null;
   /** @throws RepriseError CORRUPT when it is no commit of the session */
   read(): StoredCommit;
+}
+
+/** What bytes at a place of a session's log say. @throws RepriseError CORRUPT when that is no commit of the session */
+export function commitOf(bytes: Uint8Array, token: string, position: number): StoredCommit {
+  let commit: Commit;
+  try {
+    commit = parse(commitSchema, decode(bytes));
+  } catch (cause) {
+    throw missing(token, position, cause);
+  }
+  if (commit.session !== token) throw missing(token, position);
+  return { commit, position, sizeBytes: bytes.byteLength };
 }
 
 /** The commit in a message. @throws RepriseError CORRUPT when it is none, or was not appended as one */

@@ -137,7 +137,7 @@ async function countsOf(
 }
 
 /** All waiting is over at once. */
-const INSTANT: Clock = {
+export const INSTANT: Clock = {
   now: () => 0,
   setTimer(callback) {
     let cancelled = false;

@@ -148,7 +148,6 @@ export function slowLog(log: LogStore, clock: Clock, random: () => number): LogS
     at: (token, positions) => log.at(token, positions),
     holds: (token) => log.holds(token),
     scan: (token, after, limit) => log.scan(token, after, limit),
-    sessions: () => log.sessions(),
     index: () => log.index(),
     bury: (token, expected) => log.bury(token, expected),
     grave: (token, position) => log.grave(token, position),

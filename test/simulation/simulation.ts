@@ -11,6 +11,7 @@ import { MemoryBlobs } from '../../storage/memory-blobs.ts';
 import { MemoryLog } from '../../storage/memory-log.ts';
 import { largeStore } from '../kit/large-store.ts';
 import { makeVirtualClock, type VirtualClock } from '../kit/virtual-clock.ts';
+import { ANCIENT, assertCheapPast, writeAncient } from './ancient.ts';
 import { assertLog, assertReplies } from './checks.ts';
 import {
   type ProcessPorts,
@@ -22,6 +23,7 @@ import {
   subjects,
 } from './processes.ts';
 import { between, makeRandom, pick, type Random, weighted } from './random.ts';
+import { assertTornLogs, type TornSystem } from './torn.ts';
 import { type Memories, makeMemories, runClient } from './workload.ts';
 
 export interface SimulationOptions {
@@ -36,7 +38,7 @@ export interface SimulationOptions {
 const WORKERS = 3;
 /** What the server's messages take: nats-server's own default. */
 const PAYLOAD_BYTES = 1024 * 1024;
-const SESSIONS = ['s0', 's1', 's2', 's3', 'mortal0', 'mortal1', 'brief0'];
+const SESSIONS = ['s0', 's1', 's2', 's3', ANCIENT, 'mortal0', 'mortal1', 'brief0'];
 /** How long the system may take to come to rest when nothing harms it any more, ms of virtual time. */
 const REST_MS = 90_000;
 
@@ -87,6 +89,8 @@ class Simulation {
 
   async run(): Promise<Memories> {
     const { chaosMs = 4_000, clients: count = 4 } = this.#options;
+    const past = { ...this.#stores, random: this.#random, clock: this.#clock };
+    this.#memories.executions.push(...(await writeAncient(past)));
     for (const role of ['storage', 'storage', 'llm'] as const) await this.#start(role);
     for (let i = 0; i < WORKERS; i++) await this.#start('worker');
     const clients = Array.from({ length: count }, (_, index) => this.#client(`c${index}`));
@@ -112,6 +116,11 @@ class Simulation {
     await this.#heal();
     await this.#within('clients come to rest', Promise.all(work));
     await this.#check(this.#client('checker'));
+    const reader = this.#client('reader');
+    const cheap = assertCheapPast(this.#stores, reader, () => this.#restart());
+    await this.#within('the past costs nothing', cheap);
+    await reader.disconnect();
+    await this.#tear(this.#client('tearer'));
     await this.#end([...clients]);
     return this.#memories;
   }
@@ -147,6 +156,17 @@ class Simulation {
       repeats: lasting(repeats, ({ execution }) => execution.session),
       inspections: lasting(inspections, ({ session }) => session),
     });
+    await client.disconnect();
+  }
+
+  /** Somebody tampers with the logs of sessions that are at rest. */
+  async #tear(client: SessionClient): Promise<void> {
+    await this.#clock.advance(REST_MS);
+    const open = SESSIONS.filter((session) => !this.#memories.closed.has(session));
+    const restart = () => this.#restart();
+    const { log } = this.#stores;
+    const within: TornSystem['within'] = (what, work) => this.#within(what, work);
+    await assertTornLogs({ log, client, random: this.#random, trace: this.#trace, within, restart }, open);
     await client.disconnect();
   }
 
@@ -239,6 +259,11 @@ class Simulation {
     await this.#start(victim.role);
   }
 
+  /** Nobody is left that remembers anything of a session. */
+  async #restart(): Promise<void> {
+    for (const process of [...this.#processes]) if (process.role !== 'llm') await this.#kill(process);
+  }
+
   #thaw(): void {
     for (const process of this.#processes) {
       if (process.state !== 'frozen') continue;
@@ -250,11 +275,12 @@ class Simulation {
 
   /** Everybody is disconnected, and comes back one by one. */
   #restartServer(): void {
-    const back = (bus: MemoryBus) =>
-      this.#clock.setTimer(() => bus.reconnect(), between(this.#random, 1, 100));
-    for (const { bus, state } of this.#processes) {
-      bus.disconnect();
-      if (state !== 'frozen') back(bus);
+    const back = (bus: MemoryBus, isThere = () => true) =>
+      this.#clock.setTimer(() => isThere() && bus.reconnect(), between(this.#random, 1, 100));
+    for (const process of this.#processes) {
+      process.bus.disconnect();
+      // One that was frozen or killed by then does not come back by itself.
+      if (process.state !== 'frozen') back(process.bus, () => process.state === 'running');
     }
     for (const bus of this.#clients) {
       bus.disconnect();
