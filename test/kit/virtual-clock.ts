@@ -8,7 +8,8 @@ export interface VirtualClock extends Clock {
   readonly pending: number;
 }
 
-export function makeVirtualClock(startMs = 1_700_000_000_000): VirtualClock {
+/** @param settle lets everything that can happen at this moment happen; default: promises */
+export function makeVirtualClock(startMs = 1_700_000_000_000, settle = settlePromises): VirtualClock {
   let now = startMs;
   let next = 0;
   const timers = new Map<number, { at: number; callback: () => void }>();
@@ -47,6 +48,6 @@ export function makeVirtualClock(startMs = 1_700_000_000_000): VirtualClock {
 }
 
 /** Lets every promise that can settle do so. */
-function settle(): Promise<void> {
+function settlePromises(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

@@ -14,12 +14,14 @@ import type { SessionEvent } from '../../bus/types.ts';
 import type { MemoryLog } from '../../storage/memory-log.ts';
 import type { BlobStore } from '../../storage/ports.ts';
 import { commitsOf, INSTANT } from './checks.ts';
+import type { Kernels } from './kernels.ts';
 import { between, type Random } from './random.ts';
-import { TOY_VERSION, ToyKernel } from './toy-kernel.ts';
 import type { Execution } from './workload.ts';
 
 export const ANCIENT = 'ancient';
-const COMMANDS = { least: 100, most: 5_000 };
+const COMMANDS_MIN = 100;
+/** More than a session remembers. */
+export const COMMANDS_MAX = 5_000;
 const EVERY_MS = 1_000;
 /** Of its commands, so many are sent once more now and then. */
 const REMEMBERED = 12;
@@ -31,20 +33,29 @@ const READS_MAX = 100;
 export interface AncientPorts {
   log: MemoryLog;
   blobs: BlobStore;
+  kernels: Kernels;
   random: Random;
   clock: Pick<Clock, 'now'>;
+  commandsMax: number;
 }
 
 /** Writes it. @returns some of its commands, as if a client had sent them */
-export async function writeAncient({ log, blobs, random, clock }: AncientPorts): Promise<Execution[]> {
-  const commands = Math.floor(COMMANDS.least * (COMMANDS.most / COMMANDS.least) ** random());
+export async function writeAncient({
+  log,
+  blobs,
+  kernels,
+  random,
+  clock,
+  commandsMax,
+}: AncientPorts): Promise<Execution[]> {
+  const commands = Math.floor(COMMANDS_MIN * (commandsMax / COMMANDS_MIN) ** random());
   const createdMs = Math.floor(clock.now()) - (commands + 1) * EVERY_MS;
   const boot = { sessionId: 'id-ancient', createdMs, seed: 'seed', version: BEHAVIOUR_VERSION };
-  const kernel = new ToyKernel(INSTANT);
+  const kernel = kernels.make(INSTANT);
   await kernel.open(ANCIENT, { boot });
   let fold = emptyFold(ANCIENT);
   const append = async (events: SessionEvent[], atMs: number) => {
-    const facts = { commit: `commit-${events[0]!.seq}`, epoch: 1, kernel: TOY_VERSION, atMs };
+    const facts = { commit: `commit-${events[0]!.seq}`, epoch: 1, kernel: kernel.version, atMs };
     const { commit, next } = makeCommit(fold, events, facts);
     fold = placeAt(next, { commit, ...(await log.append(commit, fold.log.position)) });
   };
@@ -56,7 +67,7 @@ export async function writeAncient({ log, blobs, random, clock }: AncientPorts):
       sentAt,
       Uint8Array.from({ length: 10 }, () => between(random, 0, 255)),
     );
-    const code = '[["inc"]]';
+    const code = kernels.cell([['inc']]);
     const seq = cell === 1 ? 1 : fold.seq + 1;
     const turn = await kernel.apply(ANCIENT, { type: 'input', seq, timeMs: sentAt, cell, code });
     const events: SessionEvent[] = [
@@ -83,7 +94,7 @@ export async function writeAncient({ log, blobs, random, clock }: AncientPorts):
 
 /** @param restart makes everybody forget the session */
 export async function assertCheapPast(
-  { log }: Pick<AncientPorts, 'log'>,
+  { log, kernels }: Pick<AncientPorts, 'log' | 'kernels'>,
   client: SessionClient,
   restart: () => Promise<void>,
 ): Promise<void> {
@@ -102,7 +113,7 @@ export async function assertCheapPast(
     if (token === sessionToken(ANCIENT)) reads += positions.length;
     return at.call(log, token, positions);
   };
-  await client.execute(ANCIENT, '[["inc"]]', { waitMs: 60_000 });
+  await client.execute(ANCIENT, kernels.cell([['inc']]), { waitMs: 60_000 });
   log.at = at;
   assert.ok(reads < READS_MAX, `an activation after ${commits.length} commits reads ${reads} of them`);
 }

@@ -11,10 +11,10 @@ import { type LargeStore, restoredCommits, restoredEvents } from '../../bus/larg
 import type { ExecuteReply } from '../../bus/operations/sessions.ts';
 import type { Clock } from '../../bus/port.ts';
 import { sessionToken } from '../../bus/subjects.ts';
-import type { EventOf, SessionEvent, StoredCommit } from '../../bus/types.ts';
+import type { EventOf, SessionEvent, StoredCommit, VariableSummary } from '../../bus/types.ts';
 import { History } from '../../storage/history.ts';
 import type { LogStore } from '../../storage/ports.ts';
-import { ToyKernel } from './toy-kernel.ts';
+import type { Kernels } from './kernels.ts';
 import type { Memories } from './workload.ts';
 
 /** What the simulated system has stored, and how much its messages take. */
@@ -22,6 +22,7 @@ export interface Stored {
   log: LogStore;
   large: LargeStore;
   contentBytes: number;
+  kernels: Kernels;
 }
 
 export async function commitsOf(log: LogStore, session: string): Promise<StoredCommit[]> {
@@ -65,7 +66,7 @@ export function inputsOf(events: readonly SessionEvent[]): EventOf<'input'>[] {
 
 /** What clients were told is what the logs say. */
 export async function assertReplies(
-  { log, large, contentBytes }: Stored,
+  { log, large, contentBytes, kernels }: Stored,
   logs: ReadonlyMap<string, SessionEvent[]>,
   { executions, repeats, inspections }: Memories,
 ): Promise<void> {
@@ -94,11 +95,11 @@ export async function assertReplies(
         );
       }
     }
-    const counts = await countsOf(session, events);
+    const counts = await countsOf(kernels, session, events);
     for (const { reply, session: of } of inspections) {
       const { seq, variables } = reply.state;
-      if (of !== session || variables.length === 0) continue;
-      const seen = Number(variables[0]!.preview);
+      const seen = counterOf(variables);
+      if (of !== session || seen === null) continue;
       const known = counts.filter(({ at }) => at <= seq);
       assert.ok(
         known.some(({ n }) => n === seen),
@@ -110,10 +111,11 @@ export async function assertReplies(
 
 /** The counter after each turn, by the seq of the event that began it. */
 async function countsOf(
+  kernels: Kernels,
   session: string,
   events: readonly SessionEvent[],
 ): Promise<{ at: number; n: number }[]> {
-  const kernel = new ToyKernel(INSTANT);
+  const kernel = kernels.make(INSTANT);
   const counts = [{ at: 0, n: 0 }];
   const plain = replayKernel(kernel, session);
   const recording: ReplayKernel = {
@@ -121,7 +123,7 @@ async function countsOf(
     async apply(step) {
       const turn = await plain.apply(step);
       if (!turn.poisoned) {
-        const n = Number((await kernel.inspect(session)).variables[0]!.preview);
+        const n = counterOf((await kernel.inspect(session)).variables) ?? 0;
         counts.push({ at: step.seq, n });
       }
       return turn;
@@ -134,6 +136,12 @@ async function countsOf(
   };
   await replayEvents(recording, emptyFold(session), events, { states: true, stacks: true });
   return counts;
+}
+
+/** What the variables say of the counter; null: nothing. */
+export function counterOf(variables: readonly VariableSummary[]): number | null {
+  const found = variables.find(({ name }) => name === 'n');
+  return found ? Number(found.preview) : null;
 }
 
 /** All waiting is over at once. */

@@ -11,7 +11,7 @@ import { makeSubjects } from '../../bus/subjects.ts';
 import type { Commit } from '../../bus/types.ts';
 import { StorageActor } from '../../storage/actor.ts';
 import type { BlobStore, LogStore } from '../../storage/ports.ts';
-import { ToyKernel } from './toy-kernel.ts';
+import type { Kernels, SimKernel } from './kernels.ts';
 
 export const subjects = makeSubjects('sim');
 export const silent = { debug() {}, info() {}, warn() {}, error() {} };
@@ -79,6 +79,7 @@ export interface ProcessPorts {
   hub: MemoryHub;
   clock: Clock;
   random: () => number;
+  kernels: Kernels;
   /** Hears what the processes log. */
   trace: (line: string) => void;
 }
@@ -93,7 +94,7 @@ export class SimProcess {
   readonly bus: MemoryBus;
   state: 'running' | 'frozen' | 'dead' = 'running';
   stop: () => Promise<void> = async () => {};
-  kernel: ToyKernel | null = null;
+  kernel: SimKernel | null = null;
   worker: Worker | null = null;
 
   constructor(role: Role, id: string, { hub, clock, random }: ProcessPorts) {
@@ -105,6 +106,7 @@ export class SimProcess {
 
   kill(): void {
     this.state = 'dead';
+    void this.kernel?.close();
     this.clock.kill();
     this.bus.freeze();
     this.bus.disconnect();
@@ -163,7 +165,7 @@ export async function startWorkerProcess(id: string, ports: ProcessPorts): Promi
   const { random } = ports;
   const process = new SimProcess('worker', id, ports);
   const { clock, bus } = process;
-  const kernel = new ToyKernel(clock, () => Math.floor(random() * 3));
+  const kernel = ports.kernels.make(clock, () => Math.floor(random() * 3));
   let ids = 0;
   const worker = new Worker({
     id,

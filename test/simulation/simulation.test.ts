@@ -1,9 +1,11 @@
 /**
  * The whole system under random faults, on virtual time. A seed that fails fails again:
- * `npx tsx test/simulation/run.ts <seed> 1 trace`. REPRISE_SIMULATIONS sets how many seeds run.
+ * `npx tsx test/simulation/run.ts <seed> 1 trace`. REPRISE_SIMULATIONS sets how many seeds run. Of the slower profile, on
+ * the real kernel, one short run is here; more of it by hand.
  */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { realKernels } from './kernels.ts';
 import { simulate } from './simulation.ts';
 
 const SEEDS = Number(process.env.REPRISE_SIMULATIONS) || 12;
@@ -20,6 +22,16 @@ describe('a simulated system', () => {
       }
     }
     assert.ok(acknowledged > SEEDS, 'commands were acknowledged');
+  });
+
+  it('keeps them on the real kernel', async () => {
+    const kernels = await realKernels();
+    try {
+      const { executions } = await simulate({ seed: 1, chaosMs: 1_000, pastMost: 200, kernels });
+      assert.ok(executions.some(({ reply }) => reply));
+    } finally {
+      await kernels.close();
+    }
   });
 
   it('gives the same run for the same seed', async () => {

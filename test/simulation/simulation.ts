@@ -10,9 +10,10 @@ import { type MemoryBus, type MemoryHub, makeMemoryBus } from '../../bus/memory.
 import { MemoryBlobs } from '../../storage/memory-blobs.ts';
 import { MemoryLog } from '../../storage/memory-log.ts';
 import { largeStore } from '../kit/large-store.ts';
-import { makeVirtualClock, type VirtualClock } from '../kit/virtual-clock.ts';
-import { ANCIENT, assertCheapPast, writeAncient } from './ancient.ts';
+import type { VirtualClock } from '../kit/virtual-clock.ts';
+import { ANCIENT, assertCheapPast, COMMANDS_MAX, writeAncient } from './ancient.ts';
 import { assertLog, assertReplies } from './checks.ts';
+import { type Kernels, toyKernels } from './kernels.ts';
 import {
   type ProcessPorts,
   type Role,
@@ -31,6 +32,10 @@ export interface SimulationOptions {
   /** How long faults happen, ms of virtual time. */
   chaosMs?: number;
   clients?: number;
+  /** Commands of the session with the longest past, at most. */
+  pastMost?: number;
+  /** Default: toys. */
+  kernels?: Kernels;
   /** Hears what happens. */
   trace?: (line: string) => void;
 }
@@ -50,7 +55,8 @@ export async function simulate(options: SimulationOptions): Promise<Memories> {
 
 class Simulation {
   readonly #random: Random;
-  readonly #clock: VirtualClock = makeVirtualClock();
+  readonly #kernels: Kernels;
+  readonly #clock: VirtualClock;
   readonly #hub: MemoryHub;
   readonly #ports: ProcessPorts;
   readonly #stores = { log: new MemoryLog(), blobs: new MemoryBlobs() };
@@ -67,6 +73,8 @@ class Simulation {
     this.#options = options;
     this.#trace = options.trace ?? (() => {});
     this.#random = makeRandom(options.seed);
+    this.#kernels = options.kernels ?? toyKernels();
+    this.#clock = this.#kernels.makeClock();
     const random = this.#random;
     this.#hub = makeMemoryBus({
       clock: this.#clock,
@@ -75,7 +83,7 @@ class Simulation {
       latency: () => (this.#harming && random() < 0.02 ? between(random, 0, 400) : between(random, 0, 2)),
       copies: (_from, _to, subject) => this.#copies(subject),
     });
-    this.#ports = { hub: this.#hub, clock: this.#clock, random, trace: this.#trace };
+    this.#ports = { hub: this.#hub, clock: this.#clock, random, kernels: this.#kernels, trace: this.#trace };
   }
 
   /** Some messages are lost or come twice. */
@@ -88,8 +96,14 @@ class Simulation {
   }
 
   async run(): Promise<Memories> {
-    const { chaosMs = 4_000, clients: count = 4 } = this.#options;
-    const past = { ...this.#stores, random: this.#random, clock: this.#clock };
+    const { chaosMs = 4_000, clients: count = 4, pastMost: commandsMax = COMMANDS_MAX } = this.#options;
+    const past = {
+      ...this.#stores,
+      kernels: this.#kernels,
+      random: this.#random,
+      clock: this.#clock,
+      commandsMax,
+    };
     this.#memories.executions.push(...(await writeAncient(past)));
     for (const role of ['storage', 'storage', 'llm'] as const) await this.#start(role);
     for (let i = 0; i < WORKERS; i++) await this.#start('worker');
@@ -103,6 +117,7 @@ class Simulation {
         sessions: SESSIONS,
         memories: this.#memories,
         id: `c${index}`,
+        cell: this.#kernels.cell,
         isOver: () => over,
       }),
     );
@@ -117,7 +132,7 @@ class Simulation {
     await this.#within('clients come to rest', Promise.all(work));
     await this.#check(this.#client('checker'));
     const reader = this.#client('reader');
-    const cheap = assertCheapPast(this.#stores, reader, () => this.#restart());
+    const cheap = assertCheapPast({ ...this.#stores, kernels: this.#kernels }, reader, () => this.#restart());
     await this.#within('the past costs nothing', cheap);
     await reader.disconnect();
     await this.#tear(this.#client('tearer'));
@@ -130,7 +145,10 @@ class Simulation {
     const { surprises } = this.#memories;
     if (surprises.length > 0) throw new Error(`clients were surprised: ${surprises.join('; ')}`);
     for (const session of SESSIONS) {
-      const last = client.execute(session, '[["inc"]]', { commandId: `last-${session}`, waitMs: 60_000 });
+      const last = client.execute(session, this.#kernels.cell([['inc']]), {
+        commandId: `last-${session}`,
+        waitMs: 60_000,
+      });
       const outcome = last.then(
         () => 'ok',
         (error) => error.code as string,
@@ -141,7 +159,12 @@ class Simulation {
       if (!expected) throw new Error(`${session} is unusable: ${code}`);
     }
     const { contentBytes } = limitsOf(PAYLOAD_BYTES);
-    const stored = { ...this.#stores, large: largeStore(this.#stores.blobs, contentBytes), contentBytes };
+    const stored = {
+      ...this.#stores,
+      large: largeStore(this.#stores.blobs, contentBytes),
+      contentBytes,
+      kernels: this.#kernels,
+    };
     const logs = new Map<string, Awaited<ReturnType<typeof assertLog>>>();
     for (const session of SESSIONS) {
       const events = await this.#within(`log of ${session}`, assertLog(stored, client, session));
@@ -166,7 +189,10 @@ class Simulation {
     const restart = () => this.#restart();
     const { log } = this.#stores;
     const within: TornSystem['within'] = (what, work) => this.#within(what, work);
-    await assertTornLogs({ log, client, random: this.#random, trace: this.#trace, within, restart }, open);
+    await assertTornLogs(
+      { log, cell: this.#kernels.cell, client, random: this.#random, trace: this.#trace, within, restart },
+      open,
+    );
     await client.disconnect();
   }
 

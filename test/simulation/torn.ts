@@ -7,6 +7,8 @@ import type { SessionClient } from '../../bus/client/client.ts';
 import { RepriseError } from '../../bus/errors.ts';
 import { sessionToken } from '../../bus/subjects.ts';
 import type { MemoryLog } from '../../storage/memory-log.ts';
+import { counterOf } from './checks.ts';
+import type { Kernels } from './kernels.ts';
 import { pick, type Random } from './random.ts';
 import { HARMS, type Harm } from './tampering.ts';
 
@@ -15,6 +17,7 @@ const COMMITS_MIN = 3;
 
 export interface TornSystem {
   log: MemoryLog;
+  cell: Kernels['cell'];
   client: SessionClient;
   random: Random;
   trace: (line: string) => void;
@@ -38,8 +41,8 @@ export async function assertTornLogs(system: TornSystem, sessions: readonly stri
   const whole: { session: string; n: number }[] = [];
   for (const session of sessions) {
     if ((await log.count(sessionToken(session))) < COMMITS_MIN) continue;
-    const state = await within(`a look at ${session}`, client.inspect(session));
-    whole.push({ session, n: Number(state.state.variables[0]!.preview) });
+    const { state } = await within(`a look at ${session}`, client.inspect(session));
+    whole.push({ session, n: counterOf(state.variables) ?? 0 });
   }
   // Owners, and storage that has seen more of a log than there is, find it out too.
   const isCold = random() < 0.5;
@@ -68,7 +71,7 @@ export async function assertTornLogs(system: TornSystem, sessions: readonly stri
       `${label(patient)}: the list leaves it out`,
     );
   }
-  for (const patient of patients) await within(`${label(patient)} is removed`, begunAnew(client, patient));
+  for (const patient of patients) await within(`${label(patient)} is removed`, begunAnew(system, patient));
 }
 
 const label = ({ session, kind }: Patient) => `${session} (${kind})`;
@@ -85,11 +88,11 @@ function harm(log: MemoryLog, session: string, of: string, { do: act }: Harm, ra
   });
 }
 
-async function goesOn({ log, client }: TornSystem, patient: Patient): Promise<void> {
+async function goesOn({ log, client, cell }: TornSystem, patient: Patient): Promise<void> {
   const { session, kind, n } = patient;
   const token = sessionToken(session);
   const before = await log.count(token);
-  const outcome = await client.execute(session, '[["inc"]]', { waitMs: 60_000 }).then(
+  const outcome = await client.execute(session, cell([['inc']]), { waitMs: 60_000 }).then(
     ({ output }) => output,
     (error) => RepriseError.from(error),
   );
@@ -116,8 +119,8 @@ async function goesOn({ log, client }: TornSystem, patient: Patient): Promise<vo
     assert.equal(breaks > 0, kind !== 'unharmed', `${label(patient)}: ${breaks} breaks`);
 }
 
-async function begunAnew(client: SessionClient, patient: Patient): Promise<void> {
+async function begunAnew({ client, cell }: TornSystem, patient: Patient): Promise<void> {
   assert.equal(await client.deleteSession(patient.session), true, `${label(patient)} was not there`);
-  const { output } = await client.execute(patient.session, '[["inc"]]', { waitMs: 60_000 });
+  const { output } = await client.execute(patient.session, cell([['inc']]), { waitMs: 60_000 });
   assert.equal(output, '1', `${label(patient)}: what begins anew remembers`);
 }

@@ -48,6 +48,8 @@ export interface ClientOptions {
   sessions: string[];
   memories: Memories;
   id: string;
+  /** A cell that does this. */
+  cell: (ops: readonly Op[]) => string;
   isOver: () => boolean;
 }
 
@@ -104,11 +106,13 @@ async function execute(options: ClientOptions, session: string, commandId: strin
   const { client, random, clock, memories } = options;
   const ops = randomOps(random, session);
   if (ops.some(([name]) => name === 'exit' || name === 'exitLater')) memories.closed.add(session);
-  const code = JSON.stringify(ops);
+  const code = options.cell(ops);
   const execution: Execution = { session, commandId, code, sentAt: clock.now(), sends: 1 };
   memories.executions.push(execution);
   try {
-    const timeoutMs = random() < 0.1 ? between(random, 20, 200) : undefined;
+    // One that goes on until it is struck is struck soon.
+    const isHurried = random() < 0.1 || ops.some(([name]) => name === 'fragile' || name === 'hang');
+    const timeoutMs = isHurried ? between(random, 20, 200) : undefined;
     execution.reply = await client.execute(session, code, { commandId, timeoutMs, waitMs: 35_000 });
     execution.doneAt = clock.now();
   } catch (thrown) {
