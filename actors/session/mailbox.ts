@@ -15,6 +15,9 @@ export type Mail =
   | { kind: 'answer'; effect: number; answer: EffectAnswer }
   | { kind: 'abandon'; reason: 'user'; commandId: string; waiter: Waiter<{ seq: number }> };
 
+/** Waits for nothing. */
+const NOBODY: Waiter<unknown> = { resolve() {}, reject() {} };
+
 export class Mailbox {
   #queue: (Mail & { kind: 'command' | 'close' })[] = [];
   #answers: (Mail & { kind: 'answer' })[] = [];
@@ -33,9 +36,15 @@ export class Mailbox {
     else this.#queue.unshift(mail);
   }
 
-  /** Commands run one at a time; giving up and answers go before them. Answers to a paused session wait for one. */
+  /**
+   * Commands run one at a time; giving up and answers go before them. Answers to a paused session wait for one. Once a
+   * session is to be closed, no cell waits for anything any more: neither the one that runs nor those before the end.
+   */
   peek(fold: SessionFold): Mail | null {
     if (this.#abandon[0]) return this.#abandon[0];
+    if (fold.running && this.#queue.some(({ kind }) => kind === 'close')) {
+      return { kind: 'abandon', reason: 'user', commandId: fold.running.commandId, waiter: NOBODY };
+    }
     // An answer that nobody waits for any more is dropped.
     while (this.#answers[0] && !fold.effects.get(this.#answers[0].effect)) this.#answers.shift();
     if (this.#answers[0] && !fold.paused) return this.#answers[0];
@@ -45,7 +54,7 @@ export class Mailbox {
 
   take(fold: SessionFold): Mail | null {
     const mail = this.peek(fold);
-    if (mail?.kind === 'abandon') this.#abandon.shift();
+    if (mail?.kind === 'abandon') this.#abandon.shift(); // or there is none, and the mail is one of a close
     else if (mail?.kind === 'answer') this.#answers.shift();
     else if (mail) this.#queue.shift();
     return mail;

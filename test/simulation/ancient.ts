@@ -21,12 +21,12 @@ import type { Execution } from './workload.ts';
 export const ANCIENT = 'ancient';
 const COMMANDS_MIN = 100;
 /** More than a session remembers. */
-export const COMMANDS_MAX = 5_000;
+export const COMMANDS_MAX = 8_000;
 const EVERY_MS = 1_000;
 /** Of its commands, so many are sent once more now and then. */
 const REMEMBERED = 12;
 /** What a checkpoint may take: its state holds 16 KB of command words at most. */
-const CHECKPOINT_BYTES_MAX = 24 * 1024;
+const CHECKPOINT_BYTES_MAX = 18 * 1024;
 /** Commits that an activation may read, whatever came before. */
 const READS_MAX = 100;
 

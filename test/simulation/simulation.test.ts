@@ -8,7 +8,8 @@ import { describe, it } from 'node:test';
 import { realKernels } from './kernels.ts';
 import { simulate } from './simulation.ts';
 
-const SEEDS = Number(process.env.REPRISE_SIMULATIONS) || 12;
+const SEEDS = Number(process.env.REPRISE_SIMULATIONS) || 10;
+const CALM_SEEDS = Math.ceil(SEEDS / 2);
 
 describe('a simulated system', () => {
   it(`keeps its promises under the faults of ${SEEDS} seeds`, async () => {
@@ -22,6 +23,17 @@ describe('a simulated system', () => {
       }
     }
     assert.ok(acknowledged > SEEDS, 'commands were acknowledged');
+  });
+
+  it(`answers every command once, in its time, when nothing fails, under ${CALM_SEEDS} seeds`, async () => {
+    for (let seed = 1; seed <= CALM_SEEDS; seed++) {
+      const { executions } = await simulate({ seed, calm: true, pastMost: 200 });
+      for (const { session, commandId, reply, error } of executions) {
+        if (session === 'ancient' && !reply && !error) continue; // of its past
+        const isAnswered = reply !== undefined || error?.code === 'CLOSED' || session.startsWith('brief');
+        assert.ok(isAnswered, `seed ${seed}: ${commandId} of ${session} was told ${error?.code}`);
+      }
+    }
   });
 
   it('keeps them on the real kernel', async () => {

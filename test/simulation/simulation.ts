@@ -34,6 +34,8 @@ export interface SimulationOptions {
   clients?: number;
   /** Commands of the session with the longest past, at most. */
   pastMost?: number;
+  /** Nothing fails: every command is answered in its time. */
+  calm?: boolean;
   /** Default: toys. */
   kernels?: Kernels;
   /** Hears what happens. */
@@ -67,12 +69,13 @@ class Simulation {
   readonly #ever: SimProcess[] = [];
   readonly #clients: MemoryBus[] = [];
   #started = 0;
-  #harming = true;
+  #harming: boolean;
 
   constructor(options: SimulationOptions) {
     this.#options = options;
     this.#trace = options.trace ?? (() => {});
     this.#random = makeRandom(options.seed);
+    this.#harming = !options.calm;
     this.#kernels = options.kernels ?? toyKernels();
     this.#clock = this.#kernels.makeClock();
     const random = this.#random;
@@ -118,13 +121,14 @@ class Simulation {
         memories: this.#memories,
         id: `c${index}`,
         cell: this.#kernels.cell,
+        calm: this.#options.calm ?? false,
         isOver: () => over,
       }),
     );
     const end = this.#clock.now() + chaosMs;
     while (this.#clock.now() < end) {
       await this.#clock.advance(between(this.#random, 5, 250));
-      await this.#harm();
+      if (this.#harming) await this.#harm();
     }
     this.#harming = false;
     over = true;
