@@ -59,7 +59,8 @@ test('an old commit that is published once more does not rewind its session, and
     await api.request(subject, second!.data);
   });
   await shell.run(['down']);
-  assert.equal((await shell.run(['up'])).code, 0);
+  const up = await shell.run(['up']);
+  assert.equal(up.code, 0, up.stderr);
 
   const exec = await shell.run(['exec', 'copied', 'x']);
   assert.equal(exec.code, 3, exec.stdout + exec.stderr);
@@ -126,7 +127,8 @@ test('a session whose newest commits were deleted is not begun anew', async () =
     }
   });
   await shell.run(['down']);
-  assert.equal((await shell.run(['up'])).code, 0);
+  const up = await shell.run(['up']);
+  assert.equal(up.code, 0, up.stderr);
   const { stdout } = await shell.run(['exec', 'cut', 'let y = 2; y', '--json']);
   const events = (await shell.run(['log', 'cut', '--json'])).stdout.trimEnd().split('\n');
   assert.equal(JSON.parse(events[0]!).type, 'session', stdout);
@@ -138,12 +140,14 @@ test('a session whose newest commits were deleted is not begun anew', async () =
 });
 
 test('a session whose newest message is no commit is told of, shown as far as it is good, and removed', async () => {
-  assert.equal((await shell.run(['exec', 'garbled', 'let z = 1'])).code, 0);
+  const begun = await shell.run(['exec', 'garbled', 'let z = 1']);
+  assert.equal(begun.code, 0, begun.stderr);
   await tamper('garbled', async (api, subject) => {
     await api.request(subject, Buffer.from('hello'));
   });
   await shell.run(['down']);
-  assert.equal((await shell.run(['up'])).code, 0);
+  const up = await shell.run(['up']);
+  assert.equal(up.code, 0, up.stderr);
   assert.equal((await shell.run(['exec', 'garbled', 'z'])).code, 3);
   assert.match((await shell.run(['ls'])).stdout, /garbled: CORRUPT/);
   assert.match((await shell.run(['doctor'])).stdout, /garbled: CORRUPT|✗ logs +garbled/);
