@@ -32,7 +32,7 @@ runRole(
       blobs: new JetStreamBlobs(api, subjects),
       async verify() {
         assertDurability(durability, bus.connection.info?.version ?? '');
-        await verifyStreams(api, subjects);
+        await verifyStreams(api, subjects, env.REPRISE_ACCEPT_LOSS);
       },
     });
     actor.lifecycle.onChange((state) => {

@@ -43,15 +43,23 @@ const PURGES_AT_ONCE = 16;
 /** A server reads every block that a subject has messages in. Nobody waits for it but a removal in the background. */
 const PURGE_MS = 60_000;
 
+/** A newest message that a stream has lost, as somebody says that he knows of it: `REPRISE_LOG:10`. */
+export type AcceptedLoss = string | undefined;
+
 /**
  * Creates the streams, or checks those that exist.
+ * @param accepted a loss that is not refused: a marker takes its place, so that it need not be said again
  * @throws RepriseError CORRUPT when a stream has lost its end, UNAVAILABLE when JetStream cannot serve, or a
  * stream of that name cannot be used
  */
-export async function provideStreams(api: JetStreamApi, subjects: Subjects): Promise<void> {
+export async function provideStreams(
+  api: JetStreamApi,
+  subjects: Subjects,
+  accepted?: AcceptedLoss,
+): Promise<void> {
   const { log, blob } = subjects.streams;
-  await provideStream(api, log, subjects.logAll);
-  await provideStream(api, blob, `${subjects.prefix}.blob.>`);
+  await provideStream(api, log, subjects.logAll, accepted);
+  await provideStream(api, blob, `${subjects.prefix}.blob.>`, accepted);
 }
 
 /** How long JetStream is asked whether it is there: it starts after the server takes connections. */
@@ -62,11 +70,15 @@ const ATTEMPT_WAIT_MS = 100;
  * `provideStreams`, but patient with a server that is still starting.
  * @throws RepriseError CORRUPT at once; UNAVAILABLE, TIMEOUT or DISCONNECTED after some 10 s
  */
-export async function verifyStreams(api: JetStreamApi, subjects: Subjects): Promise<void> {
+export async function verifyStreams(
+  api: JetStreamApi,
+  subjects: Subjects,
+  accepted?: AcceptedLoss,
+): Promise<void> {
   const end = performance.now() + PATIENCE_MS;
   for (;;) {
     try {
-      return await provideStreams(api, subjects);
+      return await provideStreams(api, subjects, accepted);
     } catch (thrown) {
       if (performance.now() > end || !RepriseError.from(thrown).retryable) throw thrown;
       await sleep(ATTEMPT_WAIT_MS);
@@ -88,7 +100,12 @@ export function assertDurability(durability: 'process' | 'power', serverVersion:
   });
 }
 
-async function provideStream(api: JetStreamApi, place: StreamPlace, content: string): Promise<void> {
+async function provideStream(
+  api: JetStreamApi,
+  place: StreamPlace,
+  content: string,
+  accepted: AcceptedLoss,
+): Promise<void> {
   // Whatever would lose what was acknowledged, or keep us from reading and deleting it.
   const required = {
     subjects: [content, place.marker],
@@ -127,26 +144,33 @@ async function provideStream(api: JetStreamApi, place: StreamPlace, content: str
     const { subject_transform: _, ...config } = info.config;
     info = await api.call<StreamInfo>(`STREAM.UPDATE.${place.name}`, { ...config, ...required });
   }
-  await assertWholeEnd(api, place.name, info.state);
+  await assertWholeEnd(api, place, info.state, accepted);
 }
 
 /**
- * Makes sure that a stream still has its newest message.
+ * Makes sure that a stream still has its newest message, or that its loss is accepted.
  * @throws RepriseError CORRUPT
  */
-async function assertWholeEnd(api: JetStreamApi, name: string, state: StreamState): Promise<void> {
-  if (state.last_seq === 0) return;
-  if (await api.bySequence(name, state.last_seq)) return;
+async function assertWholeEnd(
+  api: JetStreamApi,
+  place: StreamPlace,
+  state: StreamState,
+  accepted: AcceptedLoss,
+): Promise<void> {
+  const { name } = place;
+  const newest = state.last_seq;
+  if (newest === 0) return;
+  if (await api.bySequence(name, newest)) return;
   // Another storage process may be removing a session at this moment.
   const { state: now } = await api.call<StreamInfo>(`STREAM.INFO.${name}`);
-  if (now.last_seq !== state.last_seq) return assertWholeEnd(api, name, now);
-  throw new RepriseError(
-    'CORRUPT',
-    `stream ${name} has lost its newest message (sequence ${state.last_seq})`,
-    {
-      hint: 'its files are damaged or were purged by hand: nothing was changed. Restore them from a backup',
-    },
-  );
+  if (now.last_seq !== newest) return assertWholeEnd(api, place, now, accepted);
+  const loss = `${name}:${newest}`;
+  if (accepted === loss) return mark(api, place);
+  throw new RepriseError('CORRUPT', `stream ${name} has lost its newest message (sequence ${newest})`, {
+    hint:
+      'its files are damaged or were purged by hand: nothing was changed. Restore them from a backup; to go on without ' +
+      `what is lost, which may be the newest cells of a session, start once with REPRISE_ACCEPT_LOSS=${loss}`,
+  });
 }
 
 /** Writes a marker, so that the stream keeps a newest message whatever is removed. @throws as JetStreamApi */

@@ -54,7 +54,8 @@ export class Mailbox {
 
   take(fold: SessionFold): Mail | null {
     const mail = this.peek(fold);
-    if (mail?.kind === 'abandon') this.#abandon.shift(); // or there is none, and the mail is one of a close
+    if (mail?.kind === 'abandon')
+      this.#abandon.shift(); // or there is none, and the mail is one of a close
     else if (mail?.kind === 'answer') this.#answers.shift();
     else if (mail) this.#queue.shift();
     return mail;

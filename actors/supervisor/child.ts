@@ -82,9 +82,10 @@ export class Child {
     return this.#actor.getSnapshot().context.failures;
   }
 
-  /** It ended because what it was given is wrong: the same again ends the same. */
-  get misconfigured(): boolean {
-    return this.#lastExit === ERROR_CODES.BAD_REQUEST.exit;
+  /** It ended because of its settings, or of what the store holds: the same again ends the same. */
+  get verdict(): 'BAD_REQUEST' | 'CORRUPT' | null {
+    const codes = ['BAD_REQUEST', 'CORRUPT'] as const;
+    return codes.find((code) => this.#lastExit === ERROR_CODES[code].exit) ?? null;
   }
 
   /** Why it ended last, with the end of what it printed since its last start. */

@@ -96,17 +96,19 @@ export class Fleet {
 
   /**
    * @throws RepriseError UNAVAILABLE when a process ends again and again without ever being ready, BAD_REQUEST when it
-   * says that its settings are wrong
+   * says that its settings are wrong, CORRUPT when what the store holds is
    */
   assertHope(): void {
     for (const { slot, child } of this.#members.values()) {
       if (child.failures < HOPELESS || child.ready) continue;
       const log = this.#logFile(slot);
-      throw child.misconfigured
-        ? new RepriseError('BAD_REQUEST', `${slot} does not start: ${child.problem}`, {
-            hint: `correct the setting, then try again; ${log} has all that it said`,
-          })
-        : new RepriseError('UNAVAILABLE', `${slot} does not start: ${child.problem}`, { hint: `see ${log}` });
+      const next = {
+        BAD_REQUEST: `correct the setting, then try again; ${log} has all that it said`,
+        CORRUPT: `do what it says; ${log} has all that it said`,
+        UNAVAILABLE: `see ${log}`,
+      };
+      const code = child.verdict ?? 'UNAVAILABLE';
+      throw new RepriseError(code, `${slot} does not start: ${child.problem}`, { hint: next[code] });
     }
   }
 

@@ -168,6 +168,10 @@ describe('storage on a server that fails', () => {
     await api.call(`STREAM.MSG.DELETE.${places.log.name}`, { seq: by.position });
     await assert.rejects(provideStreams(api, subjects), coded('CORRUPT'));
     await assert.rejects(startStorage(world), coded('CORRUPT'));
+    await assert.rejects(provideStreams(api, subjects, `${places.log.name}:1`), coded('CORRUPT'));
+    // Somebody knows of it, and says so once.
+    await provideStreams(api, subjects, `${places.log.name}:${by.position}`);
+    await provideStreams(api, subjects);
   });
 
   it('runs again after the newest session of all, or every session, was deleted', async () => {
