@@ -16,6 +16,7 @@
  * commit comes too late goes when that commit is refused (`forgetImages`).
  */
 import { decode, encode } from '../bus/codec.ts';
+import { isAnswer, isRequest, receiptKeyIn } from '../bus/effect-events.ts';
 import { hasCode, RepriseError } from '../bus/errors.ts';
 import { scopeOf } from '../bus/large.ts';
 import type { RemovalProgress } from '../bus/operations/catalogue.ts';
@@ -218,10 +219,14 @@ export class Removals {
     const awaited = new Set<string>();
     for (const event of commits.flatMap(({ commit }) => commit.events)) {
       if (event.type === 'checkpoint' && !kept.has(event.stateId)) images.add(event.stateId);
-      if (event.type === 'llm_resp') awaited.delete(event.receiptKey);
-      if (event.type !== 'llm_req') continue;
-      receipts.add(event.receiptKey);
-      awaited.add(event.receiptKey);
+      if (!isRequest(event) && !isAnswer(event)) continue;
+      const key = receiptKeyIn(event);
+      if (key === undefined) continue;
+      if (isAnswer(event)) awaited.delete(key);
+      else {
+        receipts.add(key);
+        awaited.add(key);
+      }
     }
     if (images.size > 0) await parts.remove('ckpt', [...images]);
     if (receipts.size > 0) await parts.remove('receipt', [...receipts]);

@@ -32,8 +32,9 @@ const MAY_IMPORT: Record<string, string[]> = {
   storage: ['bus', 'actors/role'],
   'actors/role': ['bus'],
   'actors/kernel': ['bus', 'actors/role/freshness.mjs'],
-  'actors/session': ['bus', 'actors/kernel/port.ts', 'actors/kernel/behaviours.ts'],
-  'actors/worker': ['bus', 'actors/session', 'actors/kernel', 'actors/role'],
+  'actors/effects': ['bus', 'actors/kernel/port.ts', 'actors/kernel/behaviours.ts'],
+  'actors/session': ['bus', 'actors/effects', 'actors/kernel/port.ts', 'actors/kernel/behaviours.ts'],
+  'actors/worker': ['bus', 'actors/effects', 'actors/session', 'actors/kernel', 'actors/role'],
   'actors/llm': ['bus', 'actors/role'],
   'actors/supervisor': ['bus', 'actors/role/freshness.mjs'],
   cli: [
@@ -49,6 +50,7 @@ const MAY_IMPORT: Record<string, string[]> = {
 const PURE = [
   /^actors\/session\/(fold|fold-.*|effect-table|commit|turn|entry|replay|reply|mailbox|batch|command-index|checkpoints)\.ts$/,
   /^actors\/kernel\/compiler\//,
+  /^actors\/effects\/(kind|kinds)\.ts$/,
   /^storage\/validation\.ts$/,
   /^bus\/(types|subjects|codec|errors|schema|event-schemas|wire|live|roles|permissions|operations\/[a-z]+)\.ts$/,
 ];
@@ -95,6 +97,14 @@ describe('tidiness', () => {
     const wrong = files
       .filter(({ path }) => PURE.some((pattern) => pattern.test(path)))
       .filter(({ text }) => BANNED.test(text.replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '')))
+      .map(({ path }) => path);
+    assert.deepEqual(wrong, []);
+  });
+
+  it('says of a kind of effects what it says in its own file alone', () => {
+    const wrong = files
+      .filter(({ path }) => /^(actors|bus|storage|cli)\//.test(path) && !path.startsWith('actors/effects/'))
+      .filter(({ text }) => /\bkind [!=]== '(llm|timer)'/.test(text))
       .map(({ path }) => path);
     assert.deepEqual(wrong, []);
   });

@@ -67,12 +67,22 @@ export const BEHAVIOURS = {
     why: 'Errors in fields, computed names, cases and brackets of statements over several lines are told with their line.',
     before: 'They are said to be on the line of the statement, or on line 1.',
   },
+  promptsOnce: {
+    since: 4,
+    why: 'A prompt stands in the log once: it was in the event’s prompt and in its request.',
+    before: 'The request of an llm_req event repeats the prompt.',
+  },
+  requestsUnbounded: {
+    since: 4,
+    why: 'A request to a model may be as large as the heap lets it be: it goes into a blob when no message takes it.',
+    before: 'A request of more than 600,000 characters is refused.',
+  },
 } as const satisfies Record<string, Behaviour>;
 
 export type BehaviourId = keyof typeof BEHAVIOURS;
 
 /** The version that new sessions are born with: raised with each row. */
-export const BEHAVIOUR_VERSION = 3;
+export const BEHAVIOUR_VERSION = 4;
 
 /** Whether a session of `version` behaves so. */
 export function behaves(version: number, id: BehaviourId): boolean {

@@ -9,6 +9,7 @@ import { HOST_FUNCTIONS, Instance } from './instance.ts';
 import { findLexicalScope } from './lexical-scope.ts';
 import type { KernelLimits } from './limits.ts';
 import { PAGE, STATIC_END } from './pages.ts';
+import type { EffectCall } from './port.ts';
 import { assertPromiseLayout } from './promises.ts';
 import type { KernelWasm } from './wasm.ts';
 
@@ -17,7 +18,12 @@ const ALL_INTRINSICS = 0;
 const FIRST_THRESHOLD = 262_144;
 
 /** Boots once in an instance of its own. @throws RepriseError INTERNAL when the prelude throws. */
-export function bootPristine(wasm: KernelWasm, prelude: string, limits: KernelLimits): Pristine {
+export function bootPristine(
+  wasm: KernelWasm,
+  prelude: string,
+  limits: KernelLimits,
+  calls: readonly EffectCall[] = [],
+): Pristine {
   const known = findAddresses(wasm, limits);
   const instance = new Instance(wasm, limits.memoryBytes);
   const { runtime, context } = startInterpreter(instance, limits);
@@ -46,6 +52,7 @@ export function bootPristine(wasm: KernelWasm, prelude: string, limits: KernelLi
   }
   guest.free(outcome.value);
   giveScope(guest);
+  if (calls.length > 0) guest.discard(guest.call('offer', { calls }));
   while (guest.jobPending) guest.runJobs(-1);
   collectGarbage(guest, runtime + known.thresholdOffset);
   fillHoles(guest);

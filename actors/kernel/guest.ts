@@ -8,6 +8,7 @@ import type { Addresses, Instance } from './instance.ts';
 /** Functions of the prelude that the host calls. Each takes one JSON string, but takeScope, cellDone and cellThrew a value, prepare an error. */
 export const ENTRIES = [
   'takeScope',
+  'offer',
   'boot',
   'begin',
   'cellDone',

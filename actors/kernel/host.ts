@@ -10,7 +10,16 @@ import { createHash } from 'node:crypto';
 import { RepriseError } from '../../bus/errors.ts';
 import { compilerVersion } from './compiler/compile.ts';
 import { DEFAULT_LIMITS, type KernelLimits } from './limits.ts';
-import type { HeapImage, InspectReport, KernelHost, KernelStep, OpenFrom, Printed, Turn } from './port.ts';
+import type {
+  EffectCall,
+  HeapImage,
+  InspectReport,
+  KernelHost,
+  KernelStep,
+  OpenFrom,
+  Printed,
+  Turn,
+} from './port.ts';
 import { preludeSource } from './prelude/source.ts';
 import { type Call, ThreadLink } from './thread-link.ts';
 import type { SharedPristine, ThreadRequest } from './thread-port.ts';
@@ -19,6 +28,8 @@ import { type KernelWasm, loadKernelWasm } from './wasm.ts';
 export interface KernelHostOptions {
   /** Limits that decide outcomes; others make another kernel version. */
   limits?: Partial<KernelLimits>;
+  /** What cells may ask for beside timers and models; others make another kernel version. */
+  calls?: readonly EffectCall[];
   /** Threads to start with. */
   threads?: number;
   maxThreads?: number;
@@ -47,8 +58,13 @@ const MAX_FAILED_STARTS = 3;
 type Unsent = ThreadRequest extends infer R ? (R extends ThreadRequest ? Omit<R, 'id'> : never) : never;
 
 /** The version of a kernel with these limits: what decides how cells behave. */
-export function kernelVersion(wasm: KernelWasm, limits: KernelLimits): string {
-  const parts = [wasm.digest, preludeSource, compilerVersion, Object.entries(limits).sort()];
+export function kernelVersion(
+  wasm: KernelWasm,
+  limits: KernelLimits,
+  calls: readonly EffectCall[] = [],
+): string {
+  const parts: unknown[] = [wasm.digest, preludeSource, compilerVersion, Object.entries(limits).sort()];
+  if (calls.length > 0) parts.push(calls.map(({ name, kind }) => [name, kind]));
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
 
@@ -85,7 +101,7 @@ class ThreadedHost implements KernelHost {
     this.#options = options;
     this.#baseThreads = options.threads ?? DEFAULT_THREADS;
     this.#maxThreads = Math.max(options.maxThreads ?? DEFAULT_MAX_THREADS, this.#baseThreads);
-    this.version = kernelVersion(wasm, limits);
+    this.version = kernelVersion(wasm, limits, options.calls);
   }
 
   async start(): Promise<void> {
@@ -255,6 +271,7 @@ class ThreadedHost implements KernelHost {
     const setup = {
       wasm: this.#wasm,
       limits: this.#limits,
+      calls: this.#options.calls,
       kernel: this.version,
       prelude: this.#pristine === undefined ? preludeSource : '',
       pristine: this.#pristine,

@@ -64,10 +64,16 @@ export interface Printed {
   parts: { stream: 'stdout' | 'stderr'; text: string }[];
 }
 
+/** A global function by which cells ask for effects of a kind: takes one JSON value, gives a promise. */
+export interface EffectCall {
+  name: string;
+  kind: string;
+}
+
 /** An effect the guest asked for. `effect` is a counter of the session, never reused. */
 export interface KernelRequest {
   effect: number;
-  /** 'llm', 'timer' (payload {delayMs, dueMs}), later others. */
+  /** 'timer' (payload {delayMs, dueMs}), 'llm', or what a call is offered for (`EffectCall`). */
   kind: string;
   payload: Json;
 }

@@ -2,13 +2,14 @@
 import type { WireError } from '../../bus/errors.ts';
 import type { Layout } from './guest.ts';
 import type { KernelLimits } from './limits.ts';
-import type { KernelStep, OpenFrom, Printed } from './port.ts';
+import type { EffectCall, KernelStep, OpenFrom, Printed } from './port.ts';
 import type { Luggage } from './residency.ts';
 import type { KernelWasm } from './wasm.ts';
 
 export interface ThreadSetup {
   wasm: KernelWasm;
   limits: KernelLimits;
+  calls?: readonly EffectCall[];
   kernel: string;
   /** Empty when `pristine` is given. */
   prelude: string;

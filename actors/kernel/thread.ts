@@ -54,7 +54,7 @@ const tick = (): void => {
 };
 
 async function providePristine(): Promise<{ layout: SharedPristine['layout']; bytes: Buffer }> {
-  if (setup.pristine === undefined) return bootPristine(setup.wasm, setup.prelude, setup.limits);
+  if (setup.pristine === undefined) return bootPristine(setup.wasm, setup.prelude, setup.limits, setup.calls);
   return { layout: setup.pristine.layout, bytes: Buffer.from(setup.pristine.bytes) };
 }
 

@@ -3,6 +3,7 @@
  * the first call (that takes ~100 ms), never reads the environment here, and never retries (we do).
  */
 import type OpenAI from 'openai';
+import { LARGE_BYTES_MAX } from '../../bus/limits.ts';
 import type { LlmAnswer } from '../../bus/operations/models.ts';
 import { type LlmErrorCode, ProviderError } from './failure.ts';
 import type { Provider, ProviderCall } from './provider.ts';
@@ -95,7 +96,7 @@ async function loadClient(settings: OpenAiSettings): Promise<OpenAI> {
 }
 
 /** More than any answer that could be passed on, escaped and with all that may surround it. */
-const BODY_BYTES_MAX = 32 * 1024 * 1024;
+const BODY_BYTES_MAX = 2 * LARGE_BYTES_MAX;
 
 /** `fetch`, but a body without an end does not fill the memory. */
 function bounded(fetching: typeof fetch): typeof fetch {

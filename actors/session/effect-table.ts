@@ -2,23 +2,16 @@
  * The open effects of a session, by number. Immutable, in chunks that a change shares with the table before it: so one
  * of ten thousand timers costs as little as one of ten. Pure.
  */
-import type { Json } from '../../bus/types.ts';
-
-/** An effect without an answer. */
-export interface OpenEffect {
-  effect: number;
-  kind: string;
-  seq: number;
-  payload: Json;
-  receiptKey?: string;
-}
+import type { OpenEffect } from '../effects/kind.ts';
+import { dueOf } from '../effects/kinds.ts';
 
 interface Chunk {
   /** Ascending by number; numbers of one chunk are below those of the next. */
   readonly effects: readonly OpenEffect[];
-  /** When its earliest timer is due, ms since the epoch. */
+  /** When the earliest of those is due that end by themselves, ms since the epoch. */
   readonly wakeAt: number;
-  readonly timersOnly: boolean;
+  /** All of them do. */
+  readonly dueOnly: boolean;
 }
 
 const CHUNK_MAX = 64;
@@ -81,14 +74,15 @@ export class EffectTable implements Iterable<OpenEffect> {
     return EffectTable.from([...this].filter(isWanted));
   }
 
-  /** When the earliest timer is due, ms since the epoch. */
+  /** When the earliest effect is due that ends by itself, ms since the epoch. */
   get wakeAt(): number | undefined {
     const earliest = this.#chunks.reduce((least, { wakeAt }) => Math.min(least, wakeAt), NEVER);
     return earliest === NEVER ? undefined : earliest;
   }
 
-  get timersOnly(): boolean {
-    return this.#chunks.every(({ timersOnly }) => timersOnly);
+  /** Whether all of them end by themselves. */
+  get dueOnly(): boolean {
+    return this.#chunks.every(({ dueOnly }) => dueOnly);
   }
 
   /** What is open here and not in `before`, and the other way round; at a cost of what differs. */
@@ -114,12 +108,13 @@ export class EffectTable implements Iterable<OpenEffect> {
 
 function chunkOf(effects: readonly OpenEffect[]): Chunk {
   let wakeAt = NEVER;
-  let timersOnly = true;
+  let dueOnly = true;
   for (const open of effects) {
-    if (open.kind === 'timer') wakeAt = Math.min(wakeAt, dueOf(open));
-    else timersOnly = false;
+    const dueMs = dueOf(open);
+    if (dueMs === undefined) dueOnly = false;
+    else wakeAt = Math.min(wakeAt, dueMs);
   }
-  return { effects, wakeAt, timersOnly };
+  return { effects, wakeAt, dueOnly };
 }
 
 /** Where `effect` is or belongs in an ascending list. */
@@ -136,10 +131,4 @@ function firstIndex(length: number, holds: (at: number) => boolean): number {
     else low = middle + 1;
   }
   return low;
-}
-
-/** Due time of a timer effect, ms since the epoch. */
-export function dueOf(effect: OpenEffect): number {
-  const payload = effect.payload as { dueMs?: number } | null;
-  return payload?.dueMs ?? 0;
 }

@@ -1,5 +1,6 @@
 /** The events by which things enter a session. Pure. */
 import type { SessionEvent } from '../../bus/types.ts';
+import { kindOf } from '../effects/kinds.ts';
 import type { Strike, Turn } from '../kernel/port.ts';
 import type { SessionFold } from './fold-shape.ts';
 import type { Mail } from './mailbox.ts';
@@ -21,17 +22,8 @@ export function entryEvent(
     const commandId = fold.running?.commandId;
     return { type: 'interrupt', seq, reason: mail.reason, timestamp, fuel: -1, at, commandId };
   }
-  const { effect, answer } = mail;
-  const open = fold.effects.get(effect)!;
-  const { error } = answer;
-  if (open.kind === 'llm') {
-    const response = typeof answer.value === 'string' ? answer.value : '';
-    const { model, usage } = answer;
-    const receiptKey = open.receiptKey ?? '';
-    return { type: 'llm_resp', seq, response, receiptKey, timestamp, effect, model, usage, error };
-  }
-  const value = error ? undefined : (answer.value ?? null);
-  return { type: 'effect_resp', seq, kind: open.kind, effect, timestamp, value, error };
+  const open = fold.effects.get(mail.effect)!;
+  return kindOf(open.kind).answerEvent(open, mail.answer, { seq, timestamp });
 }
 
 export interface OutcomeFacts {
@@ -51,8 +43,8 @@ export function outcomeEvents(turn: Turn, facts: OutcomeFacts): SessionEvent[] {
   if (turn.struck) events.push(strikeEvent(turn.struck, next(), facts));
   // An undone turn asked for nothing; what it printed was seen, so it stays.
   const told: Turn = turn.poisoned ? { ...turn, status: 'done', requests: [], cancelled: [] } : turn;
-  const { id: sessionId, running } = fold;
-  const derived = eventsOfTurn(told, { first: next(), timestamp, sessionId, running, durationMs });
+  const { id: sessionId, running, version } = fold;
+  const derived = eventsOfTurn(told, { first: next(), timestamp, sessionId, version, running, durationMs });
   for (const event of derived) events.push(event);
   if (turn.exit && !turn.poisoned) events.push({ type: 'closed', seq: next(), reason: 'exit', timestamp });
   return events;

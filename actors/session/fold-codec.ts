@@ -1,8 +1,8 @@
 /** The fold as bytes, stored in commits that carry a checkpoint. Its place in the log is left out. */
 import { decode, encode } from '../../bus/codec.ts';
 import { RepriseError } from '../../bus/errors.ts';
+import type { OpenEffect } from '../effects/kind.ts';
 import { type PackedCommands, packCommands, unpackCommands } from './command-index.ts';
-import type { OpenEffect } from './effect-table.ts';
 import { EffectTable } from './effect-table.ts';
 import { emptyFold } from './fold.ts';
 import type { SessionFold } from './fold-shape.ts';

@@ -1,6 +1,7 @@
 /** Event family: effects, from request to answer. */
 
-import type { OpenEffect } from './effect-table.ts';
+import type { OpenEffect } from '../effects/kind.ts';
+import { openedBy } from '../effects/kinds.ts';
 import { TURN_COST_MS } from './fold-cells.ts';
 import type { EventHandler, SessionFold } from './fold-shape.ts';
 
@@ -15,14 +16,7 @@ type Effects = {
 };
 
 export const effectEvents: Effects = {
-  llm_req: (fold, event) =>
-    opened(fold, {
-      effect: event.effect ?? event.seq,
-      kind: 'llm',
-      seq: event.seq,
-      payload: event.request ?? { prompt: event.prompt },
-      receiptKey: event.receiptKey,
-    }),
+  llm_req: (fold, event) => opened(fold, openedBy(event)),
 
   llm_resp: (fold, event) => {
     if (event.effect !== undefined) return answered(fold, event.effect, event.seq);
@@ -30,8 +24,7 @@ export const effectEvents: Effects = {
     return answered(fold, byKey?.effect ?? -1, event.seq);
   },
 
-  effect_req: (fold, event) =>
-    opened(fold, { effect: event.effect, kind: event.kind, seq: event.seq, payload: event.payload }),
+  effect_req: (fold, event) => opened(fold, openedBy(event)),
 
   effect_resp: (fold, event) => answered(fold, event.effect, event.seq),
 

@@ -13,6 +13,7 @@ export const lifecycleEvents: Lifecycle = {
     id: event.id,
     created: event.created,
     seed: event.seed ?? event.id,
+    version: event.version ?? 1,
   }),
 
   checkpoint: (fold, event) => ({

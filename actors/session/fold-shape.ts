@@ -33,6 +33,8 @@ export interface SessionFold {
   id: string;
   created: string;
   seed: string;
+  /** Version of the behaviours that it was born with. */
+  version: number;
   /** seq of the newest event, -1 when there is none. */
   seq: number;
   /** Time of the newest event, ms since the epoch: kernel time never runs backwards. */

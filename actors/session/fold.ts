@@ -26,6 +26,7 @@ export function emptyFold(name: string): SessionFold {
     id: '',
     created: '',
     seed: '',
+    version: 1,
     seq: -1,
     timeMs: 0,
     cells: 0,
@@ -97,6 +98,6 @@ export function wakeAt(fold: SessionFold): number | undefined {
  */
 export function isUnfinished(fold: SessionFold): boolean {
   if (fold.paused) return false;
-  const waitsForTimersOnly = fold.effects.size > 0 && fold.effects.timersOnly;
-  return !waitsForTimersOnly && (fold.running !== null || fold.effects.size > 0);
+  const waitsForTimeOnly = fold.effects.size > 0 && fold.effects.dueOnly;
+  return !waitsForTimeOnly && (fold.running !== null || fold.effects.size > 0);
 }

@@ -1,7 +1,11 @@
 /** The effects that are under way for a resident session: always those that its durable fold has open. */
-import { dueOf, EffectTable } from './effect-table.ts';
+import type { EffectAnswer } from '../effects/kind.ts';
+import { dueOf } from '../effects/kinds.ts';
+import type { EffectRunner } from '../effects/runner.ts';
+import { EffectTable } from './effect-table.ts';
 import type { SessionFold } from './fold-shape.ts';
-import type { EffectAnswer, EffectRunner } from './ports.ts';
+
+const NEVER = Number.POSITIVE_INFINITY;
 
 export class OpenEffects {
   readonly #running = new Map<number, { cancel(): void }>();
@@ -17,11 +21,11 @@ export class OpenEffects {
 
   /** Answers, in the order of their time, the timers that were due by `nowMs`: they come before whatever asks later. */
   answerOverdue({ effects, paused }: Pick<SessionFold, 'effects' | 'paused'>, nowMs: number): void {
-    if (paused || (effects.wakeAt ?? Number.POSITIVE_INFINITY) > nowMs) return;
-    const overdue = [...effects].filter((open) => open.kind === 'timer' && dueOf(open) <= nowMs);
+    if (paused || (effects.wakeAt ?? NEVER) > nowMs) return;
+    const overdue = Array.from(effects, (open) => ({ effect: open.effect, dueMs: dueOf(open) ?? NEVER }));
     // Stable: of those due at the same time the earlier one comes first.
-    overdue.sort((a, b) => dueOf(a) - dueOf(b));
-    for (const { effect } of overdue) this.#onAnswer(effect, { value: null });
+    const ordered = overdue.filter(({ dueMs }) => dueMs <= nowMs).sort((a, b) => a.dueMs - b.dueMs);
+    for (const { effect } of ordered) this.#onAnswer(effect, { value: null });
   }
 
   /** Starts what is open and not under way, gives up what is under way and no longer open. */

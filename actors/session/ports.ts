@@ -6,9 +6,10 @@ import type { LivePrinted } from '../../bus/live.ts';
 import type { AppendReply, FindBounds, FoundCommand, LoadReply } from '../../bus/operations/logs.ts';
 import type { PassedOver } from '../../bus/operations/sessions.ts';
 import type { Clock } from '../../bus/port.ts';
-import type { Commit, Json, SessionEvent, SessionMetadata, StoredCommit } from '../../bus/types.ts';
+import type { Commit, SessionEvent, SessionMetadata, StoredCommit } from '../../bus/types.ts';
+import type { EffectKind } from '../effects/kind.ts';
+import type { EffectRunner } from '../effects/runner.ts';
 import type { KernelHost } from '../kernel/port.ts';
-import type { OpenEffect } from './effect-table.ts';
 import type { EndReason } from './machine.ts';
 
 export interface SessionStore extends LargeStore {
@@ -32,24 +33,6 @@ export interface SessionStore extends LargeStore {
   image(stateId: string): Promise<Uint8Array | null>;
   /** True when the image was not there before. */
   putImage(stateId: string, bytes: Uint8Array): Promise<boolean>;
-}
-
-export interface EffectAnswer {
-  value?: Json;
-  error?: { name: string; message: string; code?: string };
-  model?: string;
-  usage?: { inputTokens: number; outputTokens: number };
-}
-
-/** The session that an effect belongs to. */
-export interface EffectOwner {
-  name: string;
-  id: string;
-}
-
-export interface EffectRunner {
-  /** Starts an effect whose request is durable. `answer` is called at most once, never after cancel(). */
-  start(session: EffectOwner, effect: OpenEffect, answer: (answer: EffectAnswer) => void): { cancel(): void };
 }
 
 /** Structured logging, as pino's methods. */
@@ -88,6 +71,8 @@ export interface SessionPorts {
   clock: Clock;
   store: SessionStore;
   effects: EffectRunner;
+  /** Kinds of effects, for readers; default: those there are. */
+  kindOf?: (name: string) => EffectKind;
   log: Log;
   /** Unique ids: commits, sessions, seeds. */
   newId(): string;

@@ -8,6 +8,7 @@
 import { canonical } from '../../bus/codec.ts';
 import type { Divergence } from '../../bus/operations/workers.ts';
 import type { SessionEvent } from '../../bus/types.ts';
+import { broughtBy } from '../effects/kinds.ts';
 import type { KernelStep, Strike, Turn } from '../kernel/port.ts';
 import { makeBreath } from './breath.ts';
 import { applyEvent, seqOf } from './fold.ts';
@@ -147,6 +148,7 @@ export async function replayEvents(
           first: state.seq + 1,
           timestamp: new Date(state.timeMs).toISOString(),
           sessionId: state.id,
+          version: state.version,
           running: state.running,
           durationMs: computedMs,
         });
@@ -227,27 +229,19 @@ export function stepOf(event: SessionEvent, facts: StepFacts): KernelStep | null
         failed,
       };
     case 'llm_resp':
+    case 'effect_resp': {
+      const { value, error } = broughtBy(event);
       return {
         type: 'answer',
         seq,
         timeMs,
         effect: event.effect ?? -1,
-        ...(event.error ? { error: canonical(event.error) } : { value: event.response }),
+        ...(error ? { error: canonical(error) } : { value: canonical(value!) }),
         timeoutMs: facts.fold.running?.timeoutMs,
         strike,
         failed,
       };
-    case 'effect_resp':
-      return {
-        type: 'answer',
-        seq,
-        timeMs,
-        effect: event.effect,
-        ...(event.error ? { error: canonical(event.error) } : { value: canonical(event.value ?? null) }),
-        timeoutMs: facts.fold.running?.timeoutMs,
-        strike,
-        failed,
-      };
+    }
     case 'interrupt':
       return event.fuel < 0 ? { type: 'abandon', seq, timeMs, reason: event.reason, failed } : null;
     default:

@@ -2,11 +2,12 @@
  * What a kernel's turn means in events, and whether events in the log say the same. Pure: live execution
  * and replay use the same derivation, so that a replay compares like with like.
  */
-import { encodeCanonical, sha256, wired } from '../../bus/codec.ts';
+import { encodeCanonical, wired } from '../../bus/codec.ts';
 import { hasCode } from '../../bus/errors.ts';
 import type { Divergence } from '../../bus/operations/workers.ts';
-import type { Json, SessionEvent } from '../../bus/types.ts';
-import type { KernelRequest, Turn } from '../kernel/port.ts';
+import type { SessionEvent } from '../../bus/types.ts';
+import { kindOf } from '../effects/kinds.ts';
+import type { Turn } from '../kernel/port.ts';
 import type { RunningCell } from './fold-shape.ts';
 
 /** Events that re-execution derives; all others enter the session from outside. */
@@ -21,15 +22,12 @@ export interface TurnFacts {
   first: number;
   timestamp: string;
   sessionId: string;
+  /** Version of the behaviours that the session was born with. */
+  version: number;
   /** The cell the turn belongs to; null in the background. */
   running: RunningCell | null;
   /** Time the cell has computed so far, this turn included, ms. */
   durationMs: number;
-}
-
-/** The receipt key of an LLM call: the same call of the same session has the same key in every replay. */
-export function receiptKeyOf(sessionId: string, effect: number, request: Json): string {
-  return sha256(encodeCanonical({ sessionId, effect, request }));
 }
 
 /**
@@ -58,7 +56,8 @@ export function eventsOfTurn(turn: Turn, facts: TurnFacts): SessionEvent[] {
   const made = new Set(turn.requests.map((request) => request.effect));
   const unmade = new Set(turn.cancelled.filter((effect) => made.has(effect)));
   for (const request of turn.requests) {
-    if (!unmade.has(request.effect)) events.push(requestEvent(request, seq(), facts));
+    if (unmade.has(request.effect)) continue;
+    events.push(kindOf(request.kind).requestEvent(request, { ...facts, seq: seq(), cell }));
   }
   for (const effect of turn.cancelled) {
     if (!unmade.has(effect)) events.push({ type: 'effect_cancel', seq: seq(), effect, timestamp, cell });
@@ -67,39 +66,6 @@ export function eventsOfTurn(turn: Turn, facts: TurnFacts): SessionEvent[] {
   const exits = turn.exit && facts.running !== null;
   if (turn.status === 'done' || exits) events.push(endEvent(turn, seq(), facts));
   return wired(events);
-}
-
-function requestEvent(request: KernelRequest, seq: number, facts: TurnFacts): SessionEvent {
-  const { timestamp } = facts;
-  const cell = facts.running?.cell;
-  const { effect, kind, payload } = request;
-  if (kind !== 'llm') return { type: 'effect_req', seq, kind, effect, timestamp, cell, payload };
-  const receiptKey = receiptKeyOf(facts.sessionId, effect, payload);
-  return {
-    type: 'llm_req',
-    seq,
-    prompt: promptOf(payload),
-    receiptKey,
-    timestamp,
-    cell,
-    effect,
-    request: payload,
-  };
-}
-
-/** Of a message that is in `request` in full, the prompt shows no more than this. */
-const PROMPT_CHARS_MAX = 2_000;
-
-/** The text a reader of the log should see for an LLM request: the prompt, or the beginning of the last message. */
-export function promptOf(payload: Json): string {
-  if (payload === null || typeof payload !== 'object' || Array.isArray(payload)) return '';
-  if (typeof payload.prompt === 'string') return payload.prompt;
-  const messages = Array.isArray(payload.messages) ? payload.messages : [];
-  const last = messages.at(-1);
-  const content =
-    last !== null && typeof last === 'object' && !Array.isArray(last) ? last?.content : undefined;
-  const text = typeof content === 'string' ? content : content === undefined ? '' : JSON.stringify(content);
-  return text.slice(0, PROMPT_CHARS_MAX);
 }
 
 function endEvent(turn: Turn, seq: number, facts: TurnFacts): SessionEvent {

@@ -1,6 +1,7 @@
 /** Entry point of a worker process. */
 import { randomUUID } from 'node:crypto';
 import { systemClock } from '../../bus/port.ts';
+import { callsOf, KINDS } from '../effects/kinds.ts';
 import { makeKernelHost } from '../kernel/host.ts';
 import { runRole } from '../role/process.ts';
 import { rehearse } from './rehearsal.ts';
@@ -13,6 +14,7 @@ const REHEARSE_AFTER_MS = 150;
 runRole('worker', async ({ env, process: id, pid, version, bus, subjects, log }) => {
   const settings = parseWorkerSettings(env);
   const kernel = await makeKernelHost({
+    calls: callsOf(KINDS),
     instances: settings.instances,
     warmUp: settings.warmUp,
     limits: { memoryBytes: settings.memoryMib * 1024 * 1024 },

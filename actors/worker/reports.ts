@@ -1,8 +1,9 @@
 /** What is told of a session to those who look at it. Pure. */
 import type { ReplState, SessionMetadata } from '../../bus/types.ts';
+import type { EffectKind } from '../effects/kind.ts';
+import { kindOf as kindIn } from '../effects/kinds.ts';
 import type { InspectReport } from '../kernel/port.ts';
 import type { SessionFold } from '../session/fold-shape.ts';
-import { promptOf } from '../session/turn.ts';
 
 /** Characters of a request that waits. */
 const DETAIL_CHARS = 120;
@@ -12,6 +13,8 @@ export interface StateFacts {
   state?: string;
   /** What the kernel says of its heap; null when it was not asked. */
   report: InspectReport | null;
+  /** Kinds of effects; default: those there are. */
+  kindOf?: (name: string) => EffectKind;
   /** Version of the kernel. */
   kernel: string;
   /** Absent: no background work is counted. */
@@ -19,7 +22,7 @@ export interface StateFacts {
 }
 
 export function stateOf(fold: SessionFold, facts: StateFacts): ReplState {
-  const { state, report, kernel, backgroundTurnsMax } = facts;
+  const { state, report, kernel, backgroundTurnsMax, kindOf = kindIn } = facts;
   const told: ReplState = {
     seq: fold.seq,
     cells: fold.cells,
@@ -29,8 +32,8 @@ export function stateOf(fold: SessionFold, facts: StateFacts): ReplState {
     kernel,
     variables: report?.variables ?? [],
     pending: Array.from(fold.effects, ({ effect, kind, seq, payload }) => {
-      const detail = kind === 'llm' ? promptOf(payload) : JSON.stringify(payload);
-      return { effect, kind, seq, detail: detail.slice(0, DETAIL_CHARS) };
+      const detail = kindOf(kind).detail(payload).slice(0, DETAIL_CHARS);
+      return { effect, kind, seq, detail };
     }),
   };
   if (backgroundTurnsMax !== undefined) {

@@ -28,6 +28,7 @@ export class SessionInstance implements ISessionInstance {
   readonly name: string;
   readonly #interpreter: SessionInterpreter;
   readonly #kernel: KernelHost;
+  readonly #kindOf: SessionPorts['kindOf'];
   readonly #newId: () => string;
   readonly #store: Pick<SessionStore, 'get'>;
   readonly #backgroundTurnsMax: number;
@@ -40,6 +41,7 @@ export class SessionInstance implements ISessionInstance {
   constructor(name: string, ports: SessionPorts, onEnd: (why: EndReason, error: unknown) => void) {
     this.name = name;
     this.#kernel = ports.kernel;
+    this.#kindOf = ports.kindOf;
     this.#newId = ports.newId;
     this.#store = ports.store;
     this.#backgroundTurnsMax = ports.settings.backgroundTurnsMax;
@@ -72,6 +74,7 @@ export class SessionInstance implements ISessionInstance {
       state,
       report: this.#report,
       kernel: this.#kernel.version,
+      kindOf: this.#kindOf,
       backgroundTurnsMax: this.#backgroundTurnsMax,
     });
   }

@@ -14,11 +14,13 @@ import { parse } from '../../bus/schema.ts';
 import { serve } from '../../bus/serving.ts';
 import { StorageClient } from '../../bus/storage-client.ts';
 import { normalName, QUEUES, type Subjects, sessionToken } from '../../bus/subjects.ts';
+import type { EffectKind } from '../effects/kind.ts';
+import { KINDS, kindsByName } from '../effects/kinds.ts';
+import { makeEffectRunner } from '../effects/runner.ts';
 import type { KernelHost } from '../kernel/port.ts';
 import { makeReclaim } from '../kernel/reclaim.ts';
 import { type Lifecycle, makeLifecycle } from '../role/lifecycle.ts';
 import { DEFAULT_SETTINGS, type Log, type SessionSettings } from '../session/ports.ts';
-import { makeEffectRunner } from './effects.ts';
 import { lastGood } from './last-good.ts';
 import { PersistenceManager } from './persistence.ts';
 import { serveRequest } from './requests.ts';
@@ -40,6 +42,8 @@ export interface WorkerPorts {
   newId(): string;
   settings?: Partial<SessionSettings>;
   residency: ResidencySettings;
+  /** Kinds of effects that it performs. */
+  kinds?: readonly EffectKind[];
   /** 0 to 1: spreads what workers do from time to time. Default: Math.random */
   random?: () => number;
 }
@@ -68,7 +72,7 @@ export class Worker {
   #putAwayTimer: { cancel(): void } | null = null;
 
   constructor(ports: WorkerPorts) {
-    const { bus, subjects, clock, log, kernel, newId } = ports;
+    const { bus, subjects, clock, log, kernel, newId, kinds = KINDS } = ports;
     this.#ports = ports;
     this.lifecycle = makeLifecycle({ role: 'worker', process: ports.id });
     this.#storage = new StorageClient({ bus, subjects, clock });
@@ -80,7 +84,8 @@ export class Worker {
       log,
       newId,
       store: this.#store,
-      effects: makeEffectRunner({ bus, subjects, clock, log, store: this.#store }),
+      effects: makeEffectRunner({ bus, subjects, clock, log, store: this.#store }, kinds),
+      kindOf: kindsByName(kinds),
       settings: { ...DEFAULT_SETTINGS, ...ports.settings },
       show: (name: string, printed: LivePrinted) => this.#show(name, printed),
     };

@@ -8,6 +8,7 @@
  *    event that began its turn, and only where it continues what has been shown: what it leaves out, the log brings.
  * 3. What was shown and then not committed (the turn was struck elsewhere, or undone) is said to be so.
  */
+import { isAnswer } from '../effect-events.ts';
 import type { LivePrinted } from '../live.ts';
 import type { EventOf, SessionEvent } from '../types.ts';
 import { warningText } from './warning-text.ts';
@@ -181,5 +182,5 @@ export class ShownSession {
 /** Whether a turn begins with the event. */
 function begins(event: SessionEvent): boolean {
   if (event.type === 'interrupt') return event.fuel < 0;
-  return event.type === 'input' || event.type === 'llm_resp' || event.type === 'effect_resp';
+  return event.type === 'input' || isAnswer(event);
 }

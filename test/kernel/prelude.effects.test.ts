@@ -35,9 +35,12 @@ describe('llm', () => {
     assert.equal(guest.show('[_error instanceof Error, _error.code]'), "[ true, 'PROVIDER' ]");
   });
 
-  it('refuses a request that is too large with a code', () => {
-    const refused = guest.run('try { await llm("x".repeat(600_001)) } catch (e) { [e.name, e.code] }');
+  it('refuses in older sessions a request that no commit took then, with a code', async () => {
+    const older = await Guest.boot({ version: 3 });
+    const refused = older.run('try { await llm("x".repeat(600_001)) } catch (e) { [e.name, e.code] }');
     assert.equal(refused.result?.text, "[ 'TypeError', 'TOO_LARGE' ]");
+    const asked = guest.run('await llm("x".repeat(600_001))');
+    assert.equal((asked.requests[0]?.payload as { prompt: string }).prompt.length, 600_001);
   });
 
   it('runs many at once, settled in the order of their answers', () => {

@@ -72,7 +72,9 @@ export class Guest {
     this.#invoke('takeScope', findLexicalScope(words, this.#context, global));
   }
 
-  static async boot(options: { seed?: string; promiseProbe?: boolean } = {}): Promise<Guest> {
+  static async boot(
+    options: { seed?: string; promiseProbe?: boolean; version?: number } = {},
+  ): Promise<Guest> {
     const clock: { guest?: Guest } = {};
     const fixed = {
       instantiateWasm(imports: WebAssembly.Imports, done: (instance: WebAssembly.Instance) => void) {
@@ -91,7 +93,7 @@ export class Guest {
       sessionId: 's',
       createdMs: guest.nowMs,
       seed: options.seed ?? 'seed',
-      version: BEHAVIOUR_VERSION,
+      version: options.version ?? BEHAVIOUR_VERSION,
     });
     return guest;
   }

@@ -1,8 +1,9 @@
 /** One session on the real kernel, driven as an owner drives it: what enters, what came of it, and its log. */
+
+import type { OpenEffect } from '../../actors/effects/kind.ts';
 import { BEHAVIOUR_VERSION } from '../../actors/kernel/behaviours.ts';
 import type { KernelHost, KernelStep, Turn } from '../../actors/kernel/port.ts';
 import { replayKernel } from '../../actors/session/activation.ts';
-import type { OpenEffect } from '../../actors/session/effect-table.ts';
 import { entryEvent, outcomeEvents } from '../../actors/session/entry.ts';
 import { applyEvents, emptyFold } from '../../actors/session/fold.ts';
 import type { SessionFold } from '../../actors/session/fold-shape.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
-import type { OpenEffect } from '../../actors/session/effect-table.ts';
+import type { OpenEffect } from '../../actors/effects/kind.ts';
 import { EffectTable } from '../../actors/session/effect-table.ts';
 
 const open = (effect: number, isTimer: boolean): OpenEffect => ({
@@ -46,7 +46,7 @@ it('a table of effects is what a map would be, and shares nothing that changes',
           .filter(({ kind }) => kind === 'timer')
           .map(({ payload }) => (payload as { dueMs: number }).dueMs);
         assert.equal(old.wakeAt, due.length === 0 ? undefined : Math.min(...due));
-        assert.equal(old.timersOnly, due.length === sorted.length);
+        assert.equal(old.dueOnly, due.length === sorted.length);
         for (const effect of [1, 200, 400, newest]) assert.deepEqual(old.get(effect), then.get(effect));
         const { opened, gone } = table.changedSince(old);
         assert.deepEqual(

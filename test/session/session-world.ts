@@ -1,7 +1,8 @@
 /** One session on virtual time: a toy kernel, a store whose appends a test can hold or refuse, effects by hand. */
 
+import type { EffectAnswer } from '../../actors/effects/kind.ts';
 import { SessionInterpreter } from '../../actors/session/interpreter.ts';
-import { DEFAULT_SETTINGS, type EffectAnswer, type SessionSettings } from '../../actors/session/ports.ts';
+import { DEFAULT_SETTINGS, type SessionSettings } from '../../actors/session/ports.ts';
 import { limitsOf, PAYLOAD_BYTES_OURS } from '../../bus/limits.ts';
 import type { ExecuteReply } from '../../bus/operations/sessions.ts';
 import { sessionToken } from '../../bus/subjects.ts';

@@ -69,6 +69,7 @@ for (const maxPayload of [PAYLOAD_BYTES_MIN, NATS_DEFAULT, PAYLOAD_BYTES_OURS]) 
         [400_000, 'x'],
         [200_000, '漢'],
         [550_000, '漢'],
+        [5_000_000, 'x'],
       ] as const) {
         const reply = await client.execute('calls', `kept = ${asking(characters, text)}`);
         assert.equal(reply.error, null);
@@ -80,7 +81,7 @@ for (const maxPayload of [PAYLOAD_BYTES_MIN, NATS_DEFAULT, PAYLOAD_BYTES_OURS]) 
       );
       assert.equal(two.error, null);
       system.kill((await client.execute('calls', 'kept')).worker);
-      assert.equal((await client.execute('calls', 'kept', { waitMs: 60_000 })).output, '550006');
+      assert.equal((await client.execute('calls', 'kept', { waitMs: 60_000 })).output, '5000006');
       assert.deepEqual(await replayOf('calls'), [true, undefined]);
     });
 

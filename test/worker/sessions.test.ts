@@ -198,10 +198,8 @@ describe('a session in a worker', () => {
     assert.equal((await world.client.replay('s')).verified, true);
   });
 
-  it('refuses a model request that could not be stored, and undoes a turn that could not', async () => {
+  it('undoes a turn whose model request cannot be stored', async () => {
     await using world = await startWorld();
-    const { error } = await world.client.execute('s', "await llm('x'.repeat(2_000_000))");
-    assert.match(error!.message, /2000013 characters/);
     // On a server with small messages the same turn does not fit where others take it.
     const append = world.log.append.bind(world.log);
     world.log.append = async (commit, expected, bytes) => {

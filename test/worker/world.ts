@@ -1,5 +1,7 @@
 /** A worker with a real kernel, storage on the memory bus, and a client: a whole system in one process. */
 import { randomUUID } from 'node:crypto';
+import type { EffectKind } from '../../actors/effects/kind.ts';
+import { callsOf, KINDS } from '../../actors/effects/kinds.ts';
 import { type KernelHostOptions, makeKernelHost } from '../../actors/kernel/host.ts';
 import type { KernelHost } from '../../actors/kernel/port.ts';
 import { makeEcho } from '../../actors/llm/echo.ts';
@@ -26,6 +28,8 @@ export interface WorkerOptions {
   settings?: Partial<SessionSettings>;
   residency?: Partial<ResidencySettings>;
   kernel?: KernelHostOptions;
+  /** Kinds of effects; default: those there are. */
+  kinds?: readonly EffectKind[];
 }
 
 export class World implements AsyncDisposable {
@@ -94,7 +98,12 @@ export class World implements AsyncDisposable {
   async addWorker(options: WorkerOptions = {}): Promise<Worker> {
     const id = `worker-${this.workers.length + 1}`;
     const bus = this.hub.connect(id);
-    const kernel = await makeKernelHost({ threads: 1, instances: 8, ...options.kernel });
+    const kernel = await makeKernelHost({
+      threads: 1,
+      instances: 8,
+      calls: callsOf(options.kinds ?? KINDS),
+      ...options.kernel,
+    });
     const worker = new Worker({
       id,
       pid: 1,
@@ -103,6 +112,7 @@ export class World implements AsyncDisposable {
       subjects,
       clock: systemClock,
       kernel,
+      kinds: options.kinds,
       log: { ...silent, warn: (facts, message) => this.warnings.push({ ...facts, message }) },
       newId: randomUUID,
       // Checkpoints when a test asks, not when this machine was slow.

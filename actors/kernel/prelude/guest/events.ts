@@ -1,8 +1,8 @@
 /** Event, CustomEvent, EventTarget, AbortController and AbortSignal: the DOM standard without a tree. */
 import { reportUncaught } from './console.ts';
-import { startTimer, watch } from './effects.ts';
 import { apply, expose, IntrinsicDOMException, IntrinsicTypeError, now, push, tag } from './intrinsics.ts';
 import { showAs } from './shown.ts';
+import { startTimer, watch } from './timers.ts';
 
 type Listener = ((event: Event) => unknown) | { handleEvent(event: Event): unknown };
 interface Registered {

@@ -190,3 +190,6 @@ export const types = {
   isBigIntObject,
   isSymbolObject,
 };
+
+/** The type of a value, for messages. */
+export const kindOf = (value: unknown): string => (value === null ? 'null' : typeof value);

@@ -9,12 +9,14 @@ import { installClock, setOrigin } from './clock.ts';
 import { installClone } from './clone.ts';
 import { installCollation } from './collation.ts';
 import { installConsole } from './console.ts';
-import { answer, installEffects } from './effects.ts';
+import { offer } from './effect-calls.ts';
+import { answer } from './effects.ts';
 import { installEvents } from './events.ts';
 import { complete, inspectVariables } from './exploring.ts';
 import { parse } from './intrinsics.ts';
 import { jsonText } from './json.ts';
 import { installProxy } from './kinds.ts';
+import { installModels } from './llm.ts';
 import { installLocale } from './locale.ts';
 import { installNesting, uninstallNesting } from './nesting.ts';
 import { installRandom, seed } from './random.ts';
@@ -32,6 +34,7 @@ import {
 } from './rendering.ts';
 import { askThroughHost, installStacks, prepare, stackOf } from './stacks.ts';
 import { tableOf } from './table.ts';
+import { installTimers } from './timers.ts';
 import { installUrl } from './url.ts';
 import { sessionBehaves, setVersion } from './version.ts';
 import { bare } from './wall.ts';
@@ -99,7 +102,8 @@ export function start(load: (module: number) => unknown): object {
   installRandom();
   installClock();
   installConsole();
-  installEffects();
+  installModels();
+  installTimers();
   installRejections();
   installCells();
   installClone();
@@ -122,6 +126,7 @@ export function start(load: (module: number) => unknown): object {
       if (!sessionBehaves('nestingBounded')) uninstallNesting();
     }),
     takeScope,
+    offer: taking(offer),
     begin: taking(begin),
     cellDone,
     cellThrew,

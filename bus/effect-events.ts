@@ -1,0 +1,15 @@
+/** Which events of a log ask the world for something, and which bring its answer. Pure. */
+import type { EventOf, SessionEvent } from './events.ts';
+
+export type RequestEvent = EventOf<'llm_req' | 'effect_req'>;
+export type AnswerEvent = EventOf<'llm_resp' | 'effect_resp'>;
+
+export const isRequest = (event: SessionEvent): event is RequestEvent =>
+  event.type === 'llm_req' || event.type === 'effect_req';
+
+export const isAnswer = (event: SessionEvent): event is AnswerEvent =>
+  event.type === 'llm_resp' || event.type === 'effect_resp';
+
+/** Under which key the answer is kept that the event asks for, or brings; undefined: its kind leaves no receipt. */
+export const receiptKeyIn = (event: RequestEvent | AnswerEvent): string | undefined =>
+  'receiptKey' in event ? event.receiptKey : undefined;
