@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { openedBy } from '../../actors/effects/kinds.ts';
 import { promptOf, receiptKeyOf } from '../../actors/effects/llm.ts';
 import { BEHAVIOUR_VERSION } from '../../actors/kernel/behaviours.ts';
 import { Batch } from '../../actors/session/batch.ts';
@@ -13,8 +12,8 @@ import { Mailbox } from '../../actors/session/mailbox.ts';
 import { DEFAULT_SETTINGS } from '../../actors/session/ports.ts';
 import { replyFromEvents } from '../../actors/session/reply.ts';
 import { compareEvents, eventsOfTurn } from '../../actors/session/turn.ts';
-import { decode, encode, wired } from '../../bus/codec.ts';
-import type { EventOf, Json, SessionEvent } from '../../bus/types.ts';
+import { decode, encode } from '../../bus/codec.ts';
+import type { SessionEvent } from '../../bus/types.ts';
 import { at, input, result, session, turn } from './samples.ts';
 
 const running = { cell: 1, seq: 1, commandId: 'c1', turnAt: 1 };
@@ -79,30 +78,6 @@ describe('the events of a turn', () => {
       assert.deepEqual(made, logged);
       for (const [index, event] of logged.entries()) assert.equal(compareEvents(event, made[index]), null);
     }
-  });
-
-  it('tell a prompt once, in sessions of today, and mean the same request as those of old', () => {
-    const json = fc.jsonValue();
-    const plain = (value: unknown) => JSON.parse(JSON.stringify(value));
-    const requests = fc.oneof(
-      fc.record({ prompt: fc.string() }),
-      fc.record({ prompt: fc.string(), model: fc.string(), extra: json }),
-      fc.record({ messages: fc.array(json) }),
-      fc.record({ prompt: fc.string(), messages: fc.array(json) }),
-    );
-    fc.assert(
-      fc.property(requests, (payload) => {
-        const request = { effect: 1, kind: 'llm', payload: wired(plain(payload)) as Json };
-        const [older, newer] = [3, 4].map((version) => {
-          const [event] = eventsOfTurn(turn({ requests: [request] }), { ...facts, version });
-          return decode(encode(event)) as EventOf<'llm_req'>;
-        });
-        assert.deepEqual(plain(openedBy(newer!)), plain(openedBy(older!)));
-        assert.deepEqual(plain(openedBy(newer!).payload), plain(request.payload));
-        const isTold = typeof (newer!.request as { prompt?: string } | undefined)?.prompt === 'string';
-        assert.equal(isTold, 'messages' in payload && 'prompt' in payload);
-      }),
-    );
   });
 
   it('do not tell of a request that was given up in the same turn', () => {

@@ -11,7 +11,7 @@ const packr = new Packr({ useRecords: false });
 const file = (name) => `${env.REPRISE_HOME}/${name}`;
 if (existsSync(file(`broken-${role}`))) {
   console.error(`${role} is broken on purpose`);
-  process.exit(3);
+  process.exit(1);
 }
 if (existsSync(file(`misconfigured-${role}`))) {
   console.error(`${role} cannot do with its settings`);

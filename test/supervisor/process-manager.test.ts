@@ -210,7 +210,7 @@ describe('the local system', () => {
     mark('broken-llm');
     await assert.rejects(fixture.manager.up({ workers: 1 }), (error) => {
       assert.ok(hasCode(error, 'UNAVAILABLE'));
-      assert.match(error.message, /llm does not start: ended with exit code 3\nllm is broken on purpose/);
+      assert.match(error.message, /llm does not start: ended with exit code 1\nllm is broken on purpose/);
       return true;
     });
     assert.equal(readState(fixture.manager.home), null);
