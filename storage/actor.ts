@@ -80,7 +80,11 @@ export class StorageActor {
   constructor(ports: StoragePorts) {
     this.#ports = ports;
     this.lifecycle = makeLifecycle({ role: 'storage', process: ports.process });
-    this.#appends = new Appends(ports.log, () => this.commitBytesMax);
+    this.#appends = new Appends(
+      ports.log,
+      () => this.commitBytesMax,
+      () => this.#now(),
+    );
     this.#history = new History(ports.log);
     this.#index = new SessionIndex(ports.log, (error) => this.#failed(ports.subjects.store('list'), error));
     this.#blobs = new BlobParts(ports.blobs);
@@ -259,7 +263,9 @@ export class StorageActor {
     const loading = this.#history.load(token, kernel, this.#answerBytesMax, before);
     loading.catch(() => {});
     const troubled = await this.#troubles.assertWorthTrying(token, kernel);
-    return { ...(await loading), ...(troubled ? { troubled } : {}) };
+    const loaded = await loading;
+    if (!loaded.last) this.#appends.mayBegin(token);
+    return { ...loaded, ...(troubled ? { troubled } : {}) };
   }
 
   async #delete(token: string): Promise<{ deleted: boolean }> {

@@ -16,6 +16,9 @@ import { assertFollows, assertOwnHash, type Newest, newestOf } from './validatio
 /** Sessions whose newest commit is remembered: about 1 KB each. */
 const REMEMBERED = 20_000;
 
+/** How long it is believed that there is nothing of a session. */
+const ABSENT_MS = 1_000;
+
 /** The error for a commit of a session that was removed. */
 function goneError(name: string): RepriseError {
   return new RepriseError('NOT_FOUND', `session ${JSON.stringify(name)} was removed`, {
@@ -28,11 +31,15 @@ export class Appends {
   readonly #log: LogStore;
   readonly #limitBytes: () => number;
   readonly #newest = new Lru<Newest>(REMEMBERED);
+  /** Sessions of which the log was seen to hold nothing, and when. */
+  readonly #absent = new Lru<number>(REMEMBERED);
+  readonly #nowMs: () => number;
   /** The newest append of each session that is under way: the next one waits for it. */
   readonly #underWay = new Map<string, Promise<unknown>>();
 
   /** @param limitBytes largest commit, in msgpack */
-  constructor(log: LogStore, limitBytes: () => number) {
+  constructor(log: LogStore, limitBytes: () => number, nowMs: () => number) {
+    this.#nowMs = nowMs;
     this.#log = log;
     this.#limitBytes = limitBytes;
   }
@@ -61,6 +68,20 @@ export class Appends {
   /** Forgets a session: it was deleted. */
   forget(token: string): void {
     this.#newest.delete(token);
+    this.#absent.delete(token);
+  }
+
+  /** The log was just seen to hold nothing of a session: its first commit need not look once more. */
+  mayBegin(token: string): void {
+    this.#absent.set(token, this.#nowMs());
+  }
+
+  /** @returns whether the log holds nothing at all of a session. Of what begins meanwhile the compare-and-set tells. */
+  async #isNew(token: string): Promise<boolean> {
+    const seenMs = this.#absent.get(token);
+    this.#absent.delete(token);
+    if (seenMs !== undefined && this.#nowMs() - seenMs < ABSENT_MS) return true;
+    return !(await this.#log.holds(token));
   }
 
   async #append({ commit, expected }: AppendRequest): Promise<AppendReply> {
@@ -74,9 +95,7 @@ export class Appends {
     let previous: Newest | null;
     // A session whose subject holds anything is never taken for new.
     if (
-      remembered
-        ? remembered.position === expected
-        : expected === 0 && !(await this.#log.holds(commit.session))
+      remembered ? remembered.position === expected : expected === 0 && (await this.#isNew(commit.session))
     ) {
       previous = remembered ?? null;
     } else {

@@ -21,6 +21,8 @@ import { median, ms, print, series, timed, times } from './measure.ts';
 const SIZES = [100, 1_000_000];
 const ROUNDS = 9;
 const REST_MS = 1_500;
+/** The log has been left alone for so long when the writing begins: positions are foretold. */
+const QUIET_MS = 5_000;
 /** Appends in flight. */
 const WIDTH = 256;
 
@@ -80,14 +82,18 @@ async function write(system: TestSystem, name: string, size: number): Promise<nu
   const kernel = await makeKernelHost({ threads: 1 });
   try {
     const [log, blobs] = [new JetStreamLog(api, subjects), new JetStreamBlobs(api, subjects)];
-    const { state } = await api.call<{ state: { last_seq: number } }>(
-      `STREAM.INFO.${subjects.streams.log.name}`,
-    );
+    const lastSeq = async () => {
+      const info = `STREAM.INFO.${subjects.streams.log.name}`;
+      return (await api.call<{ state: { last_seq: number } }>(info)).state.last_seq;
+    };
+    let position = await lastSeq();
+    for (let before = -1; before !== position; position = await lastSeq()) {
+      before = position;
+      await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
+    }
     let fold = emptyFold(name);
     let foldBytes = 0;
     let inFlight: Promise<void>[] = [];
-    /** Nobody else writes: positions are known before the server says them. */
-    let position = state.last_seq;
     const append = async (events: SessionEvent[]) => {
       const facts = { commit: newCommandId(), epoch: 1, kernel: kernel.version, atMs: Date.now() };
       const { commit, next } = makeCommit(fold, events, facts);

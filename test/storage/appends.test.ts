@@ -33,9 +33,41 @@ for (const [what, change] of Object.entries(DAMAGE)) {
       const bytes = encode(change(decode(newest.bytes!) as Commit));
       return [...kept.slice(0, -1), { ...newest, bytes }];
     });
-    const appends = new Appends(log, () => 1e6);
+    const appends = new Appends(log, () => 1e6, Date.now);
     const work = appends.append({ commit: by.next(), expected: by.position });
     await assert.rejects(work, (error) => hasCode(error, 'CORRUPT') && error.at?.position === by.position);
     assert.equal(await log.count(by.token), 3);
   });
 }
+
+test('a first commit looks no second time whether there is anything, for a second, and for that session', async () => {
+  const log = new MemoryLog();
+  const looked: string[] = [];
+  const { holds } = log;
+  log.holds = (token) => {
+    looked.push(token);
+    return holds.call(log, token);
+  };
+  let nowMs = 0;
+  const appends = new Appends(
+    log,
+    () => 1e6,
+    () => nowMs,
+  );
+  const begin = (name: string) => {
+    const by = new SessionWriter(name);
+    return appends.append({ commit: by.next(), expected: 0 });
+  };
+  for (const name of ['quick', 'slow', 'taken', 'gone']) appends.mayBegin(name);
+  await begin('quick');
+  await begin('another');
+  appends.forget('gone');
+  await begin('gone');
+  // What somebody began meanwhile is found by the compare-and-set.
+  const other = new SessionWriter('taken');
+  await log.append(other.next(undefined, { commit: 'another' }), 0);
+  await assert.rejects(begin('taken'), (error) => hasCode(error, 'FENCED'));
+  nowMs = 1_000;
+  await begin('slow');
+  assert.deepEqual(looked, ['another', 'gone', 'slow']);
+});
