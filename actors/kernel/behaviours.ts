@@ -77,12 +77,22 @@ export const BEHAVIOURS = {
     why: 'A request to a model may be as large as the heap lets it be: it goes into a blob when no message takes it.',
     before: 'A request of more than 600,000 characters is refused.',
   },
+  patternsUnmarked: {
+    since: 5,
+    why: 'What a destructuring pattern binds or writes to gets no marker: `const {⏎ a: b } = o` was refused as an invalid destructuring target.',
+    before: 'Patterns that rename behind a line break are SyntaxErrors.',
+  },
+  exitsSettle: {
+    since: 5,
+    why: 'exit() in a callback ends the cell that waits without an error, whatever else is pending: it depended on whether another timer was.',
+    before: 'A cell that waits for nothing else is said to be never settled, besides ending the session.',
+  },
 } as const satisfies Record<string, Behaviour>;
 
 export type BehaviourId = keyof typeof BEHAVIOURS;
 
 /** The version that new sessions are born with: raised with each row. */
-export const BEHAVIOUR_VERSION = 4;
+export const BEHAVIOUR_VERSION = 5;
 
 /** Whether a session of `version` behaves so. */
 export function behaves(version: number, id: BehaviourId): boolean {

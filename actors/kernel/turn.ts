@@ -268,7 +268,9 @@ class RunningTurn implements InstanceHooks {
     if (this.#collected.unheard) state.unheard = true;
     else delete state.unheard;
     if (this.#collected.settled) state.running = null;
-    if (state.running !== null && this.#pending().length === 0) this.#end(FAILURES.neverSettled);
+    // After exit() nobody waits for the cell: its turn's events end it.
+    const exits = this.#collected.exit && behaves(state.version, 'exitsSettle');
+    if (state.running !== null && this.#pending().length === 0 && !exits) this.#end(FAILURES.neverSettled);
     state.pending = this.#pending();
   }
 

@@ -24,6 +24,8 @@ const CELLS = [
   'enum Color { Red, Green }; Color[1]',
   'const { a, ...rest } = { a: 1, b: 2 }; let count2 = count++; [a, rest, count, count2]',
   '({ _: _, error: _error?.name })',
+  'const {\n  length: size\n} = [1, 2]; size',
+  'try {\n  null.x\n} catch ({ message: said }) { said }',
 ];
 
 const [name] = process.argv.slice(2);
@@ -37,7 +39,7 @@ await world.client.execute('golden', 'for (;;);', { commandId: 'strike', timeout
 await world.client.execute('golden', 'const hog = []; for (;;) hog.push(new Array(1000).fill(1))', { commandId: 'undone' });
 await world.client.execute('golden', 'typeof hog', { commandId: 'after' });
 await world.client.forceSave('golden');
-await world.client.execute('golden', 'exit()', { commandId: 'bye' });
+await world.client.execute('golden', 'setTimeout(exit, 5); await new Promise(() => {})', { commandId: 'bye' });
 const events = await world.events('golden');
 const file = new URL(`${name}.jsonl`, import.meta.url);
 writeFileSync(file, events.map((event) => `${JSON.stringify(event)}\n`).join(''), { flag: 'wx' });

@@ -191,6 +191,67 @@ describe('the compiler', () => {
   });
 });
 
+/** What destructuring and its neighbours are written like; every line reads back what it bound or wrote to. */
+const FORMS = [
+  'const { a : b } = { a : 1 } ; b ;',
+  'let { a : b , c : [ d , ... e ] , ... f } = { a : 1 , c : [ 2 , 3 ] , g : 4 } ; [ b , d , e , f . g ] + "" ;',
+  'var { [ "a" + 1 ] : b = 5 , "c" : c , 7 : d } = { a1 : undefined , c : 2 , 7 : 3 } ; [ b , c , d ] + "" ;',
+  'var o = { } , k = "x" ; ( { a : o . y , b : o [ k ] , c : ( o . z ) , ... o . r } = { a : 1 , b : 2 , c : 3 , d : 4 } ) ; JSON . stringify ( o ) ;',
+  'var o = { } ; [ o . a , o [ "b" ] , ... o . c ] = [ 1 , 2 , 3 , 4 ] ; JSON . stringify ( o ) ;',
+  'var s = "" ; for ( const { name : n , age : { v : g } } of [ { name : "a" , age : { v : 1 } } ] ) s += n + g ; s ;',
+  'var o = { } , s = "" ; for ( { a : o . b } of [ { a : 1 } ] ) s += o . b ; for ( o [ "c" ] in { q : 1 } ) s += o . c ; s ;',
+  'var s = "" ; for ( var { length : l } in { abc : 1 } ) s += l ; s ;',
+  'function g ( { x : y } , [ { z : w } ] = [ { z : 2 } ] , ... { length : m } ) { return [ y , w , m ] + "" } g ( { x : 1 } , undefined , 5 ) ;',
+  'var g = ( { x : y , q : { r : t = 3 } = { } } ) => y + t ; g ( { x : 1 } ) ;',
+  'var g = async ( { x : y } ) => y ; typeof g ( { x : 1 } ) ;',
+  'var o = { m ( { x : y } ) { return y } , set p ( { x : y } ) { this . v = y } } ; o . p = { x : 2 } ; [ o . m ( { x : 1 } ) , o . v ] + "" ;',
+  'class C { static m ( { x : y } ) { return y } f = ( ( { x : y } ) => y ) ( { x : 2 } ) } ; [ C . m ( { x : 1 } ) , new C ( ) . f ] + "" ;',
+  'var r ; try { null . x } catch ( { name : m , message : { length : l } } ) { r = m + ( l > 0 ) } r ;',
+  'var r ; try { throw [ { x : 1 } ] } catch ( [ { x : y } ] ) { r = y } r ;',
+  'var b , o = { a : [ 1 , { c : 2 } ] } ; ( { a : [ , { c : b } ] } = o ) ; var { a : { length : n } } = o ; [ b , n ] + "" ;',
+  'var x = 1 , o = { a : x , b : x ? { c : x } : [ x ] , [ "d" ] : x , get e ( ) { return x } , async f ( ) { } } ; JSON . stringify ( o ) ;',
+  'var o = { a : 1 } ; o ?. a + ( o . b ?? ( o . b ||= 2 ) ) + ( delete o . a , "a" in o ) + ` ${ o . b } ` ;',
+  'switch ( typeof null ) { case "object" : var q = [ ... "ab" ] [ 1 ] ; break ; default : q = 2 } q ;',
+];
+
+/** A form with breaks at some of its gaps, as long as it goes on meaning the same. */
+const broken = fc
+  .tuple(fc.constantFrom(...FORMS), fc.array(fc.nat({ max: 3 }), { minLength: 120, maxLength: 120 }))
+  .map(([form, dice]) => {
+    const parts = form.split(' ');
+    return parts.reduce((text, part, index) => `${text}${dice[index] === 0 ? '\n' : ' '}${part}`);
+  });
+
+/** The meaning of a text: its tree without places. */
+const meaning = (code: string): string | null => {
+  try {
+    return JSON.stringify(parse(code, { ecmaVersion: 'latest' }), (key, value) =>
+      /^(start|end|raw)$/.test(key) ? undefined : value,
+    );
+  } catch {
+    return null;
+  }
+};
+
+describe('line breaks', () => {
+  it('change no value, wherever they may stand in patterns and what is like them', async () => {
+    const guest = await Guest.boot();
+    const values = new Map(FORMS.map((form) => [form, new Script(form).runInContext(createContext({}))]));
+    const oneBreakEach = FORMS.flatMap((form) =>
+      [...form.matchAll(/ /g)].map(({ index }) => `${form.slice(0, index)}\n${form.slice(index + 1)}`),
+    );
+    const check = (code: string) => {
+      const form = code.replaceAll('\n', ' ');
+      if (meaning(code) !== meaning(form)) return;
+      const turn = guest.run(code);
+      assert.equal(turn.error, undefined, code);
+      assert.equal(turn.result?.text.replace(/^'|'$/g, ''), String(values.get(form)), code);
+    };
+    oneBreakEach.forEach(check);
+    fc.assert(fc.property(broken, check), { numRuns: 300 });
+  });
+});
+
 describe('the line editor helpers', () => {
   it('never throw', () => {
     fc.assert(

@@ -134,6 +134,21 @@ describe('a session in a worker', () => {
     assert.equal((await world.client.replay('s')).verified, true);
   });
 
+  it('ends a cell that waits without an error when exit() is called, whatever else is pending', async () => {
+    await using world = await startWorld();
+    const calls = ['setTimeout(exit, 2)', 'Promise.resolve().then(exit)', 'try { exit() } catch {}'];
+    for (const call of calls) {
+      for (const other of ['', 'setTimeout(() => {}, 60_000);']) {
+        const session = `exits ${calls.indexOf(call)}${other ? ' early' : ''}`;
+        const code = `${call}; ${other} await new Promise(() => {})`;
+        const first = await world.client.execute(session, code, { commandId: 'x' });
+        assert.deepEqual([first.error, first.shouldExit], [null, true], code);
+        const again = await world.client.execute(session, code, { commandId: 'x' });
+        assert.deepEqual([again.error, again.shouldExit, again.repeated], [null, true, true], code);
+      }
+    }
+  });
+
   it('closes on exit() and says so to whoever comes later', async () => {
     await using world = await startWorld();
     const reply = await world.client.execute('s', 'exit()', { commandId: 'bye' });

@@ -128,12 +128,7 @@ function mark(
     out.insertMarker(statement.start, marker, to);
   }
   if (lines.count === 1) return;
-  for (const { at, text: marker, to } of slotsIn(
-    program,
-    tokens,
-    lines,
-    behaves(version, 'linesEverywhere'),
-  )) {
+  for (const { at, text: marker, to } of slotsIn(program, tokens, lines, version)) {
     if (to === undefined) out.insert(at, marker);
     else out.insertMarker(at, marker, to);
   }

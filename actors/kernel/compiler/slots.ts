@@ -5,6 +5,7 @@
  * a line. Pure.
  */
 import type { Program, Token } from 'acorn';
+import { behaves } from '../behaviours.ts';
 import { CALL_MARKER, LAST_MARKER, OPERAND_END, OPERAND_MARKER, SLOT_MARKER } from '../marker.ts';
 import type { Lines } from './lines.ts';
 import { placeOf } from './located.ts';
@@ -35,14 +36,16 @@ interface Call {
 
 /**
  * The markers inside expressions, in the order in which those of one offset stand.
- * @param everywhere also in fields, and in what statements hold; sessions of version 2 have none there
+ * @param version of the behaviours that the session was born with
  */
 export function slotsIn(
   program: Program,
   tokens: readonly Token[],
   lines: Lines,
-  everywhere: boolean,
+  version: number,
 ): Inserted[] {
+  const everywhere = behaves(version, 'linesEverywhere');
+  const sparesPatterns = behaves(version, 'patternsUnmarked');
   const functions = new Map<SyntaxNode, Note[]>();
   const calls: Call[] = [];
   const operands = new Set<SyntaxNode>();
@@ -71,7 +74,8 @@ export function slotsIn(
       }
     }
     const inner = node.type === 'ArrowFunctionExpression' ? node : owner;
-    for (const slot of slotsOf(node)) if (isMarkable(slot)) note(inner, slot.start, slot);
+    const isTarget = sparesPatterns && ancestors.at(-1)?.type === 'ObjectPattern';
+    for (const slot of slotsOf(node, isTarget)) if (isMarkable(slot)) note(inner, slot.start, slot);
     for (const [slot, holder] of everywhere ? statementSlotsOf(node, owner) : [])
       if (isMarkable(slot)) note(holder, slot.start, slot);
     if (node.type === 'LogicalExpression' && isMarkable(node.right)) {
@@ -178,8 +182,11 @@ function statementSlotsOf(node: SyntaxNode, owner: SyntaxNode): Held[] {
   }
 }
 
-/** The expressions of a node that stand where an assignment could. */
-function slotsOf(node: SyntaxNode): readonly (SyntaxNode | null | undefined)[] {
+/**
+ * The expressions of a node that stand where an assignment could.
+ * @param isTarget the node is part of a pattern: its value is bound or written to, and nothing may stand before it
+ */
+function slotsOf(node: SyntaxNode, isTarget: boolean): readonly (SyntaxNode | null | undefined)[] {
   switch (node.type) {
     case 'ArrayExpression':
       return node.elements;
@@ -188,7 +195,7 @@ function slotsOf(node: SyntaxNode): readonly (SyntaxNode | null | undefined)[] {
       return node.arguments;
     case 'Property':
       if (node.kind !== 'init' || node.shorthand) return [];
-      return [node.computed ? node.key : undefined, node.method ? undefined : node.value];
+      return [node.computed ? node.key : undefined, node.method || isTarget ? undefined : node.value];
     case 'SpreadElement':
       return [node.argument];
     case 'VariableDeclarator':
