@@ -7,12 +7,9 @@ import type { Mail } from './mailbox.ts';
 import { eventsOfTurn } from './turn.ts';
 
 /** The event that lets `mail` in. For an answer, its effect is open in `fold`. */
-export function entryEvent(
-  mail: Exclude<Mail, { kind: 'close' }>,
-  fold: SessionFold,
-  timestamp: string,
-): SessionEvent {
+export function entryEvent(mail: Mail, fold: SessionFold, timestamp: string): SessionEvent {
   const seq = fold.seq + 1;
+  if (mail.kind === 'close') return { type: 'closed', seq, reason: mail.reason, timestamp };
   if (mail.kind === 'command') {
     const { command, commandId, timeoutMs } = mail.request;
     return { type: 'input', seq, code: command, timestamp, commandId, cell: fold.cells + 1, timeoutMs };

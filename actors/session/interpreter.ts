@@ -10,15 +10,15 @@
  */
 import { createActor } from 'xstate';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
-import type { ExecuteReply, ExecuteRequest } from '../../bus/operations/sessions.ts';
+import type { ExecuteReply, ExecuteRequest, InterruptReply } from '../../bus/operations/sessions.ts';
 import type { Turn } from '../kernel/port.ts';
 import { divergenceError, type Loaded, loadSession, replaySession } from './activation.ts';
 import { Batch, undone } from './batch.ts';
 import { CheckpointKeeper } from './checkpoint-keeper.ts';
-import { goesOn } from './entry.ts';
+import { entryEvent, goesOn } from './entry.ts';
 import { emptyFold } from './fold.ts';
 import type { SessionFold } from './fold-shape.ts';
-import { closedError, fencedError, LiveCommand, usedError } from './live-command.ts';
+import { fencedError, LiveCommand } from './live-command.ts';
 import { LogWriter } from './log-writer.ts';
 import {
   type EndReason,
@@ -42,7 +42,7 @@ export class SessionInterpreter {
   readonly name: string;
   readonly #ports: SessionPorts;
   readonly #machine: SessionActor;
-  readonly #mailbox = new Mailbox();
+  readonly #mailbox: Mailbox;
   readonly #effects: OpenEffects;
   readonly #replies: RecordedReplies;
   readonly #stepper: Stepper;
@@ -79,13 +79,14 @@ export class SessionInterpreter {
     this.name = name;
     this.#ports = ports;
     this.#listener = listener;
+    this.#mailbox = new Mailbox(() => ports.clock.now());
     this.#replies = new RecordedReplies(ports.store, ports.worker);
     this.#stepper = new Stepper(ports);
     this.#checkpoints = new CheckpointKeeper(ports, this.#stepper, () => this.#send({ type: 'CHECKPOINT' }));
     this.#writer = this.#writerOn(emptyFold(name));
     this.lastAccessMs = ports.clock.now();
-    this.#effects = new OpenEffects(ports.effects, (effect, answer) => {
-      this.#mailbox.put({ kind: 'answer', effect, answer });
+    this.#effects = new OpenEffects(ports.effects, (effect, answer, dueMs) => {
+      this.#mailbox.put({ kind: 'answer', atMs: dueMs ?? ports.clock.now(), effect, answer });
       this.#send({ type: 'MAIL' });
     });
     this.#machine = createActor(sessionMachine, {
@@ -122,24 +123,35 @@ export class SessionInterpreter {
    * @throws RepriseError FENCED (ask the new owner), CLOSED, DIVERGED, and refusals of storage.
    */
   submit(request: ExecuteRequest): Promise<ExecuteReply> {
-    return this.#post((waiter) => ({ kind: 'command', request, waiter }));
+    return this.#post((waiter, atMs) => ({ kind: 'command', atMs, request, waiter }));
   }
 
+  /** Ends the session after what was sent before: cells that wait are given up at once, those that compute soon. */
   closeSession(reason: string): Promise<{ seq: number }> {
-    return this.#post((waiter) => ({ kind: 'close', reason, waiter }));
+    const closed = this.#post<{ seq: number }>((waiter, atMs) => ({ kind: 'close', atMs, reason, waiter }));
+    this.#stepper.strikeUntil(closed, this.name, () => this.state === 'running');
+    return closed;
   }
 
   /**
    * Strikes the running cell (or the one with `commandId`), whatever it is at: it may not have begun, or its turn
-   * may just have ended. Resolves once what became of it is durable; at once when no such cell runs.
+   * may just have ended. Without a cell it is the callback that computes. Resolves once what became of it is durable;
+   * at once when nothing of that runs.
    */
-  async interrupt(commandId?: string): Promise<{ seq: number }> {
+  async interrupt(commandId?: string): Promise<InterruptReply> {
     const running = this.#command?.commandId ?? this.fold.running?.commandId;
-    if (running === undefined || (commandId !== undefined && commandId !== running)) {
-      return { seq: this.fold.seq };
-    }
-    if (this.state === 'running') this.#stepper.strike(this.name);
-    return this.#post((waiter) => ({ kind: 'abandon', reason: 'user', commandId: running, waiter }));
+    const isMeant = commandId === undefined || commandId === running;
+    const computes = this.state === 'running';
+    if (!isMeant || (running === undefined && !computes))
+      return { seq: this.fold.seq, interrupted: 'nothing' };
+    if (computes) this.#stepper.strike(this.name);
+    const { seq } = await this.#post<{ seq: number }>((waiter) => ({
+      kind: 'abandon',
+      reason: 'user',
+      commandId: running,
+      waiter,
+    }));
+    return { seq, interrupted: running === undefined ? 'callback' : 'cell' };
   }
 
   /** Takes a checkpoint at the next quiet moment, unless the newest one is still true. */
@@ -228,25 +240,19 @@ export class SessionInterpreter {
     const batch = new Batch(this.fold);
     this.#batch = batch;
     this.#turn = null;
-    if (mail.kind === 'close') {
-      if (!this.fold.closed) {
-        const timestamp = batch.timestamp(this.#ports.clock);
-        batch.push({ type: 'closed', seq: batch.next, reason: mail.reason, timestamp });
-      }
-      this.#command = new LiveCommand(mail);
-      this.#send({ type: 'TURN' });
-      return;
-    }
-    // Until its outcome is durable a command can be put back, whatever happens.
-    if (mail.kind === 'command') this.#command = new LiveCommand(mail);
+    // Until its outcome is durable what was asked can be put back, whatever happens.
     if (mail.kind === 'abandon') this.#abandoned.push(mail);
-    if (await this.#isAnswered(mail)) {
-      this.#send({ type: 'TURN' });
-      return;
+    else if (mail.kind !== 'answer') this.#command = new LiveCommand(mail);
+    // What is closed appends nothing more, by which it would learn that it was removed.
+    if (this.fold.closed) await this.#replies.assertStored(this.fold);
+    if (mail.kind === 'close') {
+      const timestamp = batch.timestamp(this.#ports.clock);
+      if (!this.fold.closed) batch.push(entryEvent(mail, this.fold, timestamp));
+    } else if (!(await this.#isAnswered(mail))) {
+      this.#turn = await this.#enter(mail, batch);
     }
-    this.#turn = await this.#enter(mail, batch);
     // Answers that came together go into one commit, as long as the cell only goes on waiting.
-    while (goesOn(this.#turn)) {
+    while (this.#turn && goesOn(this.#turn)) {
       const next = this.#mailbox.takeAnswer(batch.fold);
       if (!next) break;
       this.#turn = await this.#enter(next, batch);
@@ -261,16 +267,11 @@ export class SessionInterpreter {
     return turn;
   }
 
-  /** Repeated commands, commands to a closed session and giving up what has ended need no turn. */
-  async #isAnswered(mail: Mail): Promise<boolean> {
-    if (mail.kind === 'abandon') return this.fold.running?.commandId !== mail.commandId;
-    if (mail.kind !== 'command') return false;
-    const recorded = await this.#replies.find(this.fold, mail.request.commandId);
-    if (!recorded && !this.fold.closed) return false;
+  /** Whether a mail needs no turn. */
+  async #isAnswered(mail: Exclude<Mail, { kind: 'close' }>): Promise<boolean> {
+    if (mail.kind === 'abandon') return !this.fold.running || this.fold.running.commandId !== mail.commandId;
+    if (mail.kind !== 'command' || !(await this.#replies.settle(mail, this.fold))) return false;
     this.#command = null;
-    if (!recorded) mail.waiter.reject(closedError(this.name));
-    else if (recorded.command === mail.request.command) mail.waiter.resolve(recorded.reply);
-    else mail.waiter.reject(usedError(mail.request.commandId));
     return true;
   }
 
@@ -298,9 +299,7 @@ export class SessionInterpreter {
     const command = this.#command;
     if (command && !this.fold.running) {
       this.#command = null;
-      const reply = command.resolve(this.fold, this.#ports.worker, this.#ports.store.limits.contentBytes);
-      if (reply && command.mail.kind === 'command')
-        this.#replies.remember(reply, command.mail.request.command);
+      command.resolve(this.fold, this.#ports.worker, this.#ports.store.limits.contentBytes);
     }
     for (const { waiter } of this.#abandoned.splice(0)) waiter.resolve({ seq: this.fold.seq });
     this.#startEffects();
@@ -367,10 +366,10 @@ export class SessionInterpreter {
     this.#send({ type });
   }
 
-  #post<T>(make: (waiter: Waiter<T>) => Mail): Promise<T> {
+  #post<T>(make: (waiter: Waiter<T>, atMs: number) => Mail): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#isOver()) return reject(this.#error ?? fencedError(this.name));
-      this.#mailbox.put(make({ resolve, reject }));
+      this.#mailbox.put(make({ resolve, reject }, this.#ports.clock.now()));
       this.#send({ type: 'MAIL' });
     });
   }

@@ -1,6 +1,5 @@
 /** The command that is being carried out: who waits for it, and its events so far. */
 import { RepriseError } from '../../bus/errors.ts';
-import type { ExecuteReply } from '../../bus/operations/sessions.ts';
 import type { SessionEvent } from '../../bus/types.ts';
 import type { SessionFold } from './fold-shape.ts';
 import type { Mail, Waiter } from './mailbox.ts';
@@ -28,19 +27,16 @@ export class LiveCommand {
   /**
    * Tells whoever waits that the command's end is durable.
    * @param bytesMax what a message takes
-   * @returns the reply, where it was a cell's
    */
-  resolve(fold: SessionFold, worker: string, bytesMax: number): ExecuteReply | null {
+  resolve(fold: SessionFold, worker: string, bytesMax: number): void {
     const { mail } = this;
     if (mail.kind === 'close') {
       mail.waiter.resolve({ seq: fold.seq });
-      return null;
+      return;
     }
     const { commandId } = mail.request;
     const facts = { session: fold.name, commandId, worker, repeated: false };
-    const reply = replyFromEvents(this.#events, facts, bytesMax);
-    mail.waiter.resolve(reply);
-    return reply;
+    mail.waiter.resolve(replyFromEvents(this.#events, facts, bytesMax));
   }
 
   reject(error: unknown): void {

@@ -9,19 +9,31 @@ export interface Waiter<T> {
   reject(error: unknown): void;
 }
 
+/** `atMs`: when it came, or when its timer was due; ms since the epoch. */
 export type Mail =
-  | { kind: 'command'; request: ExecuteRequest; waiter: Waiter<ExecuteReply> }
-  | { kind: 'close'; reason: string; waiter: Waiter<{ seq: number }> }
-  | { kind: 'answer'; effect: number; answer: EffectAnswer }
-  | { kind: 'abandon'; reason: 'user'; commandId: string; waiter: Waiter<{ seq: number }> };
+  | { kind: 'command'; atMs: number; request: ExecuteRequest; waiter: Waiter<ExecuteReply> }
+  | { kind: 'close'; atMs: number; reason: string; waiter: Waiter<{ seq: number }> }
+  | { kind: 'answer'; atMs: number; effect: number; answer: EffectAnswer }
+  | { kind: 'abandon'; reason: 'user'; commandId: string | undefined; waiter: Waiter<{ seq: number }> };
+
+/** For how long a command lets answers go first that are older than it, ms. */
+const PATIENCE_MS = 2_000;
 
 /** Waits for nothing. */
 const NOBODY: Waiter<unknown> = { resolve() {}, reject() {} };
 
 export class Mailbox {
+  readonly #now: () => number;
   #queue: (Mail & { kind: 'command' | 'close' })[] = [];
   #answers: (Mail & { kind: 'answer' })[] = [];
   #abandon: (Mail & { kind: 'abandon' })[] = [];
+  /** Since when answers go before the command that is next, ms since the epoch. */
+  #yieldsSince: number | null = null;
+
+  /** @param now the worker's clock, ms since the epoch */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
 
   put(mail: Mail): void {
     if (mail.kind === 'answer') this.#answers.push(mail);
@@ -37,34 +49,48 @@ export class Mailbox {
   }
 
   /**
-   * Commands run one at a time; giving up and answers go before them. Answers to a paused session wait for one. Once a
-   * session is to be closed, no cell waits for anything any more: neither the one that runs nor those before the end.
+   * Commands run one at a time; giving up goes before them, and so do answers to the cell that runs. What else timers
+   * bring comes in the order of time: what was due before a command goes before it, what is due later comes later,
+   * however much of it there is. Answers to a paused session wait for a command. Once a session is to be closed, no cell
+   * waits for anything any more: neither the one that runs nor those before the end.
    */
   peek(fold: SessionFold): Mail | null {
     if (this.#abandon[0]) return this.#abandon[0];
-    if (fold.running && this.#queue.some(({ kind }) => kind === 'close')) {
+    const isClosing = this.#queue.some(({ kind }) => kind === 'close');
+    if (fold.running && isClosing) {
       return { kind: 'abandon', reason: 'user', commandId: fold.running.commandId, waiter: NOBODY };
     }
     // An answer that nobody waits for any more is dropped.
     while (this.#answers[0] && !fold.effects.get(this.#answers[0].effect)) this.#answers.shift();
-    if (this.#answers[0] && !fold.paused) return this.#answers[0];
-    if (fold.running) return null;
-    return this.#queue[0] ?? null;
+    const answer = fold.paused ? undefined : this.#answers[0];
+    if (fold.running) return answer ?? null;
+    const next = this.#queue[0];
+    if (!next) return answer ?? null;
+    return answer && !isClosing && this.#yields(next, answer) ? answer : next;
+  }
+
+  /** Whether what was asked lets an answer go first. */
+  #yields({ atMs }: Mail & { kind: 'command' | 'close' }, answer: Mail & { kind: 'answer' }): boolean {
+    return answer.atMs <= atMs && this.#now() - (this.#yieldsSince ?? this.#now()) < PATIENCE_MS;
   }
 
   take(fold: SessionFold): Mail | null {
     const mail = this.peek(fold);
     if (mail?.kind === 'abandon')
       this.#abandon.shift(); // or there is none, and the mail is one of a close
-    else if (mail?.kind === 'answer') this.#answers.shift();
-    else if (mail) this.#queue.shift();
+    else if (mail?.kind === 'answer') {
+      this.#answers.shift();
+      if (this.#queue[0] && !fold.running) this.#yieldsSince ??= this.#now();
+    } else if (mail) {
+      this.#queue.shift();
+      this.#yieldsSince = null;
+    }
     return mail;
   }
 
   /** The next answer alone, to go into the same commit as the one before it. */
   takeAnswer(fold: SessionFold): (Mail & { kind: 'answer' }) | null {
-    const mail = this.peek(fold);
-    return mail?.kind === 'answer' ? (this.#answers.shift() ?? null) : null;
+    return this.peek(fold)?.kind === 'answer' ? (this.take(fold) as Mail & { kind: 'answer' }) : null;
   }
 
   get waiting(): number {

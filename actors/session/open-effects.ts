@@ -7,14 +7,17 @@ import type { SessionFold } from './fold-shape.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 
+/** @param dueMs when the effect was to end by itself, ms since the epoch; undefined: when somebody had worked for it */
+type OnAnswer = (effect: number, answer: EffectAnswer, dueMs: number | undefined) => void;
+
 export class OpenEffects {
   readonly #running = new Map<number, { cancel(): void }>();
   /** What was open at the last sync: all of it is under way. */
   #synced = EffectTable.empty;
   readonly #runner: EffectRunner;
-  readonly #onAnswer: (effect: number, answer: EffectAnswer) => void;
+  readonly #onAnswer: OnAnswer;
 
-  constructor(runner: EffectRunner, onAnswer: (effect: number, answer: EffectAnswer) => void) {
+  constructor(runner: EffectRunner, onAnswer: OnAnswer) {
     this.#runner = runner;
     this.#onAnswer = onAnswer;
   }
@@ -25,7 +28,7 @@ export class OpenEffects {
     const overdue = Array.from(effects, (open) => ({ effect: open.effect, dueMs: dueOf(open) ?? NEVER }));
     // Stable: of those due at the same time the earlier one comes first.
     const ordered = overdue.filter(({ dueMs }) => dueMs <= nowMs).sort((a, b) => a.dueMs - b.dueMs);
-    for (const { effect } of ordered) this.#onAnswer(effect, { value: null });
+    for (const { effect, dueMs } of ordered) this.#onAnswer(effect, { value: null }, dueMs);
   }
 
   /** Starts what is open and not under way, gives up what is under way and no longer open. */
@@ -39,7 +42,7 @@ export class OpenEffects {
     }
     for (const request of opened) {
       const { effect } = request;
-      const answer = (given: EffectAnswer) => this.#onAnswer(effect, given);
+      const answer = (given: EffectAnswer) => this.#onAnswer(effect, given, dueOf(request));
       this.#running.set(effect, this.#runner.start({ name, id }, request, answer));
     }
   }

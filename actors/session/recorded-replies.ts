@@ -1,17 +1,20 @@
-/** Replies that a session has given before: commands are idempotent by their `commandId`. */
+/**
+ * Replies that a session has given before: commands are idempotent by their `commandId`. All are put together again from
+ * the log: what a worker remembers may be of a session that was removed.
+ */
 import { timeOfCommandId } from '../../bus/command-ids.ts';
 import { RepriseError } from '../../bus/errors.ts';
 import { restoredEvents } from '../../bus/large.ts';
 import type { ExecuteReply } from '../../bus/operations/sessions.ts';
 import { COMMANDS_REMEMBERED, lookUpCommand } from './command-index.ts';
 import type { SessionFold } from './fold-shape.ts';
+import { closedError, usedError } from './live-command.ts';
+import type { Mail } from './mailbox.ts';
 import type { SessionStore } from './ports.ts';
 import { replyFromEvents } from './reply.ts';
 
-const REPLIES_KEPT = 16;
 /** How far a client's clock may be ahead of a worker's, ms. */
 const SKEW_MS = 24 * 3_600_000;
-const REPLY_CHARS_MAX = 4_096;
 
 export interface Recorded {
   /** The code that was executed. */
@@ -20,21 +23,31 @@ export interface Recorded {
 }
 
 export class RecordedReplies {
-  readonly #kept = new Map<string, Recorded>();
-  readonly #store: Pick<SessionStore, 'find' | 'getLarge' | 'limits'>;
+  readonly #store: Pick<SessionStore, 'find' | 'get' | 'getLarge' | 'limits'>;
   readonly #worker: string;
 
-  constructor(store: Pick<SessionStore, 'find' | 'getLarge' | 'limits'>, worker: string) {
+  constructor(store: Pick<SessionStore, 'find' | 'get' | 'getLarge' | 'limits'>, worker: string) {
     this.#store = store;
     this.#worker = worker;
   }
 
-  /** Small, recent replies are kept; all others are put together again from the log. */
-  remember(reply: ExecuteReply, command: string): void {
-    const { stdout, stderr, output } = reply;
-    if (command.length + stdout.length + stderr.length + output.length > REPLY_CHARS_MAX) return;
-    this.#kept.set(reply.commandId, { command, reply });
-    if (this.#kept.size > REPLIES_KEPT) this.#kept.delete(this.#kept.keys().next().value!);
+  /**
+   * Answers a command that needs no turn: one that was executed before, or that comes to a closed session.
+   * @returns whether it was one
+   */
+  async settle({ request, waiter }: Mail & { kind: 'command' }, fold: SessionFold): Promise<boolean> {
+    const recorded = await this.find(fold, request.commandId);
+    if (!recorded && !fold.closed) return false;
+    if (!recorded) waiter.reject(closedError(fold.name));
+    else if (recorded.command === request.command) waiter.resolve(recorded.reply);
+    else waiter.reject(usedError(request.commandId));
+    return true;
+  }
+
+  /** @throws RepriseError NOT_FOUND when the session was removed, and another may have begun under its name */
+  async assertStored({ name, id }: SessionFold): Promise<void> {
+    if ((await this.#store.get(name))?.id !== id)
+      throw new RepriseError('NOT_FOUND', `session ${JSON.stringify(name)} was removed`);
   }
 
   /**
@@ -45,8 +58,6 @@ export class RecordedReplies {
     const seen = lookUpCommand(fold.commands, commandId);
     if (seen === 'never') return null;
     const facts = { session: fold.name, commandId, worker: this.#worker, repeated: true };
-    const kept = this.#kept.get(commandId);
-    if (kept) return { command: kept.command, reply: { ...kept.reply, ...facts } };
     const within =
       seen === 'perhaps'
         ? { cellsMax: 2 * COMMANDS_REMEMBERED }

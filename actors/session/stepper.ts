@@ -12,6 +12,10 @@ import { renumber, stepOf } from './replay.ts';
 import { hungTurn, isDerived } from './turn.ts';
 import { warningsOf } from './warnings.ts';
 
+/** How long a session that is to be closed goes on computing, and then each further turn of it, ms. */
+const CLOSE_GRACE_MS = 5_000;
+const STRIKE_AGAIN_MS = 1_000;
+
 export class Stepper {
   readonly #ports: SessionPorts;
   #kernelQueue: Promise<unknown> = Promise.resolve();
@@ -32,6 +36,20 @@ export class Stepper {
   strike(name: string): void {
     this.#isStruck = true;
     this.#ports.kernel.interrupt(name);
+  }
+
+  /**
+   * Strikes what computes until `end` settles: first when what was sent before it has had its time, then whatever
+   * begins to compute for long.
+   */
+  strikeUntil(end: Promise<unknown>, name: string, isComputing: () => boolean): void {
+    const strike = () => {
+      if (isComputing()) this.strike(name);
+      timer = this.#ports.clock.setTimer(strike, STRIKE_AGAIN_MS);
+    };
+    let timer = this.#ports.clock.setTimer(strike, CLOSE_GRACE_MS);
+    const over = () => timer.cancel();
+    end.then(over, over);
   }
 
   /** What was struck is over. */

@@ -4,6 +4,7 @@ import type {
   ExecuteReply,
   ExecuteRequest,
   InspectReply,
+  InterruptReply,
   PassedOver,
 } from '../../bus/operations/sessions.ts';
 import type {
@@ -111,7 +112,7 @@ export class SessionInstance implements ISessionInstance {
     return this.#interpreter.submit(request);
   }
 
-  interrupt(commandId?: string): Promise<{ seq: number }> {
+  interrupt(commandId?: string): Promise<InterruptReply> {
     return this.#interpreter.interrupt(commandId);
   }
 

@@ -12,6 +12,7 @@ import type {
   ExecuteReply,
   ExecuteRequest,
   InspectReply,
+  InterruptReply,
   SessionRequest,
   SimpleReply,
 } from '../operations/sessions.ts';
@@ -144,7 +145,7 @@ export class SessionClient implements ISessionClient {
   }
 
   /** Strikes the command (or whatever runs): its `execute` is answered with an error. */
-  async interrupt(session: string, commandId?: string): Promise<SimpleReply> {
+  async interrupt(session: string, commandId?: string): Promise<InterruptReply> {
     return this.#ask({ op: 'interrupt', session: normalName(session), commandId });
   }
 

@@ -105,6 +105,10 @@ export interface OwnerReply {
 export interface SimpleReply {
   seq: number;
 }
+export interface InterruptReply extends SimpleReply {
+  /** What was struck: a cell, or a callback of a timer that computed without one. Absent: the worker is older. */
+  interrupted?: 'cell' | 'callback' | 'nothing';
+}
 
 const date = v.date() as Schema<Date>;
 export const metadata = shaped<SessionMetadata>({
@@ -196,6 +200,10 @@ const inspectReply = shaped<InspectReply>(inspected);
 const completeReply = shaped<CompleteReply>({ completions: v.array(text), from: natural });
 
 const simpleReply = shaped<SimpleReply>({ seq: number });
+const interruptReply = shaped<InterruptReply>({
+  seq: number,
+  interrupted: v.optional(v.picklist(['cell', 'callback', 'nothing'])),
+});
 
 const asked = {
   subject: 'cmd.<session>',
@@ -217,7 +225,7 @@ export const SESSION = {
   interrupt: operation({
     ...asked,
     request: requests.interrupt,
-    reply: simpleReply,
+    reply: interruptReply,
     access: AccessMode.ReadWrite,
     // Sent again, it might strike the cell after the one that was meant.
     idempotent: false,

@@ -91,6 +91,8 @@ function backgroundFacts({ background }: ReplState): [string, string][] {
 
 /** Everything `reprise show` tells about a session. */
 export function renderSession({ state, metadata, passedOver = [] }: InspectReply, palette: Palette): string {
+  // No heap is empty: nobody could look into it.
+  const looked = state.heapBytes > 0 || state.status !== 'running';
   const facts: [string, string][] = [
     ['session', palette.bold(printable(metadata.name))],
     ['id', metadata.id],
@@ -104,12 +106,15 @@ export function renderSession({ state, metadata, passedOver = [] }: InspectReply
       palette.red(`the one at seq ${seq} is of no use, an older state was the start: ${printable(why)}`),
     ]),
     ...backgroundFacts(state),
-    ['heap', formatBytes(state.heapBytes)],
+    ['heap', looked ? formatBytes(state.heapBytes) : palette.dim('not looked at while it computes')],
     ['state', state.stateId || palette.dim('known when the cell has ended')],
     ['kernel', state.kernel],
   ];
+  const variables = looked
+    ? renderVariables(state.variables, palette)
+    : palette.dim('not looked at while it computes\n');
   const head = facts.map(([name, value]) => `${palette.dim(name.padEnd(11))}${value}\n`).join('');
-  return `${head}\n${palette.bold('Variables')}\n${renderVariables(state.variables, palette)}${renderPending(state, palette)}`;
+  return `${head}\n${palette.bold('Variables')}\n${variables}${renderPending(state, palette)}`;
 }
 
 /** What `reprise show --at-last-good` tells: the state, and what is wrong after it. */

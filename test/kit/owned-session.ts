@@ -59,7 +59,7 @@ export class OwnedSession {
   /** Lets the answer of an open effect in. */
   answer({ effect }: OpenEffect, strike?: StrikeAfter): Promise<Turn> {
     const { fold } = this;
-    const mail = { kind: 'answer', effect, answer: { value: null } } as const;
+    const mail = { kind: 'answer', atMs: 0, effect, answer: { value: null } } as const;
     return this.#enter(entryEvent(mail, fold, at(fold.seq + 1)), strike);
   }
 

@@ -55,4 +55,26 @@ describe('a session that is closed', () => {
     assert.equal(await world.settled(close), 'closed');
     assert.equal(world.session.state, 'closed');
   });
+
+  it('strikes what computes for long: the cell that runs, and those before the close, too', async () => {
+    const world = new SessionWorld();
+    const cells = ['a', 'b'].map((id) => told(world.submit(id, [['compute', 3_600_000]])));
+    await world.clock.advance(20);
+    const close = told(world.session.closeSession('done') as Promise<object>);
+    const answers = await world.settled(Promise.all([...cells, close]), 15_000);
+    assert.deepEqual(answers, ['InterruptedError', 'InterruptedError', 'closed']);
+  });
+});
+
+describe('a session that was removed', () => {
+  for (const state of ['open', 'closed']) {
+    it(`answers nothing more when it was ${state}: whoever asks is sent on`, async () => {
+      const world = new SessionWorld();
+      await world.run('a', [['inc']]);
+      if (state === 'closed') await world.settled(world.session.closeSession('done'));
+      world.removed = true;
+      assert.equal(await world.settled(told(world.submit('a', [['inc']]))), 'FENCED');
+      assert.equal(world.ended?.why, 'fenced');
+    });
+  }
 });

@@ -24,6 +24,7 @@ describe('a session of 10,240 commands', () => {
   const replies = new RecordedReplies(
     {
       limits: limitsOf(PAYLOAD_BYTES_OURS),
+      get: async () => null,
       getLarge: async () => assert.fail('nothing here is large'),
       find: async (session, commandId, within) => {
         sought += 1;

@@ -3,6 +3,8 @@
 import type { EffectAnswer } from '../../actors/effects/kind.ts';
 import { SessionInterpreter } from '../../actors/session/interpreter.ts';
 import { DEFAULT_SETTINGS, type SessionSettings } from '../../actors/session/ports.ts';
+import { metadataOf } from '../../actors/worker/reports.ts';
+import { RepriseError } from '../../bus/errors.ts';
 import { limitsOf, PAYLOAD_BYTES_OURS } from '../../bus/limits.ts';
 import type { ExecuteReply } from '../../bus/operations/sessions.ts';
 import { sessionToken } from '../../bus/subjects.ts';
@@ -24,6 +26,8 @@ export class SessionWorld {
   readonly started: { effect: number; answer: (answer: EffectAnswer) => void; cancelled: boolean }[] = [];
   readonly settings: SessionSettings = { ...DEFAULT_SETTINGS, softReplayMs: 1e9, hardReplayMs: 1e9 };
   hopMs = 0;
+  /** The session was removed from the store. */
+  removed = false;
   ended: { why: string; error: unknown } | null = null;
   kernel = new ToyKernel(this.clock, () => this.hopMs);
   session = this.activate();
@@ -49,6 +53,7 @@ export class SessionWorld {
         store: {
           limits: limitsOf(PAYLOAD_BYTES_OURS),
           append: async (commit, expected) => {
+            if (this.removed) throw new RepriseError('NOT_FOUND', 'the session was removed');
             await this.onAppend(commit);
             return log.append(commit, expected);
           },
@@ -56,8 +61,9 @@ export class SessionWorld {
           read: async function* (_name, from) {
             yield* (await history.read(token, from)).commits;
           },
-          find: (_name, commandId, within) => history.find(token, commandId, within),
-          get: async () => null,
+          find: async (_name, commandId, within) =>
+            this.removed ? { events: [] } : history.find(token, commandId, within),
+          get: async () => (this.removed ? null : metadataOf(this.session.fold)),
           trouble: async () => {},
           image: async (stateId) => this.#images.get(stateId) ?? null,
           putLarge: async (scope, { sha256 }, bytes) => {

@@ -5,10 +5,8 @@ import { promptOf, receiptKeyOf } from '../../actors/effects/llm.ts';
 import { BEHAVIOUR_VERSION } from '../../actors/kernel/behaviours.ts';
 import { Batch } from '../../actors/session/batch.ts';
 import { checkpointDue } from '../../actors/session/checkpoints.ts';
-import { EffectTable } from '../../actors/session/effect-table.ts';
 import { outcomeEvents } from '../../actors/session/entry.ts';
 import { applyEvents, emptyFold } from '../../actors/session/fold.ts';
-import { Mailbox } from '../../actors/session/mailbox.ts';
 import { DEFAULT_SETTINGS } from '../../actors/session/ports.ts';
 import { replyFromEvents } from '../../actors/session/reply.ts';
 import { compareEvents, eventsOfTurn } from '../../actors/session/turn.ts';
@@ -308,70 +306,6 @@ describe('a batch', () => {
         },
       ),
     );
-  });
-});
-
-describe('the mailbox', () => {
-  const waiter = { resolve: () => {}, reject: () => {} };
-  const command = (id: string) =>
-    ({
-      kind: 'command',
-      request: { op: 'execute', session: 's', command: '1', commandId: id },
-      waiter,
-    }) as const;
-
-  it('lets commands wait while a cell runs, and answers only to open effects in', () => {
-    const mailbox = new Mailbox();
-    mailbox.put(command('a'));
-    assert.equal(mailbox.peek(fold), null, 'a cell is running');
-    mailbox.put({ kind: 'answer', effect: 1, answer: { value: 1 } });
-    assert.equal(mailbox.peek(fold), null, 'nobody waits for effect 1');
-    const idle = { ...fold, running: null };
-    assert.equal(mailbox.take(idle)?.kind, 'command');
-    assert.equal(mailbox.take(idle), null);
-  });
-
-  it('puts giving up before answers, and answers before commands', () => {
-    const mailbox = new Mailbox();
-    const waiting = {
-      ...fold,
-      running: null,
-      effects: EffectTable.from([{ effect: 1, kind: 'timer', seq: 2, payload: null }]),
-    };
-    mailbox.put(command('a'));
-    mailbox.put({ kind: 'answer', effect: 1, answer: {} });
-    mailbox.put({ kind: 'abandon', reason: 'user', commandId: 'c', waiter });
-    const order = [1, 2, 3].map(() => mailbox.take(waiting)?.kind);
-    assert.deepEqual(order, ['abandon', 'answer', 'command']);
-  });
-
-  it('lets no answer into a session that is paused, and keeps it for later', () => {
-    const mailbox = new Mailbox();
-    const effects = EffectTable.from([{ effect: 1, kind: 'timer', seq: 2, payload: null }]);
-    const paused = { ...fold, running: null, effects, paused: true };
-    mailbox.put({ kind: 'answer', effect: 1, answer: {} });
-    assert.equal(mailbox.take(paused), null);
-    mailbox.put(command('a'));
-    assert.equal(mailbox.take(paused)?.kind, 'command');
-    assert.equal(mailbox.take({ ...paused, paused: false })?.kind, 'answer');
-  });
-
-  it('keeps the order of commands, also of one that is put back', () => {
-    const mailbox = new Mailbox();
-    const idle = { ...fold, running: null };
-    mailbox.put(command('a'));
-    mailbox.put(command('b'));
-    mailbox.putBack(mailbox.take(idle)!);
-    const ids = [1, 2].map(() => (mailbox.take(idle) as ReturnType<typeof command>).request.commandId);
-    assert.deepEqual(ids, ['a', 'b']);
-  });
-
-  it('rejects everyone who waits when it fails', () => {
-    const told: unknown[] = [];
-    const mailbox = new Mailbox();
-    mailbox.put({ ...command('a'), waiter: { resolve: () => {}, reject: (error) => told.push(error) } });
-    mailbox.fail('gone');
-    assert.deepEqual(told, ['gone']);
   });
 });
 

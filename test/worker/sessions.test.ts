@@ -117,6 +117,32 @@ describe('a session in a worker', () => {
     assert.equal((await world.client.execute('s', 'n')).output, before);
   });
 
+  it('answers commands, looks and the close between timers that double for ever', async () => {
+    await using world = await startWorld();
+    await world.client.execute('s', '(function f() { setTimeout(f, 0); setTimeout(f, 0) })(); let keep = 1');
+    for (let i = 2; i < 8; i++) {
+      assert.equal((await world.client.execute('s', '++keep')).output, `${i}`);
+      assert.equal((await world.client.inspect('s')).metadata.name, 's');
+    }
+    await world.client.closeSession('s');
+    const replay = await world.client.replay('s');
+    assert.equal(replay.verified, true);
+  });
+
+  it("strikes a timer's callback that computes when no cell runs, and says what it struck", async () => {
+    await using world = await startWorld();
+    assert.equal(
+      (await world.client.execute('s', 'let keep = 7; setTimeout(() => { for (;;); }, 1)')).error,
+      null,
+    );
+    await until(async () => (await world.client.inspect('s')).state.status === 'running');
+    const { interrupted } = await world.client.interrupt('s');
+    assert.equal(interrupted, 'callback');
+    assert.equal((await world.client.interrupt('s')).interrupted, 'nothing');
+    assert.equal((await world.client.execute('s', 'keep')).output, '7');
+    assert.equal((await world.client.replay('s')).verified, true);
+  });
+
   it('strikes a running cell on interrupt, and gives up one that awaits', async () => {
     await using world = await startWorld();
     await world.client.execute('s', '1');
