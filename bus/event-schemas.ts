@@ -1,5 +1,6 @@
 /** Schemas of what a log holds: events and commits. */
 import * as v from 'valibot';
+import { ladderFault, type Rung } from './ladder.ts';
 import {
   bytes,
   failure,
@@ -206,6 +207,12 @@ const commitHead = shaped<CommitHead>({
       stateId: text,
       position: optional(natural),
     }),
+  ),
+  ladder: optional(
+    v.pipe(
+      v.array(shaped<Rung>({ number: natural, seq: natural, position: natural })),
+      v.check((ladder) => ladderFault(ladder) === null, 'Expected a ladder of checkpoints'),
+    ) as Schema<Rung[]>,
   ),
   running: optional(flag),
   closed: optional(flag),

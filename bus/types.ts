@@ -6,6 +6,7 @@
  */
 
 import type { LargeValue, SessionEvent } from './events.ts';
+import type { Rung } from './ladder.ts';
 
 export type { EventOf, Json, LargeValue, SessionEvent, SessionEventType } from './events.ts';
 
@@ -161,6 +162,8 @@ export interface CommitHead {
   sizeBefore: number;
   /** Newest checkpoint at or before this commit; `position` is absent when this commit carries it. */
   checkpoint?: { seq: number; stateId: string; position?: number };
+  /** In a commit that carries a checkpoint: the checkpoints before it from which every older one is near. */
+  ladder?: Rung[];
   /** Log positions of up to 32 commits before this one, newest last. */
   tail: number[];
   /** A turn or a model call is unfinished: somebody must carry on. Waiting for timers alone is `wakeAt`. */

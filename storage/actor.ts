@@ -258,9 +258,9 @@ export class StorageActor {
   }
 
   /** A session that is in trouble costs one look at its record, not a replay. */
-  async #load({ session, kernel, before }: LoadRequest): Promise<LoadReply> {
+  async #load({ session, kernel, before, at }: LoadRequest): Promise<LoadReply> {
     const token = sessionToken(session);
-    const loading = this.#history.load(token, kernel, this.#answerBytesMax, before);
+    const loading = this.#history.load(token, kernel, this.#answerBytesMax, { before, at });
     loading.catch(() => {});
     const troubled = await this.#troubles.assertWorthTrying(token, kernel);
     const loaded = await loading;

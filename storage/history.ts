@@ -2,9 +2,10 @@
  * Reads a session's commits. Each commit names the positions of up to 32 before it, so every read walks back
  * along those lists and then fetches by known position, pipelined; the log is never scanned.
  */
-import { BROKEN_HINT, CHAIN_START, ChainReader, lastSeqOf, placeAfter } from '../bus/chain.ts';
+import { CHAIN_START, ChainReader, lastSeqOf, placeAfter } from '../bus/chain.ts';
 import { ofCommand } from '../bus/command-events.ts';
-import { hasCode, RepriseError } from '../bus/errors.ts';
+import { hasCode } from '../bus/errors.ts';
+import { rungTowards } from '../bus/ladder.ts';
 import type {
   FindBounds,
   FoundCommand,
@@ -14,70 +15,74 @@ import type {
   ScanReply,
 } from '../bus/operations/logs.ts';
 import type { SessionEvent, StoredCommit } from '../bus/types.ts';
-import { Lru } from './lru.ts';
+import { ChainWalk, holed, startOf } from './chain-walk.ts';
 import type { LogStore } from './ports.ts';
 
 /** Commits of one answer to `load`, at most. */
 export const TAIL_COMMITS_MAX = 512;
 /** Bytes of commits in one answer to `read`, about. */
 const READ_BYTES = 1024 * 1024;
+/** Events that one answer to `read` may hold, where the log is long. */
+const READ_AHEAD = 2_000;
 /** What an answer adds to each commit. */
 const WRAPPING_BYTES = 64;
-/** Commits fetched at once. */
+/** Commits behind the seq that was asked for: a turn that is under way there ends in them, mostly. */
+const BEHIND_MAX = 3;
+/** Messages looked at at once, whatever is wrong with them. */
 const BATCH = 64;
 /** Commits that are looked through for a command. */
 const FOUND_WITHIN = 8_192;
-/** Sessions whose positions are remembered (only those that were read in full). */
-const REMEMBERED = 256;
 
-/** Where all commits of a session are, oldest first, and the first seq of those that were looked at. */
-interface Chain {
-  positions: number[];
-  firsts: Map<number, number>;
+/** What an activation asks for, when it is not the newest state. */
+export interface LoadBounds {
+  /** Log position before which the checkpoint must be. */
+  before?: number;
+  /** seq at or before which it must be; commits far behind that are left out. */
+  at?: number;
 }
 
 /** Reads of one storage process; what it remembers only saves steps. */
 export class History {
   readonly #log: LogStore;
-  readonly #chains = new Lru<Chain>(REMEMBERED);
+  readonly #walk: ChainWalk;
 
   constructor(log: LogStore) {
     this.#log = log;
+    this.#walk = new ChainWalk(log);
   }
 
   /** Forgets where a session's commits are: it was deleted. */
   forget(token: string): void {
-    this.#chains.delete(token);
+    this.#walk.forget(token);
   }
 
   /**
    * What activation needs.
    * @param kernel version that will restore the checkpoint; '' leaves every checkpoint out
    * @param limitBytes of all commits in the answer; the newest commit and the checkpoint are always there
-   * @param before log position before which the checkpoint must be
    * @throws RepriseError CORRUPT
    */
-  load(
-    token: string,
-    kernel: string,
-    limitBytes: number,
-    before = Number.POSITIVE_INFINITY,
-  ): Promise<LoadReply> {
+  load(token: string, kernel: string, limitBytes: number, bounds: LoadBounds = {}): Promise<LoadReply> {
+    const { before = Number.POSITIVE_INFINITY, at = Number.POSITIVE_INFINITY } = bounds;
     return this.#steadily(token, async (last) => {
       if (!last) return { last: null, checkpoint: null, tail: [], more: false };
-      const checkpoint = kernel === '' ? null : await this.#usableCheckpoint(last, kernel, before);
+      const { above, found } = await this.#descend(last, at);
+      const checkpoint = kernel === '' ? null : await this.#usable(found, kernel, before);
       const positions = checkpoint
-        ? await this.#positionsAfter(last, checkpoint.position)
-        : (await this.#chain(last)).positions;
+        ? await this.#walk.positionsAfter(above, checkpoint.position)
+        : (await this.#walk.chain(above)).positions;
       const tail: StoredCommit[] = [];
       let bytes = last.sizeBytes + (checkpoint?.sizeBytes ?? 0);
       const reader = new ChainReader(checkpoint ? placeAfter(checkpoint) : CHAIN_START);
-      for await (const stored of this.#fetch(last, positions.slice(0, TAIL_COMMITS_MAX), reader)) {
+      let behind = 0;
+      for await (const stored of this.#walk.fetch(above, positions.slice(0, TAIL_COMMITS_MAX), reader)) {
         bytes += stored.sizeBytes + WRAPPING_BYTES;
-        if (bytes > limitBytes) break;
+        if (bytes > limitBytes || behind > BEHIND_MAX) break;
         tail.push(stored);
+        if (stored.commit.first > at) behind += 1;
       }
-      return { last, checkpoint, tail, more: tail.length < positions.length };
+      const isAll = tail.length === positions.length && above === last;
+      return { last, checkpoint, tail, more: !isAll };
     });
   }
 
@@ -95,13 +100,15 @@ export class History {
     return this.#steadily(token, async (last) => {
       if (!last || from > lastSeqOf(last.commit)) return { commits: [], next: null };
       // Near the end nothing is asked of all that came before.
-      const isNear = from > last.commit.first / 2 && !this.#chains.get(token);
-      const chain = isNear ? await this.#chainSince(last, from) : await this.#chain(last);
+      const isKnown = from === 0 || this.#walk.knows(token);
+      const { above } = isKnown ? { above: last } : await this.#descend(last, from + READ_AHEAD);
+      const isNear = above !== last || from > last.commit.first / 2;
+      const chain = await (isKnown || !isNear ? this.#walk.chain(last) : this.#walk.chainSince(above, from));
       const commits: StoredCommit[] = [];
       let bytes = 0;
       const start = startOf(chain, from);
       const reader = new ChainReader(chain.firsts.get(chain.positions[start]!) === 0 ? CHAIN_START : null);
-      for await (const stored of this.#fetch(last, chain.positions.slice(start), reader)) {
+      for await (const stored of this.#walk.fetch(above, chain.positions.slice(start), reader)) {
         chain.firsts.set(stored.position, stored.commit.first);
         if (lastSeqOf(stored.commit) < from) continue;
         if (stored.commit.first > to) return { commits, next: null };
@@ -110,7 +117,7 @@ export class History {
           return { commits, next: stored.commit.first };
         commits.push(stored);
       }
-      return { commits, next: null };
+      return { commits, next: above === last ? null : lastSeqOf(above.commit) + 1 };
     });
   }
 
@@ -130,7 +137,7 @@ export class History {
 
   /** How many commits the tails lead back to. @throws RepriseError CORRUPT */
   async count(last: StoredCommit): Promise<number> {
-    return (await this.#chain(last)).positions.length;
+    return (await this.#walk.chain(last)).positions.length;
   }
 
   /**
@@ -144,7 +151,7 @@ export class History {
       const { tail } = after.commit.head;
       if (tail.at(-1)! >= after.position) throw holed(after);
       const reader = new ChainReader(null);
-      const batch = await this.#batch(last.commit.session, tail, reader);
+      const batch = await this.#walk.batch(last.commit.session, tail, reader);
       for (const stored of [...batch, after]) reader.checkLinks(stored);
       yield batch;
       after = batch[0]!;
@@ -197,156 +204,53 @@ export class History {
     }
   }
 
-  /** The newest checkpoint that this kernel wrote and that carries the session's fold. */
-  async #usableCheckpoint(last: StoredCommit, kernel: string, before: number): Promise<StoredCommit | null> {
-    let at: StoredCommit | null = last;
-    while (at) {
-      const { checkpoint } = at.commit.head;
-      if (!checkpoint) return null;
-      const holder: StoredCommit =
-        checkpoint.position === undefined ? at : await this.#one(at, checkpoint.position);
+  /**
+   * The newest checkpoint at or before seq `at`, and a commit behind that seq from whose tails it can be reached: the
+   * checkpoint after it, or the newest commit of all.
+   */
+  async #descend(
+    last: StoredCommit,
+    at: number,
+  ): Promise<{ above: StoredCommit; found: StoredCommit | null }> {
+    let above = last;
+    let found = await this.#checkpointOf(last);
+    while (found && found.commit.head.checkpoint!.seq > at) {
+      above = found;
+      found = await this.#older(found, at);
+    }
+    return { above, found };
+  }
+
+  /** The newest from `found` on that this kernel wrote, that carries the session's fold, and stands before `before`. */
+  async #usable(found: StoredCommit | null, kernel: string, before: number): Promise<StoredCommit | null> {
+    let holder = found;
+    while (holder) {
       const { fold, foldLarge, kernel: writer } = holder.commit;
       if (holder.position < before && writer === kernel && (fold || foldLarge)) return holder;
-      const previous: number | undefined = holder.commit.head.tail.at(-1);
-      at = previous === undefined ? null : await this.#one(holder, previous);
+      holder = await this.#older(holder);
     }
     return null;
   }
 
-  /** Positions after `floor`, oldest first. */
-  async #positionsAfter(last: StoredCommit, floor: number): Promise<number[]> {
-    if (last.position <= floor) return [];
-    const found = [last.position];
-    for (let at = last; ; ) {
-      const tail = at.commit.head.tail;
-      for (let i = tail.length - 1; i >= 0 && tail[i]! > floor; i--) found.push(tail[i]!);
-      const oldest = tail[0];
-      if (oldest === undefined || oldest <= floor) return found.reverse();
-      at = await this.#one(at, oldest);
-    }
+  /** The commit with the newest checkpoint at or before a commit. */
+  async #checkpointOf(from: StoredCommit): Promise<StoredCommit | null> {
+    const { checkpoint } = from.commit.head;
+    if (!checkpoint) return null;
+    return checkpoint.position === undefined ? from : this.#walk.one(from, checkpoint.position);
   }
 
-  /** Where the commits are from the one with seq `from` on, or from one before it. */
-  async #chainSince(last: StoredCommit, from: number): Promise<Chain> {
-    const found = [last.position];
-    const firsts = new Map([[last.position, last.commit.first]]);
-    let at = last;
-    while (at.commit.first > from) {
-      const { tail } = at.commit.head;
-      if (tail.length === 0) throw holed(at);
-      for (let i = tail.length - 1; i >= 0; i--) found.push(tail[i]!);
-      at = await this.#one(at, tail[0]!);
-      firsts.set(at.position, at.commit.first);
+  /** An older checkpoint than that of `holder`: on the way to seq `at`, else the one before. */
+  async #older(holder: StoredCommit, at = Number.POSITIVE_INFINITY): Promise<StoredCommit | null> {
+    const { ladder = [], tail } = holder.commit.head;
+    const rung = rungTowards(ladder, at);
+    if (rung) {
+      const found = await this.#walk.one(holder, rung.position);
+      const { position, seq } = found.commit.head.checkpoint ?? {};
+      if (position !== undefined || seq !== rung.seq) throw holed(holder);
+      return found;
     }
-    return { positions: found.reverse(), firsts };
+    // Older versions wrote no ladders.
+    const previous = tail.at(-1);
+    return previous === undefined ? null : this.#checkpointOf(await this.#walk.one(holder, previous));
   }
-
-  /** Where all commits are. A chain that is remembered is only extended. */
-  async #chain(last: StoredCommit): Promise<Chain> {
-    const { session } = last.commit;
-    const known = this.#chains.get(session);
-    const newestKnown = known?.positions.at(-1) ?? 0;
-    if (known && newestKnown === last.position) return known;
-    const found = [last.position];
-    const firsts = new Map([[last.position, last.commit.first]]);
-    for (let at = last; ; ) {
-      const { tail } = at.commit.head;
-      if (known && tail.includes(newestKnown)) {
-        for (let i = tail.length - 1; tail[i]! > newestKnown; i--) found.push(tail[i]!);
-        // A new object: another read may be extending the same chain at this moment.
-        const end = known.positions.lastIndexOf(newestKnown) + 1;
-        const positions = known.positions.slice(0, end).concat(found.reverse());
-        const extended = { positions, firsts: new Map([...known.firsts, ...firsts]) };
-        this.#chains.set(session, extended);
-        return extended;
-      }
-      const oldest = tail[0];
-      if (oldest === undefined) {
-        if (at.commit.first !== 0) throw holed(at);
-        break;
-      }
-      for (let i = tail.length - 1; i >= 0; i--) found.push(tail[i]!);
-      at = await this.#one(at, oldest);
-      firsts.set(at.position, at.commit.first);
-    }
-    const chain = { positions: found.reverse(), firsts };
-    this.#chains.set(session, chain);
-    return chain;
-  }
-
-  async #one(from: StoredCommit, position: number): Promise<StoredCommit> {
-    if (position >= from.position) throw holed(from);
-    const { session, head, first } = from.commit;
-    try {
-      return (await this.#log.at(session, [position]))[0]!;
-    } catch (thrown) {
-      if (!hasCode(thrown, 'CORRUPT')) throw thrown;
-      // The commit after it tells with which seq it ends.
-      const after = head.tail.find((place) => place > position);
-      const next = after === undefined ? first : (await this.#log.at(session, [after]))[0]!.commit.first;
-      throw withSeq(thrown, next - 1);
-    }
-  }
-
-  /**
-   * Commits at positions, in order, without reading `last` again; each must follow the one before it.
-   * @throws RepriseError CHAIN_BROKEN, CORRUPT; where, is in the error
-   */
-  async *#fetch(last: StoredCommit, positions: number[], reader: ChainReader): AsyncIterable<StoredCommit> {
-    for (let i = 0; i < positions.length; i += BATCH) {
-      const wanted = positions.slice(i, i + BATCH);
-      const known = wanted.at(-1) === last.position;
-      if (known) wanted.pop();
-      for (const stored of await this.#batch(last.commit.session, wanted, reader)) {
-        reader.checkLinks(stored);
-        yield stored;
-      }
-      if (!known) continue;
-      reader.checkLinks(last);
-      yield last;
-    }
-  }
-
-  /** Commits at positions. Where one is missing or unreadable, those before it are read one by one, to say which seq. */
-  async #batch(session: string, positions: number[], reader: ChainReader): Promise<StoredCommit[]> {
-    try {
-      return await this.#log.at(session, positions);
-    } catch (thrown) {
-      if (!hasCode(thrown, 'CORRUPT')) throw thrown;
-    }
-    const probe = reader.copy();
-    for (const position of positions) {
-      try {
-        probe.checkLinks((await this.#log.at(session, [position]))[0]!);
-      } catch (thrown) {
-        throw hasCode(thrown, 'CORRUPT') ? withSeq(thrown, probe.next) : thrown;
-      }
-    }
-    // It was there after all.
-    return this.#log.at(session, positions);
-  }
-}
-
-/** The error, with the seq where it does not say one. */
-function withSeq(error: RepriseError, seq: number | undefined): RepriseError {
-  const { code, message, hint, at } = error;
-  if (!at || at.seq !== undefined || seq === undefined) return error;
-  return new RepriseError(code, `${message} (seq ${seq})`, { hint, at: { ...at, seq }, cause: error });
-}
-
-function holed({ commit, position }: StoredCommit): RepriseError {
-  return new RepriseError(
-    'CORRUPT',
-    `the commit of session ${commit.session} at position ${position} names wrong commits before it`,
-    { hint: BROKEN_HINT, at: { position, seq: commit.first } },
-  );
-}
-
-/** Index of a commit at or before the one that holds seq `from`. */
-function startOf({ positions, firsts }: Chain, from: number): number {
-  for (let i = positions.length - 1; i > 0; i--) {
-    const first = firsts.get(positions[i]!);
-    if (first !== undefined && first <= from) return i;
-  }
-  return 0;
 }

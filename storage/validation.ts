@@ -116,6 +116,13 @@ function assertHead({ session, head, events, epoch, foldLarge }: Commit, previou
   ) {
     refuse('head.checkpoint', 'it does not name the newest checkpoint');
   }
+  const [rung] = head.ladder ?? [];
+  const before = previous?.checkpoint;
+  if (!rung) return;
+  const { checkpointCount: number } = previous?.head ?? { checkpointCount: 0 };
+  if (rung.number !== number || rung.seq !== before?.seq || rung.position !== before.position) {
+    refuse('head.ladder', 'it does not begin with the checkpoint before');
+  }
 }
 
 function refuse(path: string, why: string): never {

@@ -65,6 +65,7 @@ export function makeCommit(fold: SessionFold, events: SessionEvent[], facts: Com
   if (next.closed) body.head.closed = true;
   const wake = wakeAt(next);
   if (wake !== undefined) body.head.wakeAt = wake;
+  if (carries && next.ladder.length > 0) body.head.ladder = [...next.ladder];
   if (carries) carryFold(body, next, inlineBytes, large);
   // In canonical order once, so that nobody on its way has to sort it again.
   const commit = canonical({ ...body, hash: '' });

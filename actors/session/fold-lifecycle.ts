@@ -1,6 +1,7 @@
 /** Event family: the session's own life. */
+import { climbed, type Ladder } from '../../bus/ladder.ts';
 import { EffectTable } from './effect-table.ts';
-import type { EventHandler } from './fold-shape.ts';
+import type { EventHandler, SessionFold } from './fold-shape.ts';
 
 type Lifecycle = {
   session: EventHandler<'session'>;
@@ -19,9 +20,16 @@ export const lifecycleEvents: Lifecycle = {
   checkpoint: (fold, event) => ({
     checkpointCount: fold.checkpointCount + 1,
     checkpoint: { seq: event.seq, stateId: event.stateId },
+    ladder: ladderAfter(fold),
     replayCostMs: 0,
   }),
 
   // A closed session waits for nothing: what was pending is given up.
   closed: () => ({ closed: true, running: null, effects: EffectTable.empty }),
 };
+
+/** The ladder of the checkpoint that is about to be taken. */
+function ladderAfter({ checkpoint, checkpointCount: number, ladder }: SessionFold): Ladder {
+  if (checkpoint?.position === undefined) return ladder;
+  return climbed(ladder, { number, seq: checkpoint.seq, position: checkpoint.position });
+}

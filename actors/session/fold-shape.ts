@@ -1,4 +1,5 @@
 /** The shape of a session's fold, and of what applies one event to it. */
+import type { Ladder } from '../../bus/ladder.ts';
 import type { EventOf, SessionEvent, SessionEventType } from '../../bus/types.ts';
 import type { CommandIndex } from './command-index.ts';
 import type { EffectTable } from './effect-table.ts';
@@ -52,6 +53,8 @@ export interface SessionFold {
   commands: CommandIndex;
   checkpointCount: number;
   checkpoint: { seq: number; stateId: string; position?: number } | null;
+  /** Checkpoints before the newest one, from which every older one is near. */
+  ladder: Ladder;
   /** Estimated cost of replaying what came after the newest checkpoint, ms. */
   replayCostMs: number;
   log: LogPlace;

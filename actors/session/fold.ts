@@ -39,6 +39,7 @@ export function emptyFold(name: string): SessionFold {
     commands: emptyCommandIndex,
     checkpointCount: 0,
     checkpoint: null,
+    ladder: [],
     replayCostMs: 0,
     log: NO_LOG,
   };

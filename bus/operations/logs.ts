@@ -24,6 +24,8 @@ export interface LoadRequest {
   kernel: string;
   /** Only checkpoints before this log position: that one turned out to be of no use. */
   before?: number;
+  /** Only what leads to this seq, and the commits right behind it; absent: all. */
+  at?: number;
 }
 export interface LoadReply {
   /** null: there is no such session. */
@@ -137,6 +139,7 @@ export const LOG = {
       session: text,
       kernel: text,
       before: optional(natural),
+      at: optional(natural),
     }),
     reply: shaped<LoadReply>({
       last: v.nullable(sealedCommit),

@@ -1,5 +1,6 @@
 /** Builds commits that storage accepts, one after the other, as a worker would. */
 import { commitHash } from '../../bus/codec.ts';
+import { climbed, type Rung } from '../../bus/ladder.ts';
 import { sessionToken } from '../../bus/subjects.ts';
 import type { Commit, CommitHead, SessionEvent } from '../../bus/types.ts';
 
@@ -33,6 +34,7 @@ export class SessionWriter {
   #sizeBytes = 0;
   #checkpointCount = 0;
   #checkpoint: CommitHead['checkpoint'];
+  #ladder: Rung[] = [];
 
   constructor(name: string) {
     this.name = name;
@@ -64,6 +66,8 @@ export class SessionWriter {
       ...options.head,
     };
     if (checkpoint) head.checkpoint = checkpoint;
+    if (checkpointCount > this.#checkpointCount && this.#nextLadder.length > 0)
+      head.ladder = this.#nextLadder;
     return sealCommit({
       v: 1,
       session: this.token,
@@ -87,7 +91,14 @@ export class SessionWriter {
     this.#sizeBytes = commit.head.sizeBefore + reply.sizeBytes;
     this.#checkpointCount = commit.head.checkpointCount;
     const { checkpoint } = commit.head;
+    if (commit.head.ladder) this.#ladder = commit.head.ladder;
     this.#checkpoint = checkpoint && { ...checkpoint, position: checkpoint.position ?? reply.position };
+  }
+
+  get #nextLadder(): Rung[] {
+    const { seq, position } = this.#checkpoint ?? {};
+    if (seq === undefined || position === undefined) return this.#ladder;
+    return climbed(this.#ladder, { number: this.#checkpointCount, seq, position });
   }
 
   /** Drafts of one pure cell; before the first, the `session` event. */

@@ -192,6 +192,37 @@ export function describeStorage(name: string, makeWorld: () => Promise<World>): 
       assert.equal(none.tail.length, 162);
     });
 
+    it('loads what leads to any seq: the newest checkpoint at or before it, and the commits from there on', async () => {
+      const by = writer();
+      const fold = Uint8Array.of(1, 2, 3);
+      const checkpoints: number[] = [];
+      for (let i = 0; i < 120; i++) {
+        await commitNext(bus, by);
+        if (i % 7 !== 6) continue;
+        checkpoints.push(by.seq);
+        const checkpoint: Draft = { type: 'checkpoint', reason: 'idle', stateId: `state-${i}`, timestamp };
+        await commitNext(bus, by, [checkpoint], { fold });
+      }
+      for (let at = 0; at < by.seq; at++) {
+        const { checkpoint, tail } = await ask<LoadReply>(bus, 'load', {
+          session: by.name,
+          kernel: KERNEL,
+          at,
+        });
+        assert.equal(
+          checkpoint?.commit.first,
+          checkpoints.findLast((seq) => seq <= at),
+        );
+        const seqs = tail.flatMap(({ commit }) => commit.events.map((_, index) => commit.first + index));
+        assert.deepEqual(
+          seqs,
+          seqs.map((_, index) => (checkpoint?.commit.first ?? -1) + 1 + index),
+        );
+        assert.ok(checkpoint?.commit.first === at || seqs.includes(at));
+        assert.ok(seqs.at(-1)! < at + 12, `${seqs.at(-1)} for ${at}`);
+      }
+    });
+
     it('reads any range of events', async () => {
       const by = writer();
       for (let i = 0; i < 150; i++) await commitNext(bus, by);

@@ -68,3 +68,55 @@ describe('a log of 3,000 commits', () => {
     assert.equal((await new History(log).load('s', KERNEL, 1e9)).tail[0]?.commit.first, 0);
   });
 });
+
+describe('a log of 3,000 commits with a checkpoint after every 20', () => {
+  const log = new MemoryLog();
+  const by = new SessionWriter('s');
+  let fetched = 0;
+  before(async () => {
+    for (let i = 0; i < COMMITS; i++) {
+      const commit =
+        i % 20 === 19
+          ? by.next([{ type: 'checkpoint', reason: 'idle', stateId: `state-${i}`, timestamp: by.created }], {
+              fold: Uint8Array.of(1),
+            })
+          : by.next();
+      by.wrote(commit, await log.append(commit, by.position));
+    }
+    const at = log.at.bind(log);
+    log.at = (token, positions) => {
+      fetched += positions.length;
+      return at(token, positions);
+    };
+  });
+
+  it('is entered at any event for a logarithmic number of reads and the commits from a checkpoint on', async () => {
+    for (let seq = 0; seq < by.seq; seq += 97) {
+      fetched = 0;
+      const { checkpoint, tail } = await new History(log).load('s', KERNEL, 1e9, { at: seq });
+      assert.ok((checkpoint?.commit.first ?? 0) <= seq);
+      assert.ok(tail.length <= 24, `${tail.length} commits`);
+      assert.ok(fetched <= 45, `${fetched} commits for seq ${seq}`);
+    }
+  });
+
+  it('is read page by page from anywhere, nothing twice and nothing missing', async () => {
+    for (const from of [3, 1_000, 2_999, 5_000]) {
+      const history = new History(log);
+      const seqs: number[] = [];
+      for (let next: number | null = from; next !== null; ) {
+        const page: Awaited<ReturnType<History['read']>> = await history.read('s', next);
+        for (const { commit } of page.commits) {
+          seqs.push(...commit.events.map((_, index) => commit.first + index));
+        }
+        next = page.next;
+      }
+      assert.ok(seqs[0]! <= from);
+      assert.deepEqual(
+        seqs,
+        seqs.map((_, index) => seqs[0]! + index),
+      );
+      assert.equal(seqs.at(-1), by.seq - 1);
+    }
+  });
+});
