@@ -33,8 +33,29 @@ const MAY_IMPORT: Record<string, string[]> = {
   'actors/role': ['bus'],
   'actors/kernel': ['bus', 'actors/role/freshness.mjs'],
   'actors/effects': ['bus', 'actors/kernel/port.ts', 'actors/kernel/behaviours.ts'],
-  'actors/session': ['bus', 'actors/effects', 'actors/kernel/port.ts', 'actors/kernel/behaviours.ts'],
-  'actors/worker': ['bus', 'actors/effects', 'actors/session', 'actors/kernel', 'actors/role'],
+  'actors/timeline': [
+    'bus',
+    'actors/effects',
+    'actors/kernel/port.ts',
+    'actors/kernel/handle.ts',
+    'actors/kernel/behaviours.ts',
+  ],
+  'actors/session': [
+    'bus',
+    'actors/effects',
+    'actors/timeline',
+    'actors/kernel/port.ts',
+    'actors/kernel/handle.ts',
+    'actors/kernel/behaviours.ts',
+  ],
+  'actors/worker': [
+    'bus',
+    'actors/effects',
+    'actors/timeline',
+    'actors/session',
+    'actors/kernel',
+    'actors/role',
+  ],
   'actors/llm': ['bus', 'actors/role'],
   'actors/supervisor': ['bus', 'actors/role/freshness.mjs'],
   cli: [
@@ -48,7 +69,7 @@ const MAY_IMPORT: Record<string, string[]> = {
 
 /** Files that decide; they never act. */
 const PURE = [
-  /^actors\/session\/(fold|fold-.*|effect-table|commit|turn|entry|replay|reply|mailbox|batch|command-index|checkpoints)\.ts$/,
+  /^actors\/(session|timeline)\/(fold|fold-.*|effect-table|commit|turn|entry|replay|reply|mailbox|batch|command-index|checkpoints)\.ts$/,
   /^actors\/kernel\/compiler\//,
   /^actors\/effects\/(kind|kinds)\.ts$/,
   /^storage\/validation\.ts$/,

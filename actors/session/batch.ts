@@ -3,9 +3,9 @@ import { CUT_BYTES_MAX } from '../../bus/large.ts';
 import { type SizeLimits, weightOf } from '../../bus/limits.ts';
 import type { Clock } from '../../bus/port.ts';
 import type { SessionEvent } from '../../bus/types.ts';
-import { applyEvent } from './fold.ts';
-import type { SessionFold } from './fold-shape.ts';
-import { isDerived } from './turn.ts';
+import { applyEvent } from '../timeline/fold.ts';
+import type { SessionFold } from '../timeline/fold-shape.ts';
+import { isDerived } from '../timeline/turn.ts';
 
 export class Batch {
   events: SessionEvent[] = [];

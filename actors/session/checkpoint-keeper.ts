@@ -1,7 +1,7 @@
 /** Takes a session's checkpoints: when replay has become dear, and when somebody asks. */
 import { hasCode } from '../../bus/errors.ts';
+import type { SessionFold } from '../timeline/fold-shape.ts';
 import { checkpointDue, isSaved, takeCheckpoint } from './checkpoints.ts';
-import type { SessionFold } from './fold-shape.ts';
 import { rejectAll } from './live-command.ts';
 import type { LogWriter } from './log-writer.ts';
 import type { Waiter } from './mailbox.ts';

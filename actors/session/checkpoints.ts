@@ -1,7 +1,7 @@
 /** When a checkpoint is worth its price, and how it is taken. */
 import type { SessionEvent } from '../../bus/types.ts';
+import type { SessionFold } from '../timeline/fold-shape.ts';
 import { Batch } from './batch.ts';
-import type { SessionFold } from './fold-shape.ts';
 import type { LogWriter } from './log-writer.ts';
 import type { SessionPorts, SessionSettings } from './ports.ts';
 import type { Stepper } from './stepper.ts';
@@ -34,10 +34,10 @@ export async function takeCheckpoint(
   stepper: Stepper,
   ports: SessionPorts,
 ): Promise<number> {
-  const { clock, kernel, store } = ports;
-  const { name, seq } = writer.fold;
+  const { clock, store } = ports;
+  const { seq } = writer.fold;
   const started = clock.now();
-  const image = await stepper.exclusive(() => kernel.capture(name));
+  const image = await stepper.capture();
   const stored = await store.putImage(image.stateId, image.bytes);
   const batch = new Batch(writer.fold);
   const event: SessionEvent = {

@@ -3,9 +3,9 @@ import { canonical, commitHash, sha256 } from '../../bus/codec.ts';
 import { cutShort, type LargeContent, largeBytesOf, largeContent } from '../../bus/large.ts';
 import { limitsOf, PAYLOAD_BYTES_OURS, weightOf } from '../../bus/limits.ts';
 import type { Commit, SessionEvent } from '../../bus/types.ts';
-import { applyEvents, isUnfinished, seqOf, wakeAt } from './fold.ts';
-import { encodeFold } from './fold-codec.ts';
-import type { SessionFold } from './fold-shape.ts';
+import { applyEvents, isUnfinished, seqOf, wakeAt } from '../timeline/fold.ts';
+import { encodeFold } from '../timeline/fold-codec.ts';
+import type { SessionFold } from '../timeline/fold-shape.ts';
 
 export interface CommitFacts {
   commit: string;

@@ -2,9 +2,9 @@
 import type { SessionEvent } from '../../bus/types.ts';
 import { kindOf } from '../effects/kinds.ts';
 import type { Strike, Turn } from '../kernel/port.ts';
-import type { SessionFold } from './fold-shape.ts';
+import type { SessionFold } from '../timeline/fold-shape.ts';
+import { eventsOfTurn } from '../timeline/turn.ts';
 import type { Mail } from './mailbox.ts';
-import { eventsOfTurn } from './turn.ts';
 
 /** The event that lets `mail` in. For an answer, its effect is open in `fold`. */
 export function entryEvent(mail: Mail, fold: SessionFold, timestamp: string): SessionEvent {

@@ -11,13 +11,14 @@
 import { createActor } from 'xstate';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
 import type { ExecuteReply, ExecuteRequest, InterruptReply } from '../../bus/operations/sessions.ts';
+import type { KernelHandle } from '../kernel/handle.ts';
 import type { Turn } from '../kernel/port.ts';
-import { divergenceError, type Loaded, loadSession, replaySession } from './activation.ts';
+import { emptyFold } from '../timeline/fold.ts';
+import type { SessionFold } from '../timeline/fold-shape.ts';
+import type { KernelSeat } from '../timeline/seat.ts';
 import { Batch, undone } from './batch.ts';
 import { CheckpointKeeper } from './checkpoint-keeper.ts';
 import { entryEvent, goesOn } from './entry.ts';
-import { emptyFold } from './fold.ts';
-import type { SessionFold } from './fold-shape.ts';
 import { fencedError, LiveCommand } from './live-command.ts';
 import { LogWriter } from './log-writer.ts';
 import {
@@ -32,7 +33,8 @@ import { type Mail, Mailbox, type Waiter } from './mailbox.ts';
 import { OpenEffects } from './open-effects.ts';
 import type { SessionListener, SessionPorts } from './ports.ts';
 import { RecordedReplies } from './recorded-replies.ts';
-import { Stepper } from './stepper.ts';
+import { Restorer } from './restorer.ts';
+import { Stepper, seatOf } from './stepper.ts';
 import { verdictOn } from './verdict.ts';
 
 /** States in which the kernel and the log say the same. */
@@ -41,15 +43,16 @@ const QUIET = ['ready', 'closed', 'awaitingEffects', 'checkpointing'];
 export class SessionInterpreter {
   readonly name: string;
   readonly #ports: SessionPorts;
+  readonly #seat: KernelSeat;
   readonly #machine: SessionActor;
   readonly #mailbox: Mailbox;
   readonly #effects: OpenEffects;
   readonly #replies: RecordedReplies;
   readonly #stepper: Stepper;
+  readonly #restorer: Restorer;
   readonly #checkpoints: CheckpointKeeper;
   readonly #listener: SessionListener;
   #writer: LogWriter;
-  #loaded: Loaded | null = null;
   #batch: Batch | null = null;
   #turn: Turn | null = null;
   #command: LiveCommand | null = null;
@@ -81,7 +84,9 @@ export class SessionInterpreter {
     this.#listener = listener;
     this.#mailbox = new Mailbox(() => ports.clock.now());
     this.#replies = new RecordedReplies(ports.store, ports.worker);
-    this.#stepper = new Stepper(ports);
+    this.#seat = seatOf(name, ports);
+    this.#stepper = new Stepper(ports, this.#seat);
+    this.#restorer = new Restorer(name, ports, this.#seat, this.#stepper);
     this.#checkpoints = new CheckpointKeeper(ports, this.#stepper, () => this.#send({ type: 'CHECKPOINT' }));
     this.#writer = this.#writerOn(emptyFold(name));
     this.lastAccessMs = ports.clock.now();
@@ -129,7 +134,7 @@ export class SessionInterpreter {
   /** Ends the session after what was sent before: cells that wait are given up at once, those that compute soon. */
   closeSession(reason: string): Promise<{ seq: number }> {
     const closed = this.#post<{ seq: number }>((waiter, atMs) => ({ kind: 'close', atMs, reason, waiter }));
-    this.#stepper.strikeUntil(closed, this.name, () => this.state === 'running');
+    this.#stepper.strikeUntil(closed, () => this.state === 'running');
     return closed;
   }
 
@@ -144,7 +149,7 @@ export class SessionInterpreter {
     const computes = this.state === 'running';
     if (!isMeant || (running === undefined && !computes))
       return { seq: this.fold.seq, interrupted: 'nothing' };
-    if (computes) this.#stepper.strike(this.name);
+    if (computes) this.#stepper.strike();
     const { seq } = await this.#post<{ seq: number }>((waiter) => ({
       kind: 'abandon',
       reason: 'user',
@@ -169,11 +174,11 @@ export class SessionInterpreter {
    * Runs `look` while the kernel holds what is durable, no less and no more. Resolves null when the session is
    * busy: looking waits for a commit, never for a cell.
    */
-  async quietly<T>(look: () => Promise<T>): Promise<T | null> {
+  async quietly<T>(look: (kernel: KernelHandle) => Promise<T>): Promise<T | null> {
     await untilLeft(this.#machine, 'committing');
     if (!QUIET.includes(this.state) || this.fold.seq < 0) return null;
     try {
-      return await this.#stepper.exclusive(look);
+      return await this.#stepper.exclusive(() => look(this.#seat.kernel));
     } catch (error) {
       // The kernel has let the session go: it is rebuilt now if anything waits in it, else by its next need.
       const isIdle = !this.busy && this.fold.running === null && this.fold.effects.size === 0;
@@ -195,7 +200,7 @@ export class SessionInterpreter {
 
   async #load(): Promise<void> {
     this.#checkpoints.stir();
-    this.#ports.kernel.drop(this.name);
+    this.#seat.leave();
     this.#effects.clear();
     this.#batch = null;
     this.#turn = null;
@@ -203,24 +208,17 @@ export class SessionInterpreter {
     if (this.#command) this.#mailbox.putBack(this.#command.mail);
     this.#command = null;
     for (const mail of this.#abandoned.splice(0)) this.#mailbox.putBack(mail);
-    this.#loaded = await loadSession(this.name, this.#ports);
+    await this.#restorer.load();
     this.#send({ type: 'LOADED' });
   }
 
   async #replay(): Promise<void> {
-    const loaded = this.#loaded!;
-    this.#loaded = null;
-    if (loaded.fold.seq < 0 && loaded.tail.length === 0) {
-      this.#writer = this.#writerOn(loaded.fold);
-    } else {
-      const result = await replaySession(loaded, this.name, this.#ports);
-      if (result.divergence) throw divergenceError(this.name, result.divergence);
-      this.#writer = this.#writerOn(result.fold);
-      if (result.lastTurn && result.leftover.length > 0) {
-        this.#batch = this.#stepper.leftover(result.fold, result.lastTurn, result.leftover);
-        this.#turn = result.lastTurn;
-        this.#leftover = true;
-      }
+    const { fold, leftover } = await this.#restorer.replay();
+    this.#writer = this.#writerOn(fold);
+    if (leftover) {
+      this.#batch = leftover.batch;
+      this.#turn = leftover.turn;
+      this.#leftover = true;
     }
     this.#effects.answerOverdue(this.fold, this.#ports.clock.now());
     this.#startEffects();
@@ -327,7 +325,7 @@ export class SessionInterpreter {
     this.#ended = true;
     this.#retryTimer?.cancel();
     this.#effects.clear();
-    this.#ports.kernel.drop(this.name);
+    this.#seat.leave();
     const told = error ?? fencedError(this.name);
     this.#command?.reject(told);
     this.#command = null;

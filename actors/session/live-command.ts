@@ -1,7 +1,7 @@
 /** The command that is being carried out: who waits for it, and its events so far. */
 import { RepriseError } from '../../bus/errors.ts';
 import type { SessionEvent } from '../../bus/types.ts';
-import type { SessionFold } from './fold-shape.ts';
+import type { SessionFold } from '../timeline/fold-shape.ts';
 import type { Mail, Waiter } from './mailbox.ts';
 import { replyFromEvents } from './reply.ts';
 

@@ -4,10 +4,10 @@ import { RepriseError } from '../../bus/errors.ts';
 import { scopeOf } from '../../bus/large.ts';
 import type { Clock } from '../../bus/port.ts';
 import type { IIncrementalWriter, ReplState, SessionEvent } from '../../bus/types.ts';
+import { placeAt, seqOf } from '../timeline/fold.ts';
+import type { SessionFold } from '../timeline/fold-shape.ts';
 import { Batch } from './batch.ts';
 import { makeCommit } from './commit.ts';
-import { placeAt, seqOf } from './fold.ts';
-import type { SessionFold } from './fold-shape.ts';
 import type { SessionStore } from './ports.ts';
 
 export interface WriterPorts {

@@ -1,7 +1,7 @@
 /** What waits to enter a session, and which of it may enter next. Pure but for being a queue. */
 import type { ExecuteReply, ExecuteRequest } from '../../bus/operations/sessions.ts';
 import type { EffectAnswer } from '../effects/kind.ts';
-import type { SessionFold } from './fold-shape.ts';
+import type { SessionFold } from '../timeline/fold-shape.ts';
 
 /** The two ends of a promise somebody waits on. */
 export interface Waiter<T> {

@@ -2,8 +2,8 @@
 import type { EffectAnswer } from '../effects/kind.ts';
 import { dueOf } from '../effects/kinds.ts';
 import type { EffectRunner } from '../effects/runner.ts';
-import { EffectTable } from './effect-table.ts';
-import type { SessionFold } from './fold-shape.ts';
+import { EffectTable } from '../timeline/effect-table.ts';
+import type { SessionFold } from '../timeline/fold-shape.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 

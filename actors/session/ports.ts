@@ -1,18 +1,18 @@
 /** What a session needs from the world around it: narrow facets, owned here, implemented by the worker. */
-import type { RepriseError } from '../../bus/errors.ts';
 import type { LargeStore } from '../../bus/large.ts';
 import { BACKGROUND_TURNS_MAX, type SizeLimits } from '../../bus/limits.ts';
 import type { LivePrinted } from '../../bus/live.ts';
-import type { AppendReply, FindBounds, FoundCommand, LoadReply } from '../../bus/operations/logs.ts';
+import type { AppendReply, FindBounds, FoundCommand } from '../../bus/operations/logs.ts';
 import type { PassedOver } from '../../bus/operations/sessions.ts';
 import type { Clock } from '../../bus/port.ts';
-import type { Commit, SessionEvent, SessionMetadata, StoredCommit } from '../../bus/types.ts';
+import type { Commit, SessionEvent, SessionMetadata } from '../../bus/types.ts';
 import type { EffectKind } from '../effects/kind.ts';
 import type { EffectRunner } from '../effects/runner.ts';
 import type { KernelHost } from '../kernel/port.ts';
+import type { Log, TimelineStore } from '../timeline/ports.ts';
 import type { EndReason } from './machine.ts';
 
-export interface SessionStore extends LargeStore {
+export interface SessionStore extends LargeStore, TimelineStore {
   /** What fits into a commit, as the server is now. */
   readonly limits: SizeLimits;
   /**
@@ -22,25 +22,10 @@ export interface SessionStore extends LargeStore {
    * storage has been silent for long.
    */
   append(commit: Commit, expected: number): Promise<AppendReply>;
-  /** @param before log position before which the checkpoint must be */
-  load(name: string, kernel: string, before?: number): Promise<LoadReply>;
-  /** Commits with events from seq `from` on, oldest first. */
-  read(name: string, from: number): AsyncIterable<StoredCommit>;
   find(name: string, commandId: string, within: FindBounds): Promise<FoundCommand>;
   get(name: string): Promise<SessionMetadata | null>;
-  /** Says that a session could not be restored, or (null) that it was. */
-  trouble(name: string, kernel: string, failure: RepriseError | null): Promise<void>;
-  image(stateId: string): Promise<Uint8Array | null>;
   /** True when the image was not there before. */
   putImage(stateId: string, bytes: Uint8Array): Promise<boolean>;
-}
-
-/** Structured logging, as pino's methods. */
-export interface Log {
-  debug(facts: object, message: string): void;
-  info(facts: object, message: string): void;
-  warn(facts: object, message: string): void;
-  error(facts: object, message: string): void;
 }
 
 export interface SessionSettings {

@@ -3,7 +3,7 @@ import { RepriseError } from '../../bus/errors.ts';
 import { limitsOf, PAYLOAD_BYTES_OURS } from '../../bus/limits.ts';
 import type { ExecuteReply } from '../../bus/operations/sessions.ts';
 import type { SessionEvent } from '../../bus/types.ts';
-import { seqOf } from './fold.ts';
+import { seqOf } from '../timeline/fold.ts';
 
 export interface ReplyFacts {
   session: string;

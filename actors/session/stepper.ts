@@ -1,15 +1,16 @@
 /** Lets one thing at a time into the kernel and collects the events that follow, ready to be committed. */
 import type { SessionEvent } from '../../bus/types.ts';
 import { BEHAVIOUR_VERSION } from '../kernel/behaviours.ts';
-import type { Printed, Turn } from '../kernel/port.ts';
+import type { HeapImage, Printed, Turn } from '../kernel/port.ts';
+import type { SessionFold } from '../timeline/fold-shape.ts';
+import { renumber, stepOf } from '../timeline/replay.ts';
+import { KernelSeat } from '../timeline/seat.ts';
+import { hungTurn, isDerived } from '../timeline/turn.ts';
 import { Batch } from './batch.ts';
 import { entryEvent, isSpent, outcomeEvents } from './entry.ts';
-import type { SessionFold } from './fold-shape.ts';
 import type { LogWriter } from './log-writer.ts';
 import type { Mail } from './mailbox.ts';
 import type { SessionPorts } from './ports.ts';
-import { renumber, stepOf } from './replay.ts';
-import { hungTurn, isDerived } from './turn.ts';
 import { warningsOf } from './warnings.ts';
 
 /** How long a session that is to be closed goes on computing, and then each further turn of it, ms. */
@@ -18,11 +19,18 @@ const STRIKE_AGAIN_MS = 1_000;
 
 export class Stepper {
   readonly #ports: SessionPorts;
+  readonly #seat: KernelSeat;
   #kernelQueue: Promise<unknown> = Promise.resolve();
   #isStruck = false;
 
-  constructor(ports: SessionPorts) {
+  constructor(ports: SessionPorts, seat: KernelSeat) {
     this.#ports = ports;
+    this.#seat = seat;
+  }
+
+  /** The heap as it is now. */
+  capture(): Promise<HeapImage> {
+    return this.exclusive(() => this.#seat.kernel.capture());
   }
 
   /** Calls for one session never overlap in the kernel. */
@@ -33,18 +41,18 @@ export class Stepper {
   }
 
   /** Strikes the turn that runs or is about to. */
-  strike(name: string): void {
+  strike(): void {
     this.#isStruck = true;
-    this.#ports.kernel.interrupt(name);
+    this.#seat.interrupt();
   }
 
   /**
    * Strikes what computes until `end` settles: first when what was sent before it has had its time, then whatever
    * begins to compute for long.
    */
-  strikeUntil(end: Promise<unknown>, name: string, isComputing: () => boolean): void {
+  strikeUntil(end: Promise<unknown>, isComputing: () => boolean): void {
     const strike = () => {
-      if (isComputing()) this.strike(name);
+      if (isComputing()) this.strike();
       timer = this.#ports.clock.setTimer(strike, STRIKE_AGAIN_MS);
     };
     let timer = this.#ports.clock.setTimer(strike, CLOSE_GRACE_MS);
@@ -68,7 +76,8 @@ export class Stepper {
     writer: LogWriter,
     computedMs: number,
   ): Promise<Turn> {
-    const { clock, kernel, settings, show } = this.#ports;
+    const { clock, settings, show } = this.#ports;
+    const seat = this.#seat;
     const { name } = batch.fold;
     if (batch.fold.seq < 0) await this.#begin(batch);
     batch.push(entryEvent(mail, batch.fold, batch.timestamp(clock)));
@@ -80,7 +89,7 @@ export class Stepper {
       if (early) return early;
       early = writer.write(batch);
       // The turn's outcome could no longer be committed: stop computing it.
-      early.catch(() => kernel.interrupt(name));
+      early.catch(() => seat.interrupt());
       return early;
     };
     const timer = clock.setTimer(commitEarly, settings.earlyCommitMs);
@@ -95,8 +104,8 @@ export class Stepper {
     let turn: Turn;
     try {
       turn = await this.exclusive(() => {
-        const applying = kernel.apply(name, step, hear);
-        if (this.#isStruck) kernel.interrupt(name);
+        const applying = seat.kernel.apply(step, hear);
+        if (this.#isStruck) seat.interrupt();
         return applying;
       });
     } catch (error) {
@@ -133,13 +142,15 @@ export class Stepper {
 
   /** The first event of a new session. */
   async #begin(batch: Batch): Promise<void> {
-    const { clock, kernel, newId } = this.#ports;
+    const { clock, newId } = this.#ports;
     const created = batch.timestamp(clock);
     const [id, seed] = [newId(), newId()];
     const { name } = batch.fold;
     const version = BEHAVIOUR_VERSION;
-    batch.push({ type: 'session', version, seq: 0, id, created, name, seed, kernel: kernel.version });
-    await kernel.open(name, { boot: { sessionId: id, createdMs: batch.fold.timeMs, seed, version } });
+    const { version: kernel } = this.#seat;
+    const event = { type: 'session', version, seq: 0, id, created, name, seed, kernel } as const;
+    batch.push(event);
+    await this.#seat.boot(event);
   }
 
   /** What is left to commit of the last turn that a replay took: an owner before this one died over it. */
@@ -157,4 +168,12 @@ export class Stepper {
     for (const event of renumber(rest, batch.next)) batch.push(event);
     return batch;
   }
+}
+
+/**
+ * The seat of a session's own kernel. A turn that had not ended is run by whoever restores: what it prints is seen
+ * again by those who have not seen it.
+ */
+export function seatOf(name: string, { kernel, show }: Pick<SessionPorts, 'kernel' | 'show'>): KernelSeat {
+  return new KernelSeat(kernel, name, show && ((turn, printed) => show(name, { turn, ...printed })));
 }

@@ -2,7 +2,7 @@
 import { EFFECTS_MAX, HEAP_BYTES_MAX } from '../../bus/limits.ts';
 import type { EventOf } from '../../bus/types.ts';
 import type { Turn } from '../kernel/port.ts';
-import type { SessionFold } from './fold-shape.ts';
+import type { SessionFold } from '../timeline/fold-shape.ts';
 
 type Warning = EventOf<'warning'>;
 

@@ -8,15 +8,16 @@ import { restoredCommits } from '../../bus/large.ts';
 import type { ScannedMessage } from '../../bus/operations/logs.ts';
 import type { Divergence, LastGoodReply } from '../../bus/operations/workers.ts';
 import type { StoredCommit } from '../../bus/types.ts';
-import { replayKernel, wroteAll } from '../session/activation.ts';
-import { applyCommit, emptyFold } from '../session/fold.ts';
-import type { SessionStore } from '../session/ports.ts';
-import { replayEvents } from '../session/replay.ts';
+import { applyCommit, emptyFold } from '../timeline/fold.ts';
+import type { TimelineStore } from '../timeline/ports.ts';
+import { type ReplayOptions, replayEvents } from '../timeline/replay.ts';
+import { KernelSeat } from '../timeline/seat.ts';
+import { noSession, type TimelinePorts, wroteAll } from '../timeline/timeline.ts';
 import { metadataOf, stateOf } from './reports.ts';
-import { chainDivergence, notFound, type VerificationPorts } from './verification.ts';
+import { chainDivergence } from './verification.ts';
 
-export interface LastGoodPorts extends Omit<VerificationPorts, 'store'> {
-  store: Pick<SessionStore, 'getLarge'> & { scan(session: string): AsyncIterable<ScannedMessage[]> };
+export interface LastGoodPorts extends Omit<TimelinePorts, 'store'> {
+  store: Pick<TimelineStore, 'getLarge'> & { scan(session: string): AsyncIterable<ScannedMessage[]> };
 }
 
 /**
@@ -25,22 +26,25 @@ export interface LastGoodPorts extends Omit<VerificationPorts, 'store'> {
  * @throws RepriseError NOT_FOUND; CORRUPT when nothing of the log is good; what storage and the kernel throw
  */
 export async function lastGood(name: string, ports: LastGoodPorts): Promise<LastGoodReply> {
-  const { kernel, newId } = ports;
+  const { kernel } = ports;
   const { commits, fault } = await wholeCommits(name, ports);
-  if (commits.length === 0 && !fault) throw notFound(name);
+  if (commits.length === 0 && !fault) throw noSession(name);
   const same = wroteAll(kernel.version, commits);
+  const seat = new KernelSeat(kernel, `${name} at its last good event`);
   let events = commits.flatMap(({ commit }) => commit.events);
   let divergence = fault;
-  while (events.length > 0) {
-    const key = `last-good:${newId()}`;
-    try {
-      const options = { states: same, stacks: same };
-      const result = await replayEvents(replayKernel(kernel, key), emptyFold(name), events, options);
+  let unrecorded: ReplayOptions['unrecorded'] = 'limited';
+  try {
+    while (events.length > 0) {
+      const options = { states: same, stacks: same, unrecorded };
+      const result = await replayEvents(seat, emptyFold(name), events, options);
+      if (result.isStruck) {
+        unrecorded = 'skipped';
+        continue;
+      }
       if (!result.divergence) {
-        const state = stateOf(result.fold, {
-          report: await kernel.inspect(key),
-          kernel: kernel.version,
-        });
+        const report = await seat.kernel.look();
+        const state = stateOf(result.fold, { report, kernel: kernel.version });
         const { log } = commits.reduce(applyCommit, emptyFold(name));
         const reply = { state, metadata: metadataOf({ ...result.fold, log }) };
         return divergence ? { ...reply, divergence } : reply;
@@ -48,9 +52,9 @@ export async function lastGood(name: string, ports: LastGoodPorts): Promise<Last
       // The kernel has executed what differs: once more, without it.
       divergence = result.divergence;
       events = events.slice(0, result.good);
-    } finally {
-      kernel.drop(key);
     }
+  } finally {
+    seat.leave();
   }
   throw new RepriseError(
     'CORRUPT',

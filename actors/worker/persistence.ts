@@ -5,7 +5,8 @@
 
 import { hasCode } from '../../bus/errors.ts';
 import type { IPersistenceManager, ISessionInstance, ISessionPersister } from '../../bus/types.ts';
-import type { Log, SessionStore } from '../session/ports.ts';
+import type { SessionStore } from '../session/ports.ts';
+import type { Log } from '../timeline/ports.ts';
 import { SessionInstance } from './session-instance.ts';
 import type { SessionManager } from './session-manager.ts';
 

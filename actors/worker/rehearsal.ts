@@ -10,7 +10,8 @@ import type { Clock } from '../../bus/port.ts';
 import type { Commit, StoredCommit } from '../../bus/types.ts';
 import type { KernelHost } from '../kernel/port.ts';
 import { SessionInterpreter } from '../session/interpreter.ts';
-import type { Log, SessionPorts, SessionStore } from '../session/ports.ts';
+import type { SessionPorts, SessionStore } from '../session/ports.ts';
+import type { Log } from '../timeline/ports.ts';
 
 export interface RehearsalPorts {
   kernel: KernelHost;
@@ -38,7 +39,7 @@ const SETTINGS = {
 export async function rehearse({ kernel, clock, log, newId, served }: RehearsalPorts): Promise<void> {
   const ports: Omit<SessionPorts, 'store'> = {
     worker: NAME,
-    kernel: offstage(kernel),
+    kernel,
     clock,
     newId,
     log: { debug() {}, info() {}, warn() {}, error() {} },
@@ -77,25 +78,6 @@ async function act(ports: SessionPorts, cells: number, quiet: () => Promise<void
   } finally {
     interpreter.retire();
   }
-}
-
-/** The kernel under names that no session has: those have no control characters. */
-function offstage(kernel: KernelHost): KernelHost {
-  const key = (session: string) => `\u0000${session}`;
-  return {
-    version: kernel.version,
-    open: (session, from) => kernel.open(key(session), from),
-    apply: (session, step) => kernel.apply(key(session), step),
-    applyAll: (session, steps) => kernel.applyAll(key(session), steps),
-    capture: (session) => kernel.capture(key(session)),
-    inspect: (session) => kernel.inspect(key(session)),
-    complete: (session, code, cursor) => kernel.complete(key(session), code, cursor),
-    park: (session) => kernel.park(key(session)),
-    interrupt: (session) => kernel.interrupt(key(session)),
-    drop: (session) => kernel.drop(key(session)),
-    stats: () => kernel.stats(),
-    close: async () => {},
-  };
 }
 
 function forgetfulStore(): SessionStore {

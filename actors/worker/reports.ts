@@ -3,7 +3,7 @@ import type { ReplState, SessionMetadata } from '../../bus/types.ts';
 import type { EffectKind } from '../effects/kind.ts';
 import { kindOf as kindIn } from '../effects/kinds.ts';
 import type { InspectReport } from '../kernel/port.ts';
-import type { SessionFold } from '../session/fold-shape.ts';
+import type { SessionFold } from '../timeline/fold-shape.ts';
 
 /** Characters of a request that waits. */
 const DETAIL_CHARS = 120;

@@ -7,9 +7,9 @@ import {
   type SESSION,
   type SessionRequest,
 } from '../../bus/operations/sessions.ts';
+import { noSession } from '../timeline/timeline.ts';
 import type { SessionInstance } from './session-instance.ts';
 import type { SessionManager } from './session-manager.ts';
-import { notFound } from './verification.ts';
 
 /** What an existing session does. */
 const EXISTING: Handlers<Omit<typeof SESSION, 'execute' | 'owner'>, [SessionInstance]> = {
@@ -31,6 +31,6 @@ export async function serveRequest(sessions: SessionManager, request: SessionReq
   const instance = sessions.provide(request.session);
   if (request.op === 'execute') return encode({ ok: true, ...(await instance.submit(request)) });
   await instance.restored();
-  if (instance.isNew) throw notFound(request.session);
+  if (instance.isNew) throw noSession(request.session);
   return encode({ ok: true, ...(await EXISTING[request.op](request as never, instance)) });
 }

@@ -14,12 +14,12 @@ import type {
   SessionEvent,
   SessionMetadata,
 } from '../../bus/types.ts';
-import type { InspectReport, KernelHost } from '../kernel/port.ts';
-import { isUnfinished, wakeAt } from '../session/fold.ts';
+import type { InspectReport } from '../kernel/port.ts';
 import { SessionInterpreter } from '../session/interpreter.ts';
 import { fencedError } from '../session/live-command.ts';
 import type { EndReason } from '../session/machine.ts';
 import type { SessionPorts, SessionStore } from '../session/ports.ts';
+import { isUnfinished, wakeAt } from '../timeline/fold.ts';
 import { metadataOf, stateOf } from './reports.ts';
 
 /** Events kept for `getChangesSinceLastSave`; older ones are in the log alone. */
@@ -28,7 +28,7 @@ const CHANGES_MAX = 1_000;
 export class SessionInstance implements ISessionInstance {
   readonly name: string;
   readonly #interpreter: SessionInterpreter;
-  readonly #kernel: KernelHost;
+  readonly #kernelVersion: string;
   readonly #kindOf: SessionPorts['kindOf'];
   readonly #newId: () => string;
   readonly #store: Pick<SessionStore, 'get'>;
@@ -41,7 +41,7 @@ export class SessionInstance implements ISessionInstance {
 
   constructor(name: string, ports: SessionPorts, onEnd: (why: EndReason, error: unknown) => void) {
     this.name = name;
-    this.#kernel = ports.kernel;
+    this.#kernelVersion = ports.kernel.version;
     this.#kindOf = ports.kindOf;
     this.#newId = ports.newId;
     this.#store = ports.store;
@@ -74,7 +74,7 @@ export class SessionInstance implements ISessionInstance {
     return stateOf(fold, {
       state,
       report: this.#report,
-      kernel: this.#kernel.version,
+      kernel: this.#kernelVersion,
       kindOf: this.#kindOf,
       backgroundTurnsMax: this.#backgroundTurnsMax,
     });
@@ -160,7 +160,7 @@ export class SessionInstance implements ISessionInstance {
       if (!this.busy) this.retire();
       throw fencedError(this.name);
     }
-    const report = await this.#interpreter.quietly(() => this.#kernel.inspect(this.name));
+    const report = await this.#interpreter.quietly((kernel) => kernel.look());
     if (report) this.#report = report;
     const reply: InspectReply = { state: this.getState(), metadata: this.getMetadata() };
     if (this.#passedOver.length > 0) reply.passedOver = [...this.#passedOver];
@@ -168,15 +168,15 @@ export class SessionInstance implements ISessionInstance {
   }
 
   async complete(code: string, cursor: number): Promise<CompleteReply> {
-    const found = await this.#interpreter.quietly(() => this.#kernel.complete(this.name, code, cursor));
+    const found = await this.#interpreter.quietly((kernel) => kernel.complete(code, cursor));
     return found ?? { completions: [], from: cursor };
   }
 
   /** Frees the kernel instance, keeps the pages. */
   async park(): Promise<void> {
     if (this.parked || this.isNew) return;
-    const parked = await this.#interpreter.quietly(async () => {
-      await this.#kernel.park(this.name);
+    const parked = await this.#interpreter.quietly(async (kernel) => {
+      await kernel.park();
       return true;
     });
     if (!parked) return;

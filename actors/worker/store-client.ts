@@ -13,6 +13,7 @@ import type {
 import type { StorageClient } from '../../bus/storage-client.ts';
 import type { Commit, LargeValue, SessionEvent, SessionMetadata, StoredCommit } from '../../bus/types.ts';
 import type { SessionStore } from '../session/ports.ts';
+import type { LoadBounds } from '../timeline/ports.ts';
 
 export class StoreClient implements SessionStore {
   readonly #storage: StorageClient;
@@ -29,11 +30,8 @@ export class StoreClient implements SessionStore {
     return this.#storage.append({ commit, expected });
   }
 
-  load(session: string, kernel: string, before?: number): Promise<LoadReply> {
-    return this.#storage.ask(
-      'load',
-      before === undefined ? { session, kernel } : { session, kernel, before },
-    );
+  load(session: string, kernel: string, bounds: LoadBounds = {}): Promise<LoadReply> {
+    return this.#storage.ask('load', { session, kernel, ...bounds });
   }
 
   async *read(session: string, from: number, to?: number): AsyncIterable<StoredCommit> {

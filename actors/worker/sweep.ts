@@ -17,7 +17,7 @@ import { WORKER } from '../../bus/operations/workers.ts';
 import type { Bus, Clock, Subscription } from '../../bus/port.ts';
 import { type Subjects, sessionToken } from '../../bus/subjects.ts';
 import { parseReply } from '../../bus/wire.ts';
-import type { Log } from '../session/ports.ts';
+import type { Log } from '../timeline/ports.ts';
 
 export interface SweepPorts {
   bus: Bus;

@@ -20,7 +20,8 @@ import { makeEffectRunner } from '../effects/runner.ts';
 import type { KernelHost } from '../kernel/port.ts';
 import { makeReclaim } from '../kernel/reclaim.ts';
 import { type Lifecycle, makeLifecycle } from '../role/lifecycle.ts';
-import { DEFAULT_SETTINGS, type Log, type SessionSettings } from '../session/ports.ts';
+import { DEFAULT_SETTINGS, type SessionSettings } from '../session/ports.ts';
+import type { Log } from '../timeline/ports.ts';
 import { lastGood } from './last-good.ts';
 import { PersistenceManager } from './persistence.ts';
 import { serveRequest } from './requests.ts';
@@ -195,9 +196,9 @@ export class Worker {
   #onLook(what: 'replay' | 'lastGood', message: BusMessage): Promise<void> {
     return this.#answer(message, async () => {
       const { session } = readRequest(WORKER[what], message.data);
-      const { kernel, log, newId } = this.#ports;
+      const { kernel, log } = this.#ports;
       const look = what === 'replay' ? verifySession : lastGood;
-      const reply = await look(normalName(session), { store: this.#store, kernel, log, newId });
+      const reply = await look(normalName(session), { store: this.#store, kernel, log });
       return encode({ ok: true, ...reply });
     });
   }

@@ -5,8 +5,8 @@
 import { BEHAVIOUR_VERSION } from '../../actors/kernel/behaviours.ts';
 import { makeKernelHost } from '../../actors/kernel/host.ts';
 import { makeCommit } from '../../actors/session/commit.ts';
-import { emptyFold, placeAt } from '../../actors/session/fold.ts';
 import { readCredentials } from '../../actors/supervisor/credentials.ts';
+import { emptyFold, placeAt } from '../../actors/timeline/fold.ts';
 import { newCommandId } from '../../bus/client/command-id.ts';
 import { encode } from '../../bus/codec.ts';
 import { connectBus } from '../../bus/nats.ts';

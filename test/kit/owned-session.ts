@@ -3,12 +3,12 @@
 import type { OpenEffect } from '../../actors/effects/kind.ts';
 import { BEHAVIOUR_VERSION } from '../../actors/kernel/behaviours.ts';
 import type { KernelHost, KernelStep, Turn } from '../../actors/kernel/port.ts';
-import { replayKernel } from '../../actors/session/activation.ts';
 import { entryEvent, outcomeEvents } from '../../actors/session/entry.ts';
-import { applyEvents, emptyFold } from '../../actors/session/fold.ts';
-import type { SessionFold } from '../../actors/session/fold-shape.ts';
-import { type ReplayResult, replayEvents, stepOf } from '../../actors/session/replay.ts';
-import { hungTurn } from '../../actors/session/turn.ts';
+import { applyEvents, emptyFold } from '../../actors/timeline/fold.ts';
+import type { SessionFold } from '../../actors/timeline/fold-shape.ts';
+import { type ReplayResult, replayEvents, stepOf } from '../../actors/timeline/replay.ts';
+import { KernelSeat } from '../../actors/timeline/seat.ts';
+import { hungTurn } from '../../actors/timeline/turn.ts';
 import type { EventOf, SessionEvent } from '../../bus/types.ts';
 
 const at = (ms: number): string => new Date(Date.parse('2026-01-01T00:00:00.000Z') + ms).toISOString();
@@ -22,11 +22,11 @@ export interface StrikeAfter {
 export class OwnedSession {
   readonly events: SessionEvent[];
   readonly #host: KernelHost;
-  readonly #key: string;
+  readonly #seat: KernelSeat;
 
-  private constructor(host: KernelHost, key: string, begin: EventOf<'session'>) {
+  private constructor(host: KernelHost, seat: KernelSeat, begin: EventOf<'session'>) {
     this.#host = host;
-    this.#key = key;
+    this.#seat = seat;
     this.events = [begin];
   }
 
@@ -40,8 +40,9 @@ export class OwnedSession {
       name: 's',
       seed: 'x',
     } as const;
-    await replayKernel(host, key).boot(begin);
-    return new OwnedSession(host, key, begin);
+    const seat = new KernelSeat(host, key);
+    await seat.boot(begin);
+    return new OwnedSession(host, seat, begin);
   }
 
   get fold(): SessionFold {
@@ -71,20 +72,27 @@ export class OwnedSession {
     return this.#enter(entryEvent(mail, fold, at(fold.seq + 1)));
   }
 
-  /** Re-executes the log from its first event under another key, everything compared. */
-  async replay(key = `${this.#key} again`): Promise<ReplayResult & { stateId: string }> {
-    const kernel = replayKernel(this.#host, key);
-    const result = await replayEvents(kernel, emptyFold('s'), this.events, { states: true, stacks: true });
-    return { ...result, stateId: await kernel.stateId() };
+  /** Re-executes the log from its first event on a kernel of its own, everything compared. */
+  async replay(): Promise<ReplayResult & { stateId: string }> {
+    const seat = new KernelSeat(this.#host, 's again');
+    try {
+      const result = await this.#replayOn(seat);
+      return { ...result, stateId: await seat.stateId() };
+    } finally {
+      seat.leave();
+    }
   }
 
   async stateId(): Promise<string> {
-    return (await this.#host.capture(this.#key)).stateId;
+    return this.#seat.stateId();
   }
 
   end(): void {
-    this.#host.drop(this.#key);
-    this.#host.drop(`${this.#key} again`);
+    this.#seat.leave();
+  }
+
+  #replayOn(seat: KernelSeat): Promise<ReplayResult> {
+    return replayEvents(seat, emptyFold('s'), this.events, { states: true, stacks: true });
   }
 
   async #enter(event: SessionEvent, strike?: StrikeAfter): Promise<Turn> {
@@ -96,17 +104,15 @@ export class OwnedSession {
     const facts = { fold, turnAt: fold.seq, timestamp: at(fold.seq), durationMs: 1 };
     for (const derived of outcomeEvents(turn, facts)) this.events.push(derived);
     // As an owner does: after an undone turn the session is rebuilt from its log.
-    if (turn.poisoned) await this.replay(this.#key);
+    if (turn.poisoned) await this.#replayOn(this.#seat);
     return turn;
   }
 
   async #apply(step: KernelStep, interruptAfterMs: number | null): Promise<Turn> {
     const timer =
-      interruptAfterMs === null
-        ? undefined
-        : setTimeout(() => this.#host.interrupt(this.#key), interruptAfterMs);
+      interruptAfterMs === null ? undefined : setTimeout(() => this.#seat.interrupt(), interruptAfterMs);
     try {
-      return await this.#host.apply(this.#key, step);
+      return await this.#seat.apply(step);
     } catch (thrown) {
       const hung = hungTurn(thrown);
       if (!hung) throw thrown;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
 import type { OpenEffect } from '../../actors/effects/kind.ts';
-import { EffectTable } from '../../actors/session/effect-table.ts';
+import { EffectTable } from '../../actors/timeline/effect-table.ts';
 
 const open = (effect: number, isTimer: boolean): OpenEffect => ({
   effect,

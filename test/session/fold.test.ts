@@ -8,9 +8,9 @@ import {
   lookUpCommand,
   packCommands,
   unpackCommands,
-} from '../../actors/session/command-index.ts';
-import { applyCommit, applyEvents, emptyFold, wakeAt } from '../../actors/session/fold.ts';
-import { decodeFold, encodeFold } from '../../actors/session/fold-codec.ts';
+} from '../../actors/timeline/command-index.ts';
+import { applyCommit, applyEvents, emptyFold, wakeAt } from '../../actors/timeline/fold.ts';
+import { decodeFold, encodeFold } from '../../actors/timeline/fold-codec.ts';
 import { decode, encode } from '../../bus/codec.ts';
 import { commandIdAt } from '../../bus/command-ids.ts';
 import { fnv1a } from '../../bus/subjects.ts';

@@ -4,9 +4,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { makeKernelHost } from '../../actors/kernel/host.ts';
 import type { KernelHost } from '../../actors/kernel/port.ts';
-import { replayKernel } from '../../actors/session/activation.ts';
-import { emptyFold } from '../../actors/session/fold.ts';
-import { replayEvents } from '../../actors/session/replay.ts';
+import { emptyFold } from '../../actors/timeline/fold.ts';
+import { replayEvents } from '../../actors/timeline/replay.ts';
+import { KernelSeat } from '../../actors/timeline/seat.ts';
 import { sessionEventSchema } from '../../bus/event-schemas.ts';
 import { parse } from '../../bus/schema.ts';
 import type { SessionEvent } from '../../bus/types.ts';
@@ -34,7 +34,7 @@ describe('golden histories', () => {
       const [first] = events;
       // Heap bytes are comparable within one kernel version only.
       const states = first?.type === 'session' && first.kernel === kernel.version;
-      const result = await replayEvents(replayKernel(kernel, file), emptyFold('golden'), events, {
+      const result = await replayEvents(new KernelSeat(kernel, file), emptyFold('golden'), events, {
         states,
         stacks: states,
       });
@@ -46,7 +46,7 @@ describe('golden histories', () => {
       const events = read(file);
       const index = events.findLastIndex((event) => event.type === 'output' && event.value !== '');
       const changed = events.with(index, { ...events[index]!, value: 'something else' } as SessionEvent);
-      const result = await replayEvents(replayKernel(kernel, `${file}?`), emptyFold('golden'), changed, {
+      const result = await replayEvents(new KernelSeat(kernel, `${file}?`), emptyFold('golden'), changed, {
         states: false,
         stacks: false,
       });

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { EffectTable } from '../../actors/session/effect-table.ts';
-import { applyEvents, emptyFold } from '../../actors/session/fold.ts';
 import { type Mail, Mailbox } from '../../actors/session/mailbox.ts';
+import { EffectTable } from '../../actors/timeline/effect-table.ts';
+import { applyEvents, emptyFold } from '../../actors/timeline/fold.ts';
 import { input, session } from './samples.ts';
 
 const waiter = { resolve: () => {}, reject: () => {} };

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
 import { openedBy } from '../../actors/effects/kinds.ts';
-import { eventsOfTurn } from '../../actors/session/turn.ts';
+import { eventsOfTurn } from '../../actors/timeline/turn.ts';
 import { decode, encode, wired } from '../../bus/codec.ts';
 import type { EventOf, Json } from '../../bus/types.ts';
 import { at, turn } from './samples.ts';

@@ -52,7 +52,7 @@ describe('looking at a session', () => {
     await world.clock.advance(1);
     let seen: string | undefined;
     const look = world.session
-      .quietly(() => world.kernel.inspect('s'))
+      .quietly((kernel) => kernel.look())
       .then((report) => {
         seen = report?.variables[0]?.preview;
       });
@@ -72,7 +72,7 @@ describe('looking at a session', () => {
     };
     const reply = world.submit('b', [['inc']]);
     await world.clock.advance(1);
-    const look = world.session.quietly(() => world.kernel.inspect('s'));
+    const look = world.session.quietly((kernel) => kernel.look());
     await assert.rejects(world.settled(reply), { code: 'FENCED' });
     assert.equal(await look, null);
   });
@@ -190,7 +190,7 @@ describe('an owner', () => {
 });
 
 describe('a session that its kernel has let go', () => {
-  const look = (world: SessionWorld) => world.session.quietly(() => world.kernel.park('s'));
+  const look = (world: SessionWorld) => world.session.quietly((kernel) => kernel.park());
 
   it('is handed back when somebody looks and nothing waits for it: its next need rebuilds it', async () => {
     const world = new SessionWorld();

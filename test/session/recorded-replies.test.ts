@@ -1,10 +1,10 @@
 /** A command runs once, however long ago that was: the newest are remembered, older ones are sought in the log. */
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
-import { COMMANDS_REMEMBERED } from '../../actors/session/command-index.ts';
-import { applyCommit, emptyFold } from '../../actors/session/fold.ts';
-import type { SessionFold } from '../../actors/session/fold-shape.ts';
 import { RecordedReplies } from '../../actors/session/recorded-replies.ts';
+import { COMMANDS_REMEMBERED } from '../../actors/timeline/command-index.ts';
+import { applyCommit, emptyFold } from '../../actors/timeline/fold.ts';
+import type { SessionFold } from '../../actors/timeline/fold-shape.ts';
 import { commandIdAt } from '../../bus/command-ids.ts';
 import { limitsOf, PAYLOAD_BYTES_OURS } from '../../bus/limits.ts';
 import { History } from '../../storage/history.ts';

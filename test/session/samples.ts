@@ -2,8 +2,8 @@
 
 import type { Turn } from '../../actors/kernel/port.ts';
 import { makeCommit } from '../../actors/session/commit.ts';
-import { emptyFold, placeAt } from '../../actors/session/fold.ts';
-import type { SessionFold } from '../../actors/session/fold-shape.ts';
+import { emptyFold, placeAt } from '../../actors/timeline/fold.ts';
+import type { SessionFold } from '../../actors/timeline/fold-shape.ts';
 import { commitHash } from '../../bus/codec.ts';
 import type { SessionEvent, StoredCommit } from '../../bus/types.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { KernelStep, Turn } from '../../actors/kernel/port.ts';
-import { StepFeed } from '../../actors/session/step-feed.ts';
+import { StepFeed } from '../../actors/timeline/step-feed.ts';
 
 const stepAt = (seq: number, code = 'x'): KernelStep => ({ type: 'input', seq, timeMs: 0, cell: seq, code });
 const turnOf = (step: KernelStep) => ({ fuel: step.seq }) as Turn;

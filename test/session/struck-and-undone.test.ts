@@ -3,12 +3,12 @@ import { after, before, describe, it } from 'node:test';
 import { BEHAVIOUR_VERSION } from '../../actors/kernel/behaviours.ts';
 import { makeKernelHost } from '../../actors/kernel/host.ts';
 import type { KernelHost } from '../../actors/kernel/port.ts';
-import { replayKernel } from '../../actors/session/activation.ts';
 import { outcomeEvents } from '../../actors/session/entry.ts';
-import { applyEvents, emptyFold } from '../../actors/session/fold.ts';
-import { type ReplayKernel, replayEvents, stepOf } from '../../actors/session/replay.ts';
 import { replyFromEvents } from '../../actors/session/reply.ts';
 import { Stepper } from '../../actors/session/stepper.ts';
+import { applyEvents, emptyFold } from '../../actors/timeline/fold.ts';
+import { type ReplayKernel, replayEvents, stepOf } from '../../actors/timeline/replay.ts';
+import { KernelSeat } from '../../actors/timeline/seat.ts';
 import type { EventOf, SessionEvent } from '../../bus/types.ts';
 import { makeVirtualClock } from '../kit/virtual-clock.ts';
 import { at, input, result, session, turn } from './samples.ts';
@@ -61,7 +61,8 @@ describe('a turn that was struck and then undone', () => {
   it('leaves a session whose next cells run, live and replayed', async () => {
     const born = { ...session, version: BEHAVIOUR_VERSION } as Extract<SessionEvent, { type: 'session' }>;
     const events: SessionEvent[] = [born];
-    await replayKernel(host, 'live').boot(born);
+    const live = new KernelSeat(host, 'live');
+    await live.boot(born);
     const cells = ['let x = 1', 'x = 2; while (true) setTimeout(() => {}, 1000)', 'x += 10; x'];
     for (const [index, code] of cells.entries()) {
       const fold = applyEvents(emptyFold('sample'), events);
@@ -69,18 +70,18 @@ describe('a turn that was struck and then undone', () => {
       events.push({ ...entry, timeoutMs: index === 1 ? 1_500 : 60_000 });
       const entered = applyEvents(emptyFold('sample'), events);
       const step = stepOf(events.at(-1)!, { timeMs: entered.timeMs, fold: entered })!;
-      const outcome = await host.apply('live', step);
+      const outcome = await live.apply(step);
       const facts = { fold: entered, turnAt: entered.seq, timestamp: at(entered.seq), durationMs: 1 };
       events.push(...outcomeEvents(outcome, facts));
       if (outcome.poisoned) {
         // As an owner does: the session is rebuilt from its log.
-        const rebuilt = await replayEvents(replayKernel(host, 'live'), emptyFold('sample'), events, options);
+        const rebuilt = await replayEvents(live, emptyFold('sample'), events, options);
         assert.equal(rebuilt.divergence, null);
       }
     }
     const last = events.at(-1) as { value?: string };
     assert.ok(last.value === '11' || last.value === '12', JSON.stringify(last));
-    const replay = await replayEvents(replayKernel(host, 'again'), emptyFold('sample'), events, options);
+    const replay = await replayEvents(new KernelSeat(host, 'again'), emptyFold('sample'), events, options);
     assert.equal(replay.divergence, null);
     assert.deepEqual(replay.leftover, []);
   });
@@ -97,7 +98,7 @@ describe('a struck turn whose owner died between two of its commits', () => {
   const running = applyEvents(emptyFold('sample'), [session, input(1, 'struck')]);
   const facts = { fold: running, turnAt: 1, timestamp: at(2), durationMs: 1 };
   const whole = [session, input(1, 'struck'), ...outcomeEvents(struck, facts)];
-  const stepper = new Stepper({ clock: makeVirtualClock() } as never);
+  const stepper = new Stepper({ clock: makeVirtualClock() } as never, {} as never);
 
   it('is finished by its next owner with one strike, and stays undone', async () => {
     for (let kept = 2; kept < whole.length; kept++) {

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { BEHAVIOUR_VERSION } from '../../actors/kernel/behaviours.ts';
 import { makeCommit } from '../../actors/session/commit.ts';
-import { emptyFold, placeAt } from '../../actors/session/fold.ts';
+import { emptyFold, placeAt } from '../../actors/timeline/fold.ts';
 import type { SessionClient } from '../../bus/client/client.ts';
 import { commandIdAt } from '../../bus/command-ids.ts';
 import type { Clock } from '../../bus/port.ts';

@@ -1,10 +1,10 @@
 /** What must hold of a simulated system once its faults are over. */
 import assert from 'node:assert/strict';
 import type { Turn } from '../../actors/kernel/port.ts';
-import { replayKernel } from '../../actors/session/activation.ts';
-import { emptyFold } from '../../actors/session/fold.ts';
-import { type ReplayKernel, replayEvents } from '../../actors/session/replay.ts';
 import { replyFromEvents } from '../../actors/session/reply.ts';
+import { emptyFold } from '../../actors/timeline/fold.ts';
+import { type ReplayKernel, replayEvents } from '../../actors/timeline/replay.ts';
+import { KernelSeat } from '../../actors/timeline/seat.ts';
 import { ChainReader } from '../../bus/chain.ts';
 import type { SessionClient } from '../../bus/client/client.ts';
 import { type LargeStore, restoredCommits, restoredEvents } from '../../bus/large.ts';
@@ -117,13 +117,14 @@ async function countsOf(
 ): Promise<{ at: number; n: number }[]> {
   const kernel = kernels.make(INSTANT);
   const counts = [{ at: 0, n: 0 }];
-  const plain = replayKernel(kernel, session);
+  const plain = new KernelSeat(kernel, session);
   const recording: ReplayKernel = {
-    ...plain,
+    boot: (event) => plain.boot(event),
+    stateId: () => plain.stateId(),
     async apply(step) {
       const turn = await plain.apply(step);
       if (!turn.poisoned) {
-        const n = counterOf((await kernel.inspect(session)).variables) ?? 0;
+        const n = counterOf((await plain.kernel.look()).variables) ?? 0;
         counts.push({ at: step.seq, n });
       }
       return turn;

@@ -3,7 +3,7 @@
 import { makeLlmActor } from '../../actors/llm/actor.ts';
 import { makeEcho } from '../../actors/llm/echo.ts';
 import { RETRY_DEFAULT } from '../../actors/llm/retry.ts';
-import type { Log } from '../../actors/session/ports.ts';
+import type { Log } from '../../actors/timeline/ports.ts';
 import { Worker } from '../../actors/worker/worker.ts';
 import type { MemoryBus, MemoryHub } from '../../bus/memory.ts';
 import type { Clock } from '../../bus/port.ts';

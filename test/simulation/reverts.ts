@@ -22,7 +22,7 @@ const LEFT_OUT = /^(node_modules|dist.*|\.git|coverage)$/;
 const REVERTS: Revert[] = [
   {
     name: 'a turn that was struck and undone is not run again by a replay',
-    file: 'actors/session/replay.ts',
+    file: 'actors/timeline/replay.ts',
     from: "if (event.type === 'interrupt' && event.fuel >= 0 && event.at === began) continue;",
     to: '',
   },
@@ -40,13 +40,13 @@ const REVERTS: Revert[] = [
   },
   {
     name: 'exit() in a callback ends the cell that waits',
-    file: 'actors/session/turn.ts',
+    file: 'actors/timeline/turn.ts',
     from: 'const exits = turn.exit && facts.running !== null;',
     to: 'const exits = false;',
   },
   {
     name: 'a session remembers a bounded number of commands',
-    file: 'actors/session/command-index.ts',
+    file: 'actors/timeline/command-index.ts',
     from: 'export const COMMANDS_REMEMBERED = 2_048;',
     to: 'export const COMMANDS_REMEMBERED = 1e9;',
   },

@@ -16,7 +16,8 @@ describe('a simulated system', () => {
     let acknowledged = 0;
     for (let seed = 1; seed <= SEEDS; seed++) {
       try {
-        const { executions } = await simulate({ seed });
+        // A long past is most of what a seed costs: one of them has it.
+        const { executions } = await simulate(seed === 1 ? { seed } : { seed, pastMost: 1_000 });
         acknowledged += executions.filter(({ reply }) => reply).length;
       } catch (error) {
         throw new Error(`seed ${seed}: ${String(error)}`, { cause: error });

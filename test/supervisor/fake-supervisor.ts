@@ -1,13 +1,13 @@
 /** The real supervisor process over role processes that are made for tests. */
-import { fileURLToPath } from 'node:url';
 import { findHome } from '../../actors/supervisor/home.ts';
 import { runSupervisor } from '../../actors/supervisor/run.ts';
 
-const program = fileURLToPath(new URL('./fake-role.mjs', import.meta.url));
+/** Path of fake-role.mjs; filled in by the bundler (`fixture.ts`). */
+declare const TEST_ROLE: string;
 await runSupervisor({
   home: findHome(process.env),
   env: process.env,
-  command: (role) => ({ file: process.execPath, args: [program, role] }),
+  command: (role) => ({ file: process.execPath, args: [TEST_ROLE, role] }),
   ...JSON.parse(process.argv[2]!),
 }).catch(() => {
   process.exitCode = 1;

@@ -1,6 +1,6 @@
 /** A home of its own for one test, with the real supervisor over test roles; leaves nothing behind. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -22,6 +22,31 @@ export interface Fixture {
   end(): Promise<void>;
 }
 
+let bundle: Promise<string> | undefined;
+
+/** The supervisor in one file: dozens are started here, and each would spend half a second on its sources. */
+function bundled(): Promise<string> {
+  bundle ??= (async () => {
+    const { build } = await import('esbuild');
+    const folder = fileURLToPath(new URL('../../node_modules/.cache/reprise-test/', import.meta.url));
+    const outfile = path.join(folder, `supervisor-${process.pid}.mjs`);
+    const role = fileURLToPath(new URL('./fake-role.mjs', import.meta.url));
+    await build({
+      entryPoints: [fileURLToPath(new URL('./fake-supervisor.ts', import.meta.url))],
+      outfile,
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      packages: 'external',
+      define: { TEST_ROLE: JSON.stringify(role) },
+      logLevel: 'warning',
+    });
+    process.on('exit', () => rmSync(outfile, { force: true }));
+    return outfile;
+  })();
+  return bundle;
+}
+
 export async function makeFixture(extra: Record<string, string> = {}): Promise<Fixture> {
   const [server] = await testServers();
   const home = await mkdtemp(path.join(tmpdir(), 'reprise home "'));
@@ -32,14 +57,7 @@ export async function makeFixture(extra: Record<string, string> = {}): Promise<F
     REPRISE_NATS_URL: undefined,
     ...extra,
   };
-  const command = {
-    file: process.execPath,
-    args: [
-      '--import',
-      import.meta.resolve('tsx'),
-      fileURLToPath(new URL('./fake-supervisor.ts', import.meta.url)),
-    ],
-  };
+  const command = { file: process.execPath, args: [await bundled()] };
   const other = (more: Record<string, string> = {}) =>
     new ProcessManager({ env: { ...env, ...more }, command });
   const manager = other();

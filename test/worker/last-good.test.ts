@@ -1,11 +1,10 @@
 /** A look at a session whose log is damaged or lies, at the state before it: every event and every commit in turn. */
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { makeKernelHost } from '../../actors/kernel/host.ts';
 import type { KernelHost } from '../../actors/kernel/port.ts';
 import { makeCommit } from '../../actors/session/commit.ts';
-import { applyCommit, emptyFold } from '../../actors/session/fold.ts';
+import { applyCommit, emptyFold } from '../../actors/timeline/fold.ts';
 import { lastGood } from '../../actors/worker/last-good.ts';
 import { lastSeqOf, seqOf } from '../../bus/chain.ts';
 import { hasCode } from '../../bus/errors.ts';
@@ -57,7 +56,7 @@ function look(messages: readonly ScannedMessage[]): Promise<LastGoodReply> {
     },
     getLarge: async () => assert.fail('nothing is large'),
   };
-  return lastGood('s', { store, kernel, log: silent, newId: randomUUID });
+  return lastGood('s', { store, kernel, log: silent });
 }
 
 /** `x` after the events before `index`, from a look at them alone. */

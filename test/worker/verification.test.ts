@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { makeKernelHost } from '../../actors/kernel/host.ts';
 import { makeCommit } from '../../actors/session/commit.ts';
-import { emptyFold } from '../../actors/session/fold.ts';
 import type { SessionStore } from '../../actors/session/ports.ts';
+import { emptyFold } from '../../actors/timeline/fold.ts';
 import { verifySession } from '../../actors/worker/verification.ts';
 import { limitsOf, PAYLOAD_BYTES_OURS } from '../../bus/limits.ts';
 import type { SessionEvent } from '../../bus/types.ts';
@@ -43,7 +42,7 @@ function storeOf(kernel: string, stateId: string, image: Uint8Array | null): Ses
 test('a heap that differs from its checkpoint is told with the pages in which it does', async () => {
   const kernel = await makeKernelHost({ threads: 1 });
   try {
-    const verify = (store: SessionStore) => verifySession('s', { store, kernel, log, newId: randomUUID });
+    const verify = (store: SessionStore) => verifySession('s', { store, kernel, log });
     const other = await KernelSession.open(kernel, 'other');
     await other.run('let x = 2');
     const { stateId, bytes } = await kernel.capture('other');

@@ -32,6 +32,14 @@ export interface ReplayOptions {
    * may know better where an error came from; all else must still come out the same.
    */
   stacks: boolean;
+  /** seq of the last event that is folded; those behind it only tell of the turn that is under way there. */
+  until?: number;
+  /**
+   * What becomes of a turn whose outcome is not in the log: `run` is for whoever goes on; who only looks gives it a
+   * limited time (`limited`), or leaves it out (`skipped`). A cell's is never run by who only looks: it may be the one
+   * that hangs.
+   */
+  unrecorded?: 'run' | 'limited' | 'skipped';
 }
 
 export interface ReplayResult {
@@ -44,8 +52,14 @@ export interface ReplayResult {
   divergence: Divergence | null;
   /** Events before the turn with the difference: what they give is known to be right. */
   good: number;
+  /** The turn without a recorded outcome was cut short: the kernel is of no use. */
+  isStruck?: boolean;
+  /** Such a turn was left out: the kernel is where it was before. */
+  isBefore?: boolean;
 }
 
+/** How long a turn without a recorded outcome may compute for somebody who only looks, ms. */
+const UNRECORDED_MS = 1_000;
 /** Three weeks: no turn takes that long. */
 const UNLIMITED_MS = 2 ** 31 - 1;
 
@@ -59,7 +73,8 @@ export async function replayEvents(
   events: readonly SessionEvent[],
   options: ReplayOptions,
 ): Promise<ReplayResult> {
-  const plan = new Plan(fold, events);
+  const { until = Number.POSITIVE_INFINITY, unrecorded = 'run' } = options;
+  const plan = new Plan(fold, events, unrecorded === 'run' ? undefined : UNRECORDED_MS);
   // A stateId is compared before anything that comes after its checkpoint.
   const feed = new StepFeed(kernel, plan, (index) => options.states && events[index]!.type === 'checkpoint');
   let state = fold;
@@ -90,6 +105,7 @@ export async function replayEvents(
     const pause = breath(1);
     if (pause) await pause;
     const event = events[index]!;
+    if (seqOf(event) > until) break;
     if (event.type === 'warning') {
       // Said of a turn, and no part of what it derives.
       state = applyEvent(state, event);
@@ -135,7 +151,12 @@ export async function replayEvents(
     if (plan.at(index) === null) continue;
     began = index;
     if (event.type === 'input') computedMs = 0;
-    const turn = await turnOf(feed, index, index + 1 === events.length);
+    const isOpen = index + 1 === events.length;
+    if (isOpen && (unrecorded === 'skipped' || (unrecorded === 'limited' && event.type === 'input')))
+      return { ...result(null, index), isBefore: true };
+    const turn = await turnOf(feed, index, isOpen);
+    if (isOpen && unrecorded === 'limited' && (turn.struck || turn.poisoned))
+      return { ...result(null, index), isStruck: true };
     computedMs += turn.durationMs;
     // A strike that the log holds already is not written down again by whoever commits what is left over.
     lastTurn = strikeOn(events, index) ? { ...turn, struck: undefined } : turn;
@@ -172,10 +193,13 @@ class Plan implements StepPlan {
   readonly #events: readonly SessionEvent[];
   readonly #steps: (KernelStep | null)[] = [];
   #state: SessionFold;
+  readonly #unrecordedMs: number | undefined;
 
-  constructor(fold: SessionFold, events: readonly SessionEvent[]) {
+  /** @param unrecordedMs how long the last turn may compute when its outcome is not recorded; default: its own budget */
+  constructor(fold: SessionFold, events: readonly SessionEvent[], unrecordedMs?: number) {
     this.#state = fold;
     this.#events = events;
+    this.#unrecordedMs = unrecordedMs;
   }
 
   get length(): number {
@@ -197,7 +221,10 @@ class Plan implements StepPlan {
     const strike = failure ? undefined : strikeOn(events, index);
     const step = stepOf(event, { strike, failure, timeMs: this.#state.timeMs, fold: this.#state });
     // What is recorded happened within its budget, however slow this machine is.
-    if (step && step.type !== 'abandon' && index + 1 < events.length) step.timeoutMs = UNLIMITED_MS;
+    if (step && step.type !== 'abandon') {
+      if (index + 1 < events.length) step.timeoutMs = UNLIMITED_MS;
+      else if (this.#unrecordedMs !== undefined) step.timeoutMs = this.#unrecordedMs;
+    }
     return step;
   }
 }

@@ -17,6 +17,12 @@ export function isDerived(event: SessionEvent): boolean {
   return DERIVED.has(event.type);
 }
 
+/** Whether an event begins something new: it belongs to no turn that began before it. */
+export function beginsTurn(event: SessionEvent): boolean {
+  const isStrike = event.type === 'interrupt' && event.fuel >= 0;
+  return !isDerived(event) && event.type !== 'warning' && !isStrike;
+}
+
 export interface TurnFacts {
   /** seq of the first event to make. */
   first: number;

@@ -1,0 +1,141 @@
+/**
+ * What a log holds of a session up to some event, before any of it is executed: the newest usable checkpoint and the
+ * commits after it, each checked against the hash chain. Without a usable checkpoint it is the whole log: checkpoints
+ * cost time when they are lost, never data.
+ */
+import { CHAIN_START, type ChainPlace, ChainReader, lastSeqOf, placeAfter } from '../../bus/chain.ts';
+import { hasCode, RepriseError } from '../../bus/errors.ts';
+import { restoredCommits, scopeOf } from '../../bus/large.ts';
+import type { PassedOver } from '../../bus/operations/sessions.ts';
+import type { SessionEvent, StoredCommit } from '../../bus/types.ts';
+import { makeBreath } from './breath.ts';
+import { emptyFold, placeAt, seqOf } from './fold.ts';
+import { decodeFold } from './fold-codec.ts';
+import type { SessionFold } from './fold-shape.ts';
+import type { LoadBounds, Log, TimelineStore } from './ports.ts';
+import { beginsTurn } from './turn.ts';
+
+/** A version that no kernel has: the whole log is read. */
+const NO_KERNEL = '';
+/** Checkpoints in a row that turned out to be of no use, before the whole log is replayed. */
+const CHECKPOINTS_TRIED = 3;
+
+export interface Loaded {
+  /** The fold at the checkpoint, or of an empty log. */
+  fold: SessionFold;
+  /** The heap at the checkpoint; null: all is executed from the first event on. */
+  image: { bytes: Uint8Array; stateId: string } | null;
+  /** What follows; when it was asked for up to a seq, also the rest of the turn that is under way there. */
+  tail: StoredCommit[];
+  /** Checkpoints that are of no use. */
+  passedOver: PassedOver[];
+  /** It could not be restored the last time. */
+  troubled?: boolean;
+}
+
+export interface LoadPorts {
+  store: TimelineStore;
+  log: Log;
+  /** Version of the kernel that will execute it. */
+  kernelVersion: string;
+}
+
+export interface LoadWish {
+  /** seq up to which; absent: all there is. */
+  at?: number;
+  /** No checkpoint is used. */
+  fromStart?: boolean;
+  /** Checkpoints that are known to be of no use. */
+  passedOver?: readonly PassedOver[];
+}
+
+/** @throws RepriseError when storage cannot be reached, CORRUPT, CHAIN_BROKEN */
+export async function loadLog(name: string, wish: LoadWish, ports: LoadPorts): Promise<Loaded> {
+  const { store, log } = ports;
+  const { at, fromStart = false, passedOver = [] } = wish;
+  const isWhole = fromStart || passedOver.length >= CHECKPOINTS_TRIED;
+  const bounds: LoadBounds = {};
+  if (passedOver.length > 0) bounds.before = passedOver.at(-1)!.position;
+  if (at !== undefined) bounds.at = at;
+  const reply = await store.load(name, isWhole ? NO_KERNEL : ports.kernelVersion, bounds);
+  const { checkpoint } = reply;
+  // The commit that an activation starts from is as good as its hash; those after it are checked against it.
+  const reader = new ChainReader(checkpoint ? null : CHAIN_START);
+  if (checkpoint) reader.check(checkpoint);
+  let start: { fold: SessionFold; image: Loaded['image'] } = { fold: emptyFold(name), image: null };
+  if (checkpoint) {
+    try {
+      start = await startAt(checkpoint, store);
+    } catch (error) {
+      if (!hasCode(error, 'CORRUPT')) throw error;
+      const passed = passOver(name, placeAfter(checkpoint), error, log);
+      return loadLog(name, { ...wish, passedOver: [...passedOver, passed] }, ports);
+    }
+  }
+  const tail = [...reply.tail];
+  if (reply.more) {
+    const last = tail.at(-1)?.commit;
+    const from = last ? last.first + last.events.length : start.fold.seq + 1;
+    if (!reaches(tail, at)) {
+      for await (const stored of store.read(name, from)) {
+        tail.push(stored);
+        if (reaches([stored], at)) break;
+      }
+    }
+  }
+  const breath = makeBreath();
+  for (const stored of tail) {
+    reader.check(stored);
+    const pause = breath(stored.commit.events.length);
+    if (pause) await pause;
+  }
+  return {
+    ...start,
+    tail: await restoredCommits(tail, store),
+    passedOver: [...passedOver],
+    troubled: reply.troubled,
+  };
+}
+
+/** Whether some commit ends the turn that is under way at a seq. */
+function reaches(commits: readonly StoredCommit[], at: number | undefined): boolean {
+  if (at === undefined) return false;
+  return commits.some(({ commit }) => endOfTurn(commit.events, at) < commit.events.length);
+}
+
+/** Index of the first event behind seq `at` that belongs to no turn that is under way there. */
+export function endOfTurn(events: readonly SessionEvent[], at: number): number {
+  const index = events.findIndex((event) => seqOf(event) > at && beginsTurn(event));
+  return index < 0 ? events.length : index;
+}
+
+/** The fold and the heap of a checkpoint. @throws RepriseError CORRUPT when one is missing or cannot be read */
+async function startAt(checkpoint: StoredCommit, store: TimelineStore) {
+  const { commit } = checkpoint;
+  const { fold: inline, foldLarge, head } = commit;
+  const bytes = foldLarge ? await store.getLarge(scopeOf(head.id), foldLarge) : inline;
+  if (!bytes) throw new RepriseError('CORRUPT', 'it lacks its session state');
+  const fold = decodeFold(bytes);
+  if (fold.id !== head.id || fold.seq !== lastSeqOf(commit)) {
+    throw new RepriseError('CORRUPT', 'its session state is that of another commit');
+  }
+  const stateId = head.checkpoint?.stateId ?? '';
+  const image = await store.image(stateId);
+  if (!image) throw new RepriseError('CORRUPT', `its heap image ${stateId} is missing`);
+  return { fold: placeAt(fold, checkpoint), image: { bytes: image, stateId } };
+}
+
+/** Takes note that a checkpoint is of no use. */
+export function passOver(
+  session: string,
+  { position, next }: Pick<ChainPlace, 'position' | 'next'>,
+  { message: why }: RepriseError,
+  log: Log,
+): PassedOver {
+  const passed = { position, seq: next - 1, why };
+  log.warn(
+    { session, ...passed },
+    'checkpoint cannot be used: starting from an older one, or from the first event',
+  );
+  return passed;
+}

@@ -1,0 +1,66 @@
+/** A session held at a moment of its log. */
+import type { PassedOver } from '../../bus/operations/sessions.ts';
+import type { Divergence } from '../../bus/operations/workers.ts';
+import type { SessionEvent } from '../../bus/types.ts';
+import type { KernelHandle } from '../kernel/handle.ts';
+import type { InspectReport, Turn } from '../kernel/port.ts';
+import type { SessionFold } from './fold-shape.ts';
+import type { ReplayResult } from './replay.ts';
+import type { KernelSeat } from './seat.ts';
+
+export class Moment {
+  /** The session as the events tell it. */
+  readonly fold: SessionFold;
+  /** Where re-execution gives something else than the log; the kernel is then of no use. */
+  readonly divergence: Divergence | null;
+  /** Events that the turn under way leads to and that have not been told; and that turn. */
+  readonly leftover: SessionEvent[];
+  readonly lastTurn: Turn | null;
+  readonly checkpoints: number;
+  /** Events of the log as far as it was read. */
+  readonly events: number;
+  /** Of what was executed, events that are known to be right. */
+  readonly good: number;
+  readonly isStruck: boolean;
+  /** A turn without an outcome in the log was left out. */
+  readonly isBefore: boolean;
+  readonly passedOver: readonly PassedOver[];
+  readonly #seat: KernelSeat;
+
+  constructor(
+    result: ReplayResult,
+    { seat, passedOver, events }: { seat: KernelSeat; passedOver: readonly PassedOver[]; events: number },
+  ) {
+    const { isStruck = false, isBefore = false } = result;
+    this.fold = result.fold;
+    this.divergence = result.divergence;
+    this.leftover = result.leftover;
+    this.lastTurn = result.lastTurn;
+    this.checkpoints = result.checkpoints;
+    this.events = events;
+    this.good = result.good;
+    this.isStruck = isStruck;
+    this.isBefore = isBefore;
+    this.passedOver = passedOver;
+    this.#seat = seat;
+  }
+
+  /** seq of its last event. */
+  get seq(): number {
+    return this.fold.seq;
+  }
+
+  get kernel(): KernelHandle {
+    return this.#seat.kernel;
+  }
+
+  /** Variables, heap, stateId. */
+  look(): Promise<InspectReport> {
+    return this.kernel.look();
+  }
+
+  /** Ends its kernel. */
+  close(): void {
+    this.#seat.leave();
+  }
+}

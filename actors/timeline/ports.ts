@@ -1,0 +1,31 @@
+/** What a timeline needs from the world around it. */
+import type { RepriseError } from '../../bus/errors.ts';
+import type { LargeStore } from '../../bus/large.ts';
+import type { LoadReply } from '../../bus/operations/logs.ts';
+import type { StoredCommit } from '../../bus/types.ts';
+
+/** What a checkpoint must be, to be of use. */
+export interface LoadBounds {
+  /** Before this log position. */
+  before?: number;
+  /** At or before this seq; commits far behind it are left out. */
+  at?: number;
+}
+
+/** Reads logs. */
+export interface TimelineStore extends Pick<LargeStore, 'getLarge'> {
+  load(session: string, kernel: string, bounds?: LoadBounds): Promise<LoadReply>;
+  /** Commits with events from seq `from` on, oldest first. */
+  read(session: string, from: number): AsyncIterable<StoredCommit>;
+  image(stateId: string): Promise<Uint8Array | null>;
+  /** Says that a session could not be restored, or (null) that it was. */
+  trouble(session: string, kernel: string, failure: RepriseError | null): Promise<void>;
+}
+
+/** Structured logging, as pino's methods. */
+export interface Log {
+  debug(facts: object, message: string): void;
+  info(facts: object, message: string): void;
+  warn(facts: object, message: string): void;
+  error(facts: object, message: string): void;
+}
