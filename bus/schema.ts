@@ -5,7 +5,7 @@
  * Every schema lists every field of its type (`shaped`), so a schema and its type cannot drift apart.
  */
 import * as v from 'valibot';
-import { RepriseError } from './errors.ts';
+import { type LogPoint, RepriseError } from './errors.ts';
 import type { Json, LargeValue } from './types.ts';
 
 /** A schema whose output is a T. */
@@ -102,3 +102,6 @@ export function parse<T>(schema: Schema<T>, value: unknown): T {
 const PROBLEM_CHARS_MAX = 200;
 
 const FIRST_ONLY = { abortEarly: true, abortPipeEarly: true } as const;
+
+/** Where a log is not whole. */
+export const logPoint = shaped<LogPoint>({ position: natural, seq: optional(natural) });

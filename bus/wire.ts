@@ -1,7 +1,7 @@
 /** What every reply on the bus is: `{ok: true, …}`, or a `WireError` with `ok: false`. */
 import { decode } from './codec.ts';
-import { type ErrorCode, type LogPoint, RepriseError, type WireError } from './errors.ts';
-import { flag, natural, optional, parse, type Schema, shaped, text } from './schema.ts';
+import { type ErrorCode, RepriseError, type WireError } from './errors.ts';
+import { flag, logPoint, optional, parse, type Schema, shaped, text } from './schema.ts';
 
 /** A request that failed. */
 export type Failure = WireError & { ok: false };
@@ -39,5 +39,5 @@ const wireError = shaped<WireError>({
   code: text as unknown as Schema<ErrorCode>,
   retryable: flag,
   hint: optional(text),
-  at: optional(shaped<LogPoint>({ position: natural, seq: optional(natural) })),
+  at: optional(logPoint),
 });

@@ -32,6 +32,8 @@ export async function openSessions(terminal: Terminal, system: ProcessManager): 
       if (!hasCode(thrown, 'UNAVAILABLE')) throw thrown;
     }
   }
+  const served = await connectServed(system);
+  if (served) return served;
   const abort = new AbortController();
   const stop = terminal.onSignal(['SIGINT', 'SIGTERM'], () => {
     if (abort.signal.aborted) terminal.exit(EXIT.interrupted);
@@ -48,6 +50,22 @@ export async function openSessions(terminal: Terminal, system: ProcessManager): 
     stop();
   }
   return connectSessions(system);
+}
+
+/** A client of a system that others run on the server that is named; null: no server is, or nobody serves there. */
+async function connectServed(system: ProcessManager): Promise<SessionClient | null> {
+  if (!system.env.REPRISE_NATS_URL) return null;
+  let sessions: SessionClient;
+  try {
+    sessions = await connectSessions(system);
+  } catch (thrown) {
+    if (!hasCode(thrown, 'UNAVAILABLE')) throw thrown;
+    return null;
+  }
+  const roles = (await sessions.who()).map(({ role }) => role);
+  if (roles.includes('storage') && roles.includes('worker')) return sessions;
+  await sessions.disconnect();
+  return null;
 }
 
 /**

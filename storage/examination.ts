@@ -1,10 +1,12 @@
 /**
  * Looks through sessions for logs that are not whole, as far as their links tell: that there is a newest commit, that
- * it was appended as one, that the tails lead back to the first one, and that nothing stands beside them. Whether
- * hashes are right and cells give what the log says is a replay's matter.
+ * it is as it was written and appended as one, that the tails lead back to the first one, and that nothing stands
+ * beside them. Whether the content of older commits is as it was written is told by whoever reads them all, and whether
+ * cells give what the log says by a replay.
  */
+import { faultText, hashFault } from '../bus/chain.ts';
 import { hasCode } from '../bus/errors.ts';
-import type { ExamineReply, ExamineRequest } from '../bus/operations/logs.ts';
+import type { BrokenLog, ExamineReply, ExamineRequest } from '../bus/operations/logs.ts';
 import type { History } from './history.ts';
 import { pipelined } from './pipeline.ts';
 import type { LogIndex, LogStore } from './ports.ts';
@@ -27,8 +29,12 @@ export async function examine(
   const looks = await pipelined(page, WIDTH, async (token): Promise<Look> => {
     try {
       const last = await log.last(token);
-      if (!last || before.commits.get(token)! > COMMITS_MAX) return { token };
-      return { token, name: last.commit.head.name, chained: await history.count(last) };
+      if (!last) return { token };
+      const { name } = last.commit.head;
+      const fault = hashFault(last.commit, last.position);
+      if (fault) return { token, name, problem: faultText(fault) };
+      if (before.commits.get(token)! > COMMITS_MAX) return { token, name };
+      return { token, name, chained: await history.count(last) };
     } catch (thrown) {
       if (!hasCode(thrown, 'CORRUPT', 'CHAIN_BROKEN')) throw thrown;
       return { token, name: await firstName(log, token), problem: thrown.message };
@@ -40,11 +46,15 @@ export async function examine(
   const now = differs ? await log.index() : before;
   // Of a name whose last session is still being removed, the counts are of two sessions.
   const ending = differs ? await removing() : new Set<string>();
+  const broken: BrokenLog[] = [];
+  for (const look of looks) {
+    const odd = ending.has(look.token) ? null : miscount(look, before, now);
+    const problem =
+      look.problem ?? (odd && [odd, await firstHole(look.token, history)].filter(Boolean).join(': '));
+    if (problem) broken.push({ session: look.name ?? look.token, problem });
+  }
   return {
-    broken: looks.flatMap((look) => {
-      const problem = look.problem ?? (ending.has(look.token) ? null : miscount(look, before, now));
-      return problem === null ? [] : [{ session: look.name ?? look.token, problem }];
-    }),
+    broken,
     examined: page.length,
     next: tokens.length > page.length ? page.at(-1)! : null,
   };
@@ -67,6 +77,17 @@ function miscount({ token, chained }: Look, before: LogIndex, now: LogIndex): st
   if (chained < least) return `${least - chained} of its ${least} messages are not in its chain`;
   if (chained > most) return `${chained - most} of its ${chained} commits are missing`;
   return null;
+}
+
+/** Where the chain of a session has its first hole; null: it has none. */
+async function firstHole(token: string, history: History): Promise<string | null> {
+  try {
+    for (let from: number | null = 0; from !== null; ) from = (await history.read(token, from)).next;
+    return null;
+  } catch (thrown) {
+    if (!hasCode(thrown, 'CORRUPT', 'CHAIN_BROKEN')) throw thrown;
+    return thrown.message;
+  }
 }
 
 async function firstName(log: LogStore, token: string): Promise<string | undefined> {

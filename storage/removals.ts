@@ -191,6 +191,7 @@ export class Removals {
       }
       grave = await log.bury(token, position);
     }
+    await this.#finishBefore(token, position);
     const kept = await this.#ports.index.newestCheckpoints();
     for await (const { end, commits } of chunks(log, token, position)) {
       await this.#forgetNamed(commits, kept);
@@ -202,9 +203,27 @@ export class Removals {
     await blobs.remove(KIND, [key]);
   }
 
-  /** Without a grave, on a full store or where a log has lost its end: all goes at once. On a full store there is no room for a grave: all goes at once, and makes some. */
+  /**
+   * Sessions of one name go in the order in which they were: what is purged behind an older one that has not been walked
+   * through would take along the names of its images and receipts.
+   */
+  async #finishBefore(token: string, position: number): Promise<void> {
+    const { blobs } = this.#ports;
+    const isBefore = (key: string) => {
+      const other = partsOf(key);
+      return other.token === token && other.position < position;
+    };
+    const older = (await blobs.keys(KIND)).filter(isBefore);
+    older.sort((a, b) => partsOf(a).position - partsOf(b).position);
+    for (const key of older) await this.#provide(key);
+    if (older.length === 0 || !(await blobs.keys(KIND)).some(isBefore)) return;
+    throw new RepriseError('UNAVAILABLE', 'an older session of the name is still being removed');
+  }
+
+  /** Without a grave: on a full store, which has no room for one, or where a log has lost its end. All goes at once. */
   async #removeUnburied(token: string, position: number, { scope }: RemovalRecord): Promise<void> {
     const { log, parts, index } = this.#ports;
+    await this.#finishBefore(token, position || Number.POSITIVE_INFINITY);
     const kept = await index.newestCheckpoints(token);
     for await (const { commits } of chunks(log, token, position)) await this.#forgetNamed(commits, kept);
     if (scope) await parts.removeScope(scope);

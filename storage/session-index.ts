@@ -40,6 +40,8 @@ export class SessionIndex {
   readonly #onUnreadable: (error: RepriseError) => void;
   readonly #entries = new Map<string, Entry>();
   #generation = -1;
+  /** What was said of a session last: it is said once. */
+  readonly #told = new Map<string, string>();
 
   /** @param onUnreadable hears of sessions whose newest commit is damaged: they are in no list */
   constructor(log: LogStore, onUnreadable: (error: RepriseError) => void) {
@@ -126,11 +128,14 @@ export class SessionIndex {
 
   async #last(token: string, unreadable?: Map<string, Trouble>): Promise<StoredCommit | null> {
     try {
-      return await this.#log.last(token);
+      const last = await this.#log.last(token);
+      this.#told.delete(token);
+      return last;
     } catch (thrown) {
       if (!hasCode(thrown, 'CORRUPT')) throw thrown;
-      this.#onUnreadable(thrown);
       const { code, message, hint } = thrown;
+      if (this.#told.get(token) !== message) this.#onUnreadable(thrown);
+      this.#told.set(token, message);
       unreadable?.set(token, { session: token, code, message, hint, tries: 0, nextAt: 0 });
       return null;
     }

@@ -2,10 +2,11 @@
  * Sessions that cannot be restored. Each has a record with what was wrong, and until when nobody is to try again: the
  * waits grow from 5 s to an hour, and survive restarts, so that a session which fails costs next to nothing. Whoever
  * asks for it meanwhile is told the same at once. A record holds for one state of the log and one version of the
- * kernel: when either changes, the session is tried anew.
+ * kernel: when either changes, the session is tried anew. That commits are gone which were durable is told for as long
+ * as they are: nothing else would say so, once those who remember them have ended.
  */
 import { decode, encode } from '../bus/codec.ts';
-import { RepriseError } from '../bus/errors.ts';
+import { type LogPoint, RepriseError } from '../bus/errors.ts';
 import type { Trouble, TroubleRequest } from '../bus/operations/catalogue.ts';
 import type { Clock } from '../bus/port.ts';
 import { sessionToken } from '../bus/subjects.ts';
@@ -16,6 +17,8 @@ interface TroubleRecord extends Trouble {
   /** Newest log position at that time. */
   position: number;
   kernel: string;
+  /** Where the log is not whole. */
+  at?: LogPoint;
 }
 
 const KIND = 'trouble';
@@ -43,19 +46,24 @@ export class Troubles {
    */
   async assertWorthTrying(token: string, kernel: string): Promise<boolean> {
     const record = await this.#record(token);
-    if (!record || record.kernel !== kernel) return record !== null;
-    if (record.nextAt <= this.#clock.now() || (await this.#log.end(token)) !== record.position) return true;
-    const { code, message, hint } = record;
-    throw new RepriseError(code, message, { hint, retryable: false });
+    if (!record) return false;
+    const end = await this.#log.end(token);
+    const isWaiting =
+      record.kernel === kernel && record.nextAt > this.#clock.now() && end === record.position;
+    if (!isWaiting && !isCutOff(record, end)) return true;
+    const { code, message, hint, at } = record;
+    throw new RepriseError(code, message, { hint, at, retryable: false });
   }
 
   /** Notes that a session could not be restored, or (null) that it was. @throws RepriseError as the stores */
   async note({ session, kernel, failure }: TroubleRequest): Promise<void> {
     const token = sessionToken(session);
     const known = await this.#record(token);
+    const position = await this.#log.end(token);
+    // Nobody has tried, or nobody could know.
+    if (known && isCutOff(known, position)) return;
     if (!failure) return this.forget(token);
     const now = this.#clock.now();
-    const position = await this.#log.end(token);
     const isSame = known?.position === position && known.kernel === kernel;
     // Told again what is known: nobody has tried.
     if (isSame && known.nextAt > now) return;
@@ -77,7 +85,7 @@ export class Troubles {
     return new Map(
       records.flatMap((record, index) => {
         if (!record) return [];
-        const { position: _, kernel: __, ...trouble } = record;
+        const { position: _, kernel: __, at: ___, ...trouble } = record;
         return [[tokens[index]!, trouble]];
       }),
     );
@@ -87,4 +95,9 @@ export class Troubles {
     const bytes = await this.#blobs.get(KIND, token);
     return bytes && (decode(bytes) as TroubleRecord);
   }
+}
+
+/** Whether a log lacks commits that it had: it ends before the place at which it was found wanting. */
+function isCutOff({ code, at }: TroubleRecord, end: number): boolean {
+  return code === 'CORRUPT' && at !== undefined && end < at.position;
 }

@@ -2,22 +2,17 @@
  * A session that cannot be restored, as it was before what is wrong with it: its log is executed up to there in a
  * fresh kernel, beside the session. Nothing is changed.
  */
-import { CHAIN_START, type ChainPlace, commitFault, faultText, placeAfter } from '../../bus/chain.ts';
-import { hasCode, RepriseError } from '../../bus/errors.ts';
-import { restoredCommits } from '../../bus/large.ts';
-import type { ScannedMessage } from '../../bus/operations/logs.ts';
-import type { Divergence, LastGoodReply } from '../../bus/operations/workers.ts';
-import type { StoredCommit } from '../../bus/types.ts';
+import { RepriseError } from '../../bus/errors.ts';
+import type { LastGoodReply } from '../../bus/operations/workers.ts';
 import { applyCommit, emptyFold } from '../timeline/fold.ts';
-import type { TimelineStore } from '../timeline/ports.ts';
 import { type ReplayOptions, replayEvents } from '../timeline/replay.ts';
 import { KernelSeat } from '../timeline/seat.ts';
 import { noSession, type TimelinePorts, wroteAll } from '../timeline/timeline.ts';
 import { metadataOf, stateOf } from './reports.ts';
-import { chainDivergence } from './verification.ts';
+import { type ScanStore, wholeCommits } from './whole-commits.ts';
 
 export interface LastGoodPorts extends Omit<TimelinePorts, 'store'> {
-  store: Pick<TimelineStore, 'getLarge'> & { scan(session: string): AsyncIterable<ScannedMessage[]> };
+  store: ScanStore;
 }
 
 /**
@@ -27,7 +22,7 @@ export interface LastGoodPorts extends Omit<TimelinePorts, 'store'> {
  */
 export async function lastGood(name: string, ports: LastGoodPorts): Promise<LastGoodReply> {
   const { kernel } = ports;
-  const { commits, fault } = await wholeCommits(name, ports);
+  const { commits, fault } = await wholeCommits(name, ports.store);
   if (commits.length === 0 && !fault) throw noSession(name);
   const same = wroteAll(kernel.version, commits);
   const seat = new KernelSeat(kernel, `${name} at its last good event`);
@@ -63,36 +58,4 @@ export async function lastGood(name: string, ports: LastGoodPorts): Promise<Last
       hint: '`reprise log` shows what can be read; `reprise rm` removes the session',
     },
   );
-}
-
-/** The commits before the first place at which the log is not whole, and what is wrong there. */
-async function wholeCommits(
-  name: string,
-  { store }: LastGoodPorts,
-): Promise<{ commits: StoredCommit[]; fault: Divergence | null }> {
-  const commits: StoredCommit[] = [];
-  let place: ChainPlace = CHAIN_START;
-  let odd: Divergence | null = null;
-  const faultAt = (position: number, what: string) => chainDivergence({ seq: place.next, position }, what);
-  for await (const page of store.scan(name)) {
-    for (const { position, sizeBytes, commit, problem } of page) {
-      if (!commit) return { commits, fault: faultAt(position, problem ?? 'no commit') };
-      if (problem !== undefined) {
-        // What was not appended is no link of the chain: the next commit follows the one before.
-        odd ??= faultAt(position, problem);
-        continue;
-      }
-      const stored = { commit, position, sizeBytes };
-      const fault = commitFault(stored, place);
-      if (fault) return { commits, fault: faultAt(position, faultText(fault)) };
-      try {
-        commits.push(...(await restoredCommits([stored], store)));
-      } catch (thrown) {
-        if (!hasCode(thrown, 'CORRUPT')) throw thrown;
-        return { commits, fault: faultAt(position, thrown.message) };
-      }
-      place = placeAfter(stored);
-    }
-  }
-  return { commits, fault: odd };
 }

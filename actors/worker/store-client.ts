@@ -58,7 +58,7 @@ export class StoreClient implements SessionStore {
   }
 
   async trouble(session: string, kernel: string, error: RepriseError | null): Promise<void> {
-    const failure = error && { code: error.code, message: error.message, hint: error.hint };
+    const failure = error && { code: error.code, message: error.message, hint: error.hint, at: error.at };
     await this.#storage.ask('trouble', { session, kernel, failure });
   }
 

@@ -3,16 +3,22 @@ import { hasCode } from '../../bus/errors.ts';
 import type { Divergence, ReplayReply } from '../../bus/operations/workers.ts';
 import { diffImages } from '../kernel/image-diff.ts';
 import type { Moment } from '../timeline/moment.ts';
+import type { TimelineStore } from '../timeline/ports.ts';
 import { Timeline, type TimelinePorts } from '../timeline/timeline.ts';
+import { chainDivergence, type ScanStore, wholeCommits } from './whole-commits.ts';
 
 /** Page numbers that a divergence names at most. */
 const PAGES_SHOWN = 8;
+
+export interface VerificationPorts extends TimelinePorts {
+  store: TimelineStore & ScanStore;
+}
 
 /**
  * Re-executes a session from seq 0. It reads the log once and runs beside the session, never in it.
  * @throws RepriseError NOT_FOUND, CORRUPT (a large value), and what storage throws. Divergences are results.
  */
-export async function verifySession(name: string, ports: TimelinePorts): Promise<ReplayReply> {
+export async function verifySession(name: string, ports: VerificationPorts): Promise<ReplayReply> {
   const started = performance.now();
   const reply = (rest: Omit<ReplayReply, 'durationMs'>): ReplayReply => ({
     ...rest,
@@ -33,19 +39,14 @@ export async function verifySession(name: string, ports: TimelinePorts): Promise
     });
   } catch (error) {
     if (!hasCode(error, 'CHAIN_BROKEN', 'CORRUPT') || !error.at) throw error;
-    const divergence = chainDivergence(error.at, error.message);
+    // Who reads the log message by message knows where in the session it is.
+    const isPlaced = error.at.seq !== undefined;
+    const { fault } = isPlaced ? { fault: null } : await wholeCommits(name, ports.store);
+    const divergence = fault ?? chainDivergence(error.at, error.message);
     return reply({ verified: false, events: 0, checkpoints: 0, divergence });
   } finally {
     moment?.close();
   }
-}
-
-/** A break of the chain, as the difference that it is. */
-export function chainDivergence(
-  { seq = -1, position }: { seq?: number; position?: number },
-  actual: string,
-): Divergence {
-  return { seq, position, kind: 'chain', expected: 'an unbroken chain of commits', actual };
 }
 
 /** Of heaps that differ, says in which pages: the kernel still stands where the replay ended. */

@@ -1,7 +1,7 @@
 /** Requests to storage about sessions as a whole. */
 import * as v from 'valibot';
-import { ERROR_CODES, type ErrorCode } from '../errors.ts';
-import { flag, natural, number, optional, type Schema, shaped, text } from '../schema.ts';
+import { ERROR_CODES, type ErrorCode, type LogPoint } from '../errors.ts';
+import { flag, logPoint, natural, number, optional, type Schema, shaped, text } from '../schema.ts';
 import { AccessMode, type SessionMetadata } from '../types.ts';
 import { operation } from './row.ts';
 import { metadata } from './sessions.ts';
@@ -24,7 +24,7 @@ export interface TroubleRequest {
   /** Version of the kernel that tried. */
   kernel: string;
   /** null: it was restored. */
-  failure: Pick<Trouble, 'code' | 'message' | 'hint'> | null;
+  failure: (Pick<Trouble, 'code' | 'message' | 'hint'> & { at?: LogPoint }) | null;
 }
 
 /** `store.list` */
@@ -128,6 +128,7 @@ export const CATALOGUE = {
           code: v.picklist(Object.keys(ERROR_CODES) as ErrorCode[]),
           message: text,
           hint: optional(text),
+          at: optional(logPoint),
         }),
       ),
     }),

@@ -26,7 +26,8 @@ const pids = (processes: { pid: number }[]) => processes.map(({ pid }) => `pid $
 export function renderStatus(status: SystemStatus, palette: Palette): string {
   const { nats, storage, llm, workers, durability, problem, phase } = status;
   const paint = phase === 'ready' ? palette.green : palette.yellow;
-  const lines = [['system', paint(phase)]];
+  const isServed = phase === 'stopped' && storage.length > 0 && workers.length > 0;
+  const lines = [['system', isServed ? palette.green('run by others') : paint(phase)]];
   if (durability !== null && phase !== 'stopped') lines.push(['durability', durability]);
   if (nats !== null) {
     const absent = problem === undefined ? 'not started by us' : 'does not answer';
@@ -40,7 +41,7 @@ export function renderStatus(status: SystemStatus, palette: Palette): string {
   }
   if (problem !== undefined) lines.push(['problem', palette.red(problem)]);
   const text = lines.map(([name, value]) => `${palette.dim(name!.padEnd(11))}${value}\n`).join('');
-  if (phase !== 'stopped') return text;
+  if (phase !== 'stopped' || isServed) return text;
   return `${text}${palette.dim('Nothing runs. Start it with `reprise up`, or just use a session.')}\n`;
 }
 

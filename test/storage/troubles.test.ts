@@ -55,6 +55,36 @@ test('it is tried at once when its log has changed, by another kernel, and by wh
   assert.equal((await troubles().all()).get('s')?.tries, 1);
 });
 
+test('a session that has lost durable commits is told so for as long as they are gone, whoever asks and whenever', async () => {
+  const { clock, log, write, troubles, tried } = await world();
+  await write();
+  const whole = (await log.scan('s', 0, 10)).map(({ position }) => position);
+  const lost = whole.at(-1)!;
+  log.tamper('s', (messages) => messages.slice(0, -1));
+  const cutOff = { code: 'CORRUPT', message: 'it ends too early', at: { position: lost, seq: 4 } } as const;
+  await troubles().note({ session: 's', kernel: KERNEL, failure: cutOff });
+  for (const waitMs of [0, 10_000, 5_000_000]) {
+    await clock.advance(waitMs);
+    await assert.rejects(tried(), { code: 'CORRUPT', retryable: false, at: cutOff.at });
+    await assert.rejects(troubles().assertWorthTrying('s', ''), { code: 'CORRUPT', at: cutOff.at });
+    // What a worker finds in what is left says nothing.
+    await troubles().note({ session: 's', kernel: KERNEL, failure });
+    await troubles().note({ session: 's', kernel: KERNEL, failure: null });
+  }
+  await troubles().forget('s');
+  assert.equal(await tried(), false);
+});
+
+test('a damaged session is told of once, not at every list', async () => {
+  const { log } = await world();
+  await log.append(new SessionWriter('damaged').next(), 0);
+  log.tamper('damaged', ([only]) => [{ ...only!, expected: 99 }]);
+  const told: string[] = [];
+  const index = new SessionIndex(log, ({ message }) => told.push(message));
+  for (let i = 0; i < 5; i++) assert.equal((await index.list({})).troubles?.length, 1);
+  assert.equal(told.length, 1);
+});
+
 test('a session that was restored is in trouble no more', async () => {
   const { fail, tried, troubles } = await world();
   await fail();

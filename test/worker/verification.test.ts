@@ -2,10 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { makeKernelHost } from '../../actors/kernel/host.ts';
 import { makeCommit } from '../../actors/session/commit.ts';
-import type { SessionStore } from '../../actors/session/ports.ts';
 import { emptyFold } from '../../actors/timeline/fold.ts';
-import { verifySession } from '../../actors/worker/verification.ts';
-import { limitsOf, PAYLOAD_BYTES_OURS } from '../../bus/limits.ts';
+import { type VerificationPorts, verifySession } from '../../actors/worker/verification.ts';
 import type { SessionEvent } from '../../bus/types.ts';
 import { KernelSession } from '../kit/kernel-session.ts';
 
@@ -13,7 +11,7 @@ const log = { debug() {}, info() {}, warn() {}, error() {} };
 const timestamp = new Date(1_000).toISOString();
 
 /** A log of one cell and a checkpoint that names the heap `stateId`, whose image the store has. */
-function storeOf(kernel: string, stateId: string, image: Uint8Array | null): SessionStore {
+function storeOf(kernel: string, stateId: string, image: Uint8Array | null): VerificationPorts['store'] {
   const events: SessionEvent[] = [
     { type: 'session', version: 1, seq: 0, id: 'id', created: timestamp, name: 's', seed: 'seed', kernel },
     { type: 'input', seq: 1, code: 'let x = 1', timestamp, commandId: 'c', cell: 1 },
@@ -25,15 +23,10 @@ function storeOf(kernel: string, stateId: string, image: Uint8Array | null): Ses
   const stored = { commit, position: 1, sizeBytes: 100 };
   const refuse = async () => assert.fail('a verification writes nothing');
   return {
-    limits: limitsOf(PAYLOAD_BYTES_OURS),
-    append: refuse,
-    putImage: refuse,
-    putLarge: refuse,
     getLarge: refuse,
     load: async () => ({ last: stored, checkpoint: null, tail: [stored], more: false }),
     async *read() {},
-    find: async () => ({ events: [] }),
-    get: async () => null,
+    async *scan() {},
     trouble: refuse,
     image: async (name) => (name === stateId ? image : null),
   };
@@ -42,7 +35,7 @@ function storeOf(kernel: string, stateId: string, image: Uint8Array | null): Ses
 test('a heap that differs from its checkpoint is told with the pages in which it does', async () => {
   const kernel = await makeKernelHost({ threads: 1 });
   try {
-    const verify = (store: SessionStore) => verifySession('s', { store, kernel, log });
+    const verify = (store: VerificationPorts['store']) => verifySession('s', { store, kernel, log });
     const other = await KernelSession.open(kernel, 'other');
     await other.run('let x = 2');
     const { stateId, bytes } = await kernel.capture('other');

@@ -1,0 +1,55 @@
+/** A log message by message, as far as it is whole: for logs of which something is wrong. */
+import { CHAIN_START, type ChainPlace, commitFault, faultText, placeAfter } from '../../bus/chain.ts';
+import { hasCode } from '../../bus/errors.ts';
+import { restoredCommits } from '../../bus/large.ts';
+import type { ScannedMessage } from '../../bus/operations/logs.ts';
+import type { Divergence } from '../../bus/operations/workers.ts';
+import type { StoredCommit } from '../../bus/types.ts';
+import type { TimelineStore } from '../timeline/ports.ts';
+
+export interface ScanStore extends Pick<TimelineStore, 'getLarge'> {
+  /** What stands in a session's log, in order, whatever is wrong with it. */
+  scan(session: string): AsyncIterable<ScannedMessage[]>;
+}
+
+/** A break of the chain, as the difference that it is. */
+export function chainDivergence(
+  { seq = -1, position }: { seq?: number; position?: number },
+  actual: string,
+): Divergence {
+  return { seq, position, kind: 'chain', expected: 'an unbroken chain of commits', actual };
+}
+
+/** The commits before the first place at which the log is not whole, and what is wrong there. */
+export async function wholeCommits(
+  name: string,
+  store: ScanStore,
+): Promise<{ commits: StoredCommit[]; fault: Divergence | null }> {
+  const commits: StoredCommit[] = [];
+  let place: ChainPlace = CHAIN_START;
+  let odd: Divergence | null = null;
+  // What was found first tells most: what comes after it may be wrong for its sake.
+  const faultAt = (position: number, what: string) =>
+    odd ?? chainDivergence({ seq: place.next, position }, what);
+  for await (const page of store.scan(name)) {
+    for (const { position, sizeBytes, commit, problem } of page) {
+      if (!commit) return { commits, fault: faultAt(position, problem ?? 'no commit') };
+      if (problem !== undefined) {
+        // What was not appended is no link of the chain: the next commit follows the one before.
+        odd = faultAt(position, problem);
+        continue;
+      }
+      const stored = { commit, position, sizeBytes };
+      const fault = commitFault(stored, place);
+      if (fault) return { commits, fault: faultAt(position, faultText(fault)) };
+      try {
+        commits.push(...(await restoredCommits([stored], store)));
+      } catch (thrown) {
+        if (!hasCode(thrown, 'CORRUPT')) throw thrown;
+        return { commits, fault: faultAt(position, thrown.message) };
+      }
+      place = placeAfter(stored);
+    }
+  }
+  return { commits, fault: odd };
+}
