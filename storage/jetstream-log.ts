@@ -126,11 +126,11 @@ export class JetStreamLog implements LogStore {
     return (await this.#api.nextOf(this.#place.name, this.#subjects.log(token), 1)) !== null;
   }
 
-  async scan(token: string, after: number, limit: number): Promise<ScannedMessage[]> {
+  async scan(token: string, after: number, limit: number, before?: number): Promise<ScannedMessage[]> {
     let found: ScannedMessage[] = [];
     for (let from = after + 1; found.length < limit; ) {
       const message = await this.#api.nextOf(this.#place.name, this.#subjects.log(token), from);
-      if (!message) break;
+      if (!message || sequenceOf(message) >= (before ?? Number.POSITIVE_INFINITY)) break;
       // What lies before a grave is of a session that was removed.
       if (isGrave(message)) found = [];
       else found.push(foundIn(messageOf(message, token)));

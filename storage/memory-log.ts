@@ -65,8 +65,13 @@ export class MemoryLog implements LogStore {
     return (this.#sessions.get(token)?.length ?? 0) > 0;
   }
 
-  async scan(token: string, after: number, limit: number): Promise<ScannedMessage[]> {
-    const all = this.#sessions.get(token) ?? [];
+  async scan(
+    token: string,
+    after: number,
+    limit: number,
+    before = Number.POSITIVE_INFINITY,
+  ): Promise<ScannedMessage[]> {
+    const all = (this.#sessions.get(token) ?? []).filter(({ position }) => position < before);
     // What lies before a grave is of a session that was removed.
     const grave = all.findLastIndex(({ bytes }) => bytes === null);
     const kept = all.slice(grave + 1).filter(({ position }) => position > after);

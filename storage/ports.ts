@@ -41,8 +41,9 @@ export interface LogStore {
   /**
    * What stands in a session's log after a position, in order, whatever is wrong with it. Slow: for logs that are
    * not whole.
+   * @param before position at which to stop: of a grave, for what is buried there
    */
-  scan(token: string, after: number, limit: number): Promise<ScannedMessage[]>;
+  scan(token: string, after: number, limit: number, before?: number): Promise<ScannedMessage[]>;
   /** Which sessions there are, without reading any of their commits. */
   index(): Promise<LogIndex>;
   /**

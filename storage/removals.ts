@@ -46,6 +46,8 @@ interface RemovalRecord {
 const KIND = 'removal';
 /** Commits that go at once. */
 const CHUNK = 512;
+/** Messages looked at at once where nothing leads to them. */
+const SCANNED = 64;
 /** How often a session that goes on writing is tried to be ended. */
 const TRIES_MAX = 100;
 /** A removal that is done by then has been done when it is answered. */
@@ -193,14 +195,41 @@ export class Removals {
     }
     await this.#finishBefore(token, position);
     const kept = await this.#ports.index.newestCheckpoints();
-    for await (const { end, commits } of chunks(log, token, position)) {
-      await this.#forgetNamed(commits, kept);
-      await log.purge(token, end + 1);
+    const scopes = new Set(record.scope ? [record.scope] : []);
+    const places = await placesOf(log, token, position);
+    const [first] = await log.scan(token, 0, 1, grave);
+    // Of a damaged log the tails do not lead to everything.
+    if (first && first.position < places[0]!) await this.#forgetLeft(token, grave, scopes, kept);
+    for (let start = 0; start < places.length; start += CHUNK) {
+      const chunk = places.slice(start, start + CHUNK);
+      await this.#forgetNamed(await readable(log, token, chunk), kept);
+      await log.purge(token, chunk.at(-1)! + 1);
       if (this.#stopped) return;
     }
-    if (record.scope) await parts.removeScope(record.scope);
+    for (const scope of scopes) await parts.removeScope(scope);
     await log.purge(token, grave + 1);
     await blobs.remove(KIND, [key]);
+  }
+
+  /** Removes what messages before a position name beside the log, whether or not anything leads to them. */
+  async #forgetLeft(
+    token: string,
+    before: number,
+    scopes: Set<string>,
+    kept: ReadonlySet<string>,
+  ): Promise<void> {
+    for (let after = 0; ; ) {
+      const found = await this.#ports.log.scan(token, after, SCANNED, before);
+      const commits: StoredCommit[] = [];
+      for (const { position, sizeBytes, commit } of found) {
+        if (!commit) continue;
+        commits.push({ commit, position, sizeBytes });
+        scopes.add(scopeOf(commit.head.id));
+      }
+      await this.#forgetNamed(commits, kept);
+      if (found.length < SCANNED) return;
+      after = found.at(-1)!.position;
+    }
   }
 
   /**
@@ -225,8 +254,9 @@ export class Removals {
     const { log, parts, index } = this.#ports;
     await this.#finishBefore(token, position || Number.POSITIVE_INFINITY);
     const kept = await index.newestCheckpoints(token);
-    for await (const { commits } of chunks(log, token, position)) await this.#forgetNamed(commits, kept);
-    if (scope) await parts.removeScope(scope);
+    const scopes = new Set(scope ? [scope] : []);
+    await this.#forgetLeft(token, Number.POSITIVE_INFINITY, scopes, kept);
+    for (const each of scopes) await parts.removeScope(each);
     await log.remove(token);
   }
 
@@ -278,23 +308,15 @@ function partsOf(key: string): { token: string; position: number } {
   return { token: key.slice(0, dot), position: Number(key.slice(dot + 1)) };
 }
 
-/** The commits of a log up to `newest`, oldest first, as far as tails lead back and something is there. */
-async function* chunks(
-  log: LogStore,
-  token: string,
-  newest: number,
-): AsyncIterable<{ end: number; commits: StoredCommit[] }> {
+/** Where the commits of a log up to `newest` are, oldest first, as far as tails lead back and something is there. */
+async function placesOf(log: LogStore, token: string, newest: number): Promise<number[]> {
   const places = [newest];
   for (let at = newest; ; ) {
     const [stored] = await readable(log, token, [at]);
     const tail = (stored?.commit.head.tail ?? []).filter((place) => place < at);
     places.push(...tail.reverse());
-    if (tail.length === 0) break;
+    if (tail.length === 0) return places.reverse();
     at = places.at(-1)!;
-  }
-  for (let end = places.length; end > 0; end -= CHUNK) {
-    const chunk = places.slice(Math.max(0, end - CHUNK), end).reverse();
-    yield { end: chunk.at(-1)!, commits: await readable(log, token, chunk) };
   }
 }
 

@@ -11,11 +11,12 @@
 import { createActor } from 'xstate';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
 import type { ExecuteReply, ExecuteRequest, InterruptReply } from '../../bus/operations/sessions.ts';
+import type { SessionEvent } from '../../bus/types.ts';
 import type { KernelHandle } from '../kernel/handle.ts';
 import type { Turn } from '../kernel/port.ts';
 import { emptyFold } from '../timeline/fold.ts';
 import type { SessionFold } from '../timeline/fold-shape.ts';
-import type { KernelSeat } from '../timeline/seat.ts';
+import { KernelSeat } from '../timeline/seat.ts';
 import { Batch, undone } from './batch.ts';
 import { CheckpointKeeper } from './checkpoint-keeper.ts';
 import { entryEvent, goesOn } from './entry.ts';
@@ -34,7 +35,7 @@ import { OpenEffects } from './open-effects.ts';
 import type { SessionListener, SessionPorts } from './ports.ts';
 import { RecordedReplies } from './recorded-replies.ts';
 import { Restorer } from './restorer.ts';
-import { Stepper, seatOf } from './stepper.ts';
+import { Stepper } from './stepper.ts';
 import { verdictOn } from './verdict.ts';
 
 /** States in which the kernel and the log say the same. */
@@ -56,8 +57,8 @@ export class SessionInterpreter {
   #batch: Batch | null = null;
   #turn: Turn | null = null;
   #command: LiveCommand | null = null;
-  /** Work that a replay found unfinished: committed before anything else happens. */
-  #leftover = false;
+  /** Work that a replay found unfinished: done before anything else happens. A turn to run, or one to commit. */
+  #unfinished: SessionEvent | 'turn' | null = null;
   #ended = false;
   #failures = 0;
   #error: unknown = null;
@@ -84,7 +85,7 @@ export class SessionInterpreter {
     this.#listener = listener;
     this.#mailbox = new Mailbox(() => ports.clock.now());
     this.#replies = new RecordedReplies(ports.store, ports.worker);
-    this.#seat = seatOf(name, ports);
+    this.#seat = new KernelSeat(ports.kernel, name);
     this.#stepper = new Stepper(ports, this.#seat);
     this.#restorer = new Restorer(name, ports, this.#seat, this.#stepper);
     this.#checkpoints = new CheckpointKeeper(ports, this.#stepper, () => this.#send({ type: 'CHECKPOINT' }));
@@ -100,7 +101,7 @@ export class SessionInterpreter {
         isClosed: () => this.fold.closed,
         isAwaiting: () => this.fold.running !== null,
         isSaveUrgent: () => this.#checkpoints.isUrgent(this.fold),
-        hasStep: () => this.#leftover || this.#mailbox.peek(this.fold) !== null,
+        hasStep: () => this.#unfinished !== null || this.#mailbox.peek(this.fold) !== null,
       },
     });
     // Without an observer an actor's error would become an uncaught exception (and take every session along).
@@ -204,7 +205,7 @@ export class SessionInterpreter {
     this.#effects.clear();
     this.#batch = null;
     this.#turn = null;
-    this.#leftover = false;
+    this.#unfinished = null;
     if (this.#command) this.#mailbox.putBack(this.#command.mail);
     this.#command = null;
     for (const mail of this.#abandoned.splice(0)) this.#mailbox.putBack(mail);
@@ -213,26 +214,27 @@ export class SessionInterpreter {
   }
 
   async #replay(): Promise<void> {
-    const { fold, leftover } = await this.#restorer.replay();
+    const { fold, open, leftover } = await this.#restorer.replay();
     this.#writer = this.#writerOn(fold);
-    if (leftover) {
-      this.#batch = leftover.batch;
-      this.#turn = leftover.turn;
-      this.#leftover = true;
-    }
+    this.#unfinished = leftover ? 'turn' : open;
+    this.#batch = leftover?.batch ?? null;
+    this.#turn = leftover?.turn ?? null;
     this.#effects.answerOverdue(this.fold, this.#ports.clock.now());
     this.#startEffects();
     this.#send({ type: 'REPLAYED' });
   }
 
   async #step(): Promise<void> {
-    if (this.#leftover) {
-      this.#leftover = false;
-      this.#send({ type: 'TURN' });
-      return;
-    }
+    const unfinished = this.#unfinished;
+    this.#unfinished = null;
+    if (unfinished === 'turn') return this.#send({ type: 'TURN' });
     this.#checkpoints.stir();
     this.#stepper.calm();
+    if (unfinished) {
+      this.#batch = new Batch(this.fold);
+      this.#turn = await this.#stepper.resume(unfinished, this.#batch, this.#writer);
+      return this.#send({ type: 'TURN' });
+    }
     const mail = this.#mailbox.take(this.fold)!;
     this.lastAccessMs = this.#ports.clock.now();
     const batch = new Batch(this.fold);

@@ -1,4 +1,5 @@
 /** Brings a session from its log into its kernel, in the two steps of the statechart. */
+import type { SessionEvent } from '../../bus/types.ts';
 import type { Turn } from '../kernel/port.ts';
 import type { SessionFold } from '../timeline/fold-shape.ts';
 import type { Loaded } from '../timeline/loading.ts';
@@ -10,7 +11,9 @@ import type { Stepper } from './stepper.ts';
 
 export interface Restored {
   fold: SessionFold;
-  /** What the last turn led to and the log does not hold: an owner before this one died over it. */
+  /** The event that began a turn of which the log says no more: it is to be run. */
+  open: SessionEvent | null;
+  /** What the last turn led to and the log holds in part only: an owner before this one died over it. */
   leftover: { batch: Batch; turn: Turn } | null;
 }
 
@@ -39,11 +42,10 @@ export class Restorer {
   async replay(): Promise<Restored> {
     const loaded = this.#loaded!;
     this.#loaded = null;
-    if (loaded.fold.seq < 0 && loaded.tail.length === 0) return { fold: loaded.fold, leftover: null };
-    const { fold, divergence, passedOver, lastTurn, leftover } = await this.#timeline.restore(
-      loaded,
-      this.#seat,
-    );
+    if (loaded.fold.seq < 0 && loaded.tail.length === 0)
+      return { fold: loaded.fold, open: null, leftover: null };
+    const moment = await this.#timeline.restore(loaded, this.#seat);
+    const { fold, divergence, passedOver, lastTurn, leftover, open } = moment;
     if (divergence) throw divergenceError(this.#name, divergence);
     this.#ports.onRestored?.(passedOver);
     if (loaded.troubled) {
@@ -52,6 +54,6 @@ export class Restorer {
     }
     const isLeft = lastTurn !== null && leftover.length > 0;
     const left = isLeft ? { batch: this.#stepper.leftover(fold, lastTurn, leftover), turn: lastTurn } : null;
-    return { fold, leftover: left };
+    return { fold, open, leftover: left };
   }
 }

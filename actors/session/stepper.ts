@@ -4,7 +4,7 @@ import { BEHAVIOUR_VERSION } from '../kernel/behaviours.ts';
 import type { HeapImage, Printed, Turn } from '../kernel/port.ts';
 import type { SessionFold } from '../timeline/fold-shape.ts';
 import { renumber, stepOf } from '../timeline/replay.ts';
-import { KernelSeat } from '../timeline/seat.ts';
+import type { KernelSeat } from '../timeline/seat.ts';
 import { hungTurn, isDerived } from '../timeline/turn.ts';
 import { Batch } from './batch.ts';
 import { entryEvent, isSpent, outcomeEvents } from './entry.ts';
@@ -76,14 +76,22 @@ export class Stepper {
     writer: LogWriter,
     computedMs: number,
   ): Promise<Turn> {
-    const { clock, settings, show } = this.#ports;
-    const seat = this.#seat;
-    const { name } = batch.fold;
+    const { clock } = this.#ports;
     if (batch.fold.seq < 0) await this.#begin(batch);
     batch.push(entryEvent(mail, batch.fold, batch.timestamp(clock)));
-    const turnAt = batch.fold.seq;
-    const step = stepOf(batch.events.at(-1)!, { timeMs: batch.fold.timeMs, fold: batch.fold })!;
+    return this.#run(batch.events.at(-1)!, batch, writer, computedMs);
+  }
 
+  /** Runs the turn that `event` began, the newest of the log: an owner before this one died over it. */
+  resume(event: SessionEvent, batch: Batch, writer: LogWriter): Promise<Turn> {
+    return this.#run(event, batch, writer, 0);
+  }
+
+  async #run(event: SessionEvent, batch: Batch, writer: LogWriter, computedMs: number): Promise<Turn> {
+    const { clock, settings, show } = this.#ports;
+    const seat = this.#seat;
+    const { name, seq: turnAt } = batch.fold;
+    const step = stepOf(event, { timeMs: batch.fold.timeMs, fold: batch.fold })!;
     let early: Promise<void> | null = null;
     const commitEarly = (): Promise<void> => {
       if (early) return early;
@@ -168,12 +176,4 @@ export class Stepper {
     for (const event of renumber(rest, batch.next)) batch.push(event);
     return batch;
   }
-}
-
-/**
- * The seat of a session's own kernel. A turn that had not ended is run by whoever restores: what it prints is seen
- * again by those who have not seen it.
- */
-export function seatOf(name: string, { kernel, show }: Pick<SessionPorts, 'kernel' | 'show'>): KernelSeat {
-  return new KernelSeat(kernel, name, show && ((turn, printed) => show(name, { turn, ...printed })));
 }

@@ -22,8 +22,8 @@ export class Moment {
   /** Of what was executed, events that are known to be right. */
   readonly good: number;
   readonly isStruck: boolean;
-  /** A turn without an outcome in the log was left out. */
-  readonly isBefore: boolean;
+  /** The event that began a turn without an outcome in the log, when that was left out: the heap is the one before it. */
+  readonly open: SessionEvent | null;
   readonly passedOver: readonly PassedOver[];
   readonly #seat: KernelSeat;
 
@@ -31,7 +31,7 @@ export class Moment {
     result: ReplayResult,
     { seat, passedOver, events }: { seat: KernelSeat; passedOver: readonly PassedOver[]; events: number },
   ) {
-    const { isStruck = false, isBefore = false } = result;
+    const { isStruck = false, open = null } = result;
     this.fold = result.fold;
     this.divergence = result.divergence;
     this.leftover = result.leftover;
@@ -40,7 +40,7 @@ export class Moment {
     this.events = events;
     this.good = result.good;
     this.isStruck = isStruck;
-    this.isBefore = isBefore;
+    this.open = open;
     this.passedOver = passedOver;
     this.#seat = seat;
   }

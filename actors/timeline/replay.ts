@@ -14,7 +14,7 @@ import { makeBreath } from './breath.ts';
 import { applyEvent, seqOf } from './fold.ts';
 import type { SessionFold } from './fold-shape.ts';
 import { StepFeed, type StepPlan } from './step-feed.ts';
-import { compareEvents, eventsOfTurn, hungTurn, isDerived } from './turn.ts';
+import { compareEvents, eventsOfTurn, isDerived } from './turn.ts';
 
 /** The kernel of one session, as replay needs it. */
 export interface ReplayKernel {
@@ -35,11 +35,10 @@ export interface ReplayOptions {
   /** seq of the last event that is folded; those behind it only tell of the turn that is under way there. */
   until?: number;
   /**
-   * What becomes of a turn whose outcome is not in the log: `run` is for whoever goes on; who only looks gives it a
-   * limited time (`limited`), or leaves it out (`skipped`). A cell's is never run by who only looks: it may be the one
-   * that hangs.
+   * What becomes of a turn whose outcome is not in the log. `skipped`, unless told: whoever goes on runs it by itself.
+   * `limited`: it gets a second, for who only looks. A cell is then left out as well: it may be one that hangs.
    */
-  unrecorded?: 'run' | 'limited' | 'skipped';
+  unrecorded?: 'limited' | 'skipped';
 }
 
 export interface ReplayResult {
@@ -54,8 +53,8 @@ export interface ReplayResult {
   good: number;
   /** The turn without a recorded outcome was cut short: the kernel is of no use. */
   isStruck?: boolean;
-  /** Such a turn was left out: the kernel is where it was before. */
-  isBefore?: boolean;
+  /** The event that began such a turn, when it was left out: the kernel is where it was before. */
+  open?: SessionEvent;
 }
 
 /** How long a turn without a recorded outcome may compute for somebody who only looks, ms. */
@@ -73,8 +72,8 @@ export async function replayEvents(
   events: readonly SessionEvent[],
   options: ReplayOptions,
 ): Promise<ReplayResult> {
-  const { until = Number.POSITIVE_INFINITY, unrecorded = 'run' } = options;
-  const plan = new Plan(fold, events, unrecorded === 'run' ? undefined : UNRECORDED_MS);
+  const { until = Number.POSITIVE_INFINITY, unrecorded = 'skipped' } = options;
+  const plan = new Plan(fold, events);
   // A stateId is compared before anything that comes after its checkpoint.
   const feed = new StepFeed(kernel, plan, (index) => options.states && events[index]!.type === 'checkpoint');
   let state = fold;
@@ -152,11 +151,10 @@ export async function replayEvents(
     began = index;
     if (event.type === 'input') computedMs = 0;
     const isOpen = index + 1 === events.length;
-    if (isOpen && (unrecorded === 'skipped' || (unrecorded === 'limited' && event.type === 'input')))
-      return { ...result(null, index), isBefore: true };
-    const turn = await turnOf(feed, index, isOpen);
-    if (isOpen && unrecorded === 'limited' && (turn.struck || turn.poisoned))
-      return { ...result(null, index), isStruck: true };
+    if (isOpen && (unrecorded === 'skipped' || event.type === 'input'))
+      return { ...result(null, index), open: event };
+    const turn = await feed.turnOf(index);
+    if (isOpen && (turn.struck || turn.poisoned)) return { ...result(null, index), isStruck: true };
     computedMs += turn.durationMs;
     // A strike that the log holds already is not written down again by whoever commits what is left over.
     lastTurn = strikeOn(events, index) ? { ...turn, struck: undefined } : turn;
@@ -177,29 +175,15 @@ export async function replayEvents(
   return result(null, events.length, renumber(expected.slice(told), state.seq + 1));
 }
 
-/** A last turn without an outcome in the log may hang as it did for the owner that died over it: then it is undone. */
-async function turnOf(feed: StepFeed, index: number, isLast: boolean): Promise<Turn> {
-  try {
-    return await feed.turnOf(index);
-  } catch (error) {
-    const hung = isLast ? hungTurn(error) : null;
-    if (!hung) throw error;
-    return hung;
-  }
-}
-
 /** The steps of a log's events: all that follows from the log alone. Made as they are needed, for a log may be long. */
 class Plan implements StepPlan {
   readonly #events: readonly SessionEvent[];
   readonly #steps: (KernelStep | null)[] = [];
   #state: SessionFold;
-  readonly #unrecordedMs: number | undefined;
 
-  /** @param unrecordedMs how long the last turn may compute when its outcome is not recorded; default: its own budget */
-  constructor(fold: SessionFold, events: readonly SessionEvent[], unrecordedMs?: number) {
+  constructor(fold: SessionFold, events: readonly SessionEvent[]) {
     this.#state = fold;
     this.#events = events;
-    this.#unrecordedMs = unrecordedMs;
   }
 
   get length(): number {
@@ -222,8 +206,7 @@ class Plan implements StepPlan {
     const step = stepOf(event, { strike, failure, timeMs: this.#state.timeMs, fold: this.#state });
     // What is recorded happened within its budget, however slow this machine is.
     if (step && step.type !== 'abandon') {
-      if (index + 1 < events.length) step.timeoutMs = UNLIMITED_MS;
-      else if (this.#unrecordedMs !== undefined) step.timeoutMs = this.#unrecordedMs;
+      step.timeoutMs = index + 1 < events.length ? UNLIMITED_MS : UNRECORDED_MS;
     }
     return step;
   }

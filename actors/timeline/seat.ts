@@ -3,11 +3,8 @@ import { RepriseError } from '../../bus/errors.ts';
 import type { EventOf } from '../../bus/types.ts';
 import { BEHAVIOUR_VERSION } from '../kernel/behaviours.ts';
 import { KernelHandle } from '../kernel/handle.ts';
-import type { BootParameters, KernelHost, KernelStep, OpenFrom, Printed, Turn } from '../kernel/port.ts';
+import type { BootParameters, KernelHost, KernelStep, OpenFrom, Turn } from '../kernel/port.ts';
 import type { ReplayKernel } from './replay.ts';
-
-/** Hears what a turn prints while it runs; `turn` is the seq of the event that began it. */
-type Hear = (turn: number, printed: Printed) => void;
 
 export class KernelSeat implements ReplayKernel {
   readonly version: string;
@@ -16,17 +13,12 @@ export class KernelSeat implements ReplayKernel {
   #handle: KernelHandle | null = null;
   /** Grows whenever it is left: what was being opened meanwhile is not wanted any more. */
   #left = 0;
-  readonly #hear: Hear | undefined;
 
-  /**
-   * @param label for logs: whose kernel it is
-   * @param hear hears what its replay prints
-   */
-  constructor(host: KernelHost, label: string, hear?: Hear) {
+  /** @param label for logs: whose kernel it is */
+  constructor(host: KernelHost, label: string) {
     this.version = host.version;
     this.#host = host;
     this.#label = label;
-    this.#hear = hear;
   }
 
   /** @throws RepriseError UNAVAILABLE while there is none */
@@ -55,8 +47,7 @@ export class KernelSeat implements ReplayKernel {
   }
 
   async apply(step: KernelStep): Promise<Turn> {
-    const hear = this.#hear;
-    return this.kernel.apply(step, hear && ((printed) => hear(step.seq, printed)));
+    return this.kernel.apply(step);
   }
 
   async applyAll(steps: readonly KernelStep[]): Promise<Turn[]> {

@@ -28,7 +28,7 @@ export interface TimelinePorts {
 export interface OpenOptions extends Omit<LoadWish, 'passedOver'> {
   /** Compare the heap at every checkpoint, too, where this kernel wrote the log. */
   states?: boolean;
-  /** What becomes of a turn whose outcome is not in the log; default: it runs. */
+  /** What becomes of a turn whose outcome is not in the log. */
   unrecorded?: ReplayOptions['unrecorded'];
 }
 
@@ -90,7 +90,7 @@ export class Timeline {
     const events = at === undefined ? all : all.slice(0, endOfTurn(all, at));
     // Images of another kernel version differ by design; its events must still come out the same.
     const same = wroteAll(kernel.version, tail);
-    const { states = false, unrecorded = 'run' } = options;
+    const { states = false, unrecorded } = options;
     const rules = { states: same && states, stacks: same, until: at, unrecorded };
     const result = await replayEvents(seat, fold, events, rules);
     return new Moment(

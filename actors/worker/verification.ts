@@ -4,7 +4,7 @@ import type { Divergence, ReplayReply } from '../../bus/operations/workers.ts';
 import { diffImages } from '../kernel/image-diff.ts';
 import type { Moment } from '../timeline/moment.ts';
 import type { TimelineStore } from '../timeline/ports.ts';
-import { Timeline, type TimelinePorts } from '../timeline/timeline.ts';
+import { type OpenOptions, Timeline, type TimelinePorts } from '../timeline/timeline.ts';
 import { chainDivergence, type ScanStore, wholeCommits } from './whole-commits.ts';
 
 /** Page numbers that a divergence names at most. */
@@ -27,7 +27,7 @@ export async function verifySession(name: string, ports: VerificationPorts): Pro
   let moment: Moment | null = null;
   try {
     // A turn whose outcome is not in the log has nothing to be compared with.
-    const options = { fromStart: true, states: true, unrecorded: 'skipped' } as const;
+    const options: OpenOptions = { fromStart: true, states: true, unrecorded: 'skipped' };
     moment = await new Timeline(ports).openAt(name, undefined, options);
     const { checkpoints, divergence, events } = moment;
     if (!divergence) return reply({ verified: true, events, checkpoints });

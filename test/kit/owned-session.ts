@@ -92,7 +92,8 @@ export class OwnedSession {
   }
 
   #replayOn(seat: KernelSeat): Promise<ReplayResult> {
-    return replayEvents(seat, emptyFold('s'), this.events, { states: true, stacks: true });
+    const options = { states: true, stacks: true, unrecorded: 'limited' } as const;
+    return replayEvents(seat, emptyFold('s'), this.events, options);
   }
 
   async #enter(event: SessionEvent, strike?: StrikeAfter): Promise<Turn> {

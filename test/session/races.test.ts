@@ -189,6 +189,41 @@ describe('an owner', () => {
   });
 });
 
+describe('a cell that computes on after its owner died', () => {
+  /** Its next owner has taken it over and computes. */
+  const takenOver = async () => {
+    const world = new SessionWorld();
+    await world.run('a', [['inc']]);
+    world.submit('b', [['compute', 60_000]]);
+    await world.clock.advance(100);
+    world.session.retire();
+    world.activate();
+    await world.clock.advance(100);
+    assert.equal(world.session.state, 'running');
+    return world;
+  };
+
+  it('is interrupted at once, and its command told so', async () => {
+    const world = await takenOver();
+    const again = world.submit('b', [['compute', 60_000]]);
+    assert.equal((await world.settled(world.session.interrupt('b'), 1_000)).interrupted, 'cell');
+    assert.equal((await world.settled(again, 1_000)).error?.name, 'InterruptedError');
+    assert.equal((await world.run('c', [['inc']])).output, '2');
+  });
+
+  it('is ended by a close in a few seconds', async () => {
+    const world = await takenOver();
+    await world.settled(world.session.closeSession('done'), 7_000);
+    assert.equal(world.session.fold.closed, true);
+  });
+
+  it('keeps nobody from looking', async () => {
+    const world = await takenOver();
+    await world.settled(world.session.restored(), 100);
+    assert.equal(await world.session.quietly((kernel) => kernel.look()), null);
+  });
+});
+
 describe('a session that its kernel has let go', () => {
   const look = (world: SessionWorld) => world.session.quietly((kernel) => kernel.park());
 

@@ -135,7 +135,8 @@ async function countsOf(
       return turns;
     },
   };
-  await replayEvents(recording, emptyFold(session), events, { states: true, stacks: true });
+  const options = { states: true, stacks: true, unrecorded: 'limited' } as const;
+  await replayEvents(recording, emptyFold(session), events, options);
   return counts;
 }
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { encode } from '../../bus/codec.ts';
 import { type ErrorCode, hasCode } from '../../bus/errors.ts';
+import { scopeOf } from '../../bus/large.ts';
 import type { BlobGetReply, BlobPutReply } from '../../bus/operations/blobs.ts';
 import type { DeleteReply, GetReply, ListReply } from '../../bus/operations/catalogue.ts';
 import type { Bus } from '../../bus/port.ts';
@@ -234,6 +235,41 @@ export function describeIndex(name: string, makeWorld: () => Promise<World>): vo
           (await ask<BlobGetReply>(bus, `blob.get.${kind}`, { kind, key })).bytes;
         if (done === 'log') continue; // nothing but its record was left
         assert.deepEqual([await bytes('ckpt', image), await bytes('receipt', receipt)], [null, null], done);
+      }
+    });
+
+    it('removes what a damaged log names, also where no tail leads to it', async () => {
+      const { log, blobs } = await world.stores();
+      for (const damage of ['a hole in its tails', 'an end that is no commit'] as const) {
+        const by = writer();
+        const receipt = `receipt-${by.token}`;
+        const large = `${scopeOf(by.id)}.${'a'.repeat(64)}`;
+        await ask<BlobPutReply>(bus, 'blob.put.receipt', {
+          kind: 'receipt',
+          key: receipt,
+          bytes: Uint8Array.of(1),
+        });
+        await blobs.put('large', large, Uint8Array.of(1));
+        await commitNext(bus, by);
+        await commitNext(bus, by, [
+          { type: 'llm_req', prompt: '?', receiptKey: receipt },
+          { type: 'llm_resp', response: '!', receiptKey: receipt },
+        ]);
+        const odd = by.next();
+        by.wrote(odd, await log.append(odd, by.position, Uint8Array.of(1, 2, 3)));
+        // So many that the walk back along the tails needs the one that cannot be read.
+        const after = damage === 'a hole in its tails' ? 32 : 0;
+        for (let i = 0; i < after; i++) {
+          const commit = by.next();
+          by.wrote(commit, await log.append(commit, by.position));
+        }
+        assert.equal((await ask<DeleteReply>(bus, 'delete', { session: by.name })).deleted, true);
+        await until(
+          async () => (await ask<GetReply>(bus, 'get', { session: by.name, removal: true })).removal === null,
+        );
+        const left = await ask<BlobGetReply>(bus, 'blob.get.receipt', { kind: 'receipt', key: receipt });
+        assert.equal(left.bytes, null, damage);
+        assert.equal(await blobs.get('large', large), null, damage);
       }
     });
 
