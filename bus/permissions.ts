@@ -2,6 +2,8 @@
  * Who may do what on the bus: one row for each family of subjects. The users of a server are made from these rows, and
  * so is the table in docs/security.md. What no row grants is forbidden.
  */
+
+import { LOOK } from './operations/looks.ts';
 import { MODEL } from './operations/models.ts';
 import { PRESENCE } from './operations/presence.ts';
 import type { AnyOperation } from './operations/row.ts';
@@ -48,7 +50,7 @@ export function subjectFamilies(subjects: Subjects): SubjectFamily[] {
   const { log, blob } = subjects.streams;
   return [
     request(owner),
-    ...Object.values(WORKER).map((row) => request(row)),
+    ...[...Object.values(WORKER), ...Object.values(LOOK)].map((row) => request(row)),
     message(subjects.live('*'), 'live.<session>', ['worker'], ['client'], 'output while a cell runs'),
     request(MODEL.call),
     request(APPEND, subjects.appendAll),

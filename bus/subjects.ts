@@ -90,10 +90,8 @@ export interface Subjects {
   blobAll(kind: string): string;
   /** Previews of a session: stdout, tokens, state. Never authoritative. */
   live(token: string): string;
-  /** Ask any worker to re-execute a session's log and compare. Queue group 'workers'. */
-  readonly replay: string;
-  /** Ask any worker for the state before what is wrong with a session's log. Queue group 'workers'. */
-  readonly lastGood: string;
+  /** Ask any worker for a look at a session (`operations/looks.ts`). Queue group 'workers'. */
+  look(row: { subject: string }): string;
   /** Requests to LLM actors. Queue group 'llm'. */
   readonly llm: string;
   /** Token of a log subject, or null when it is not one. */
@@ -129,8 +127,7 @@ export function makeSubjects(prefix = 'reprise', shards = 1): Subjects {
     blob: (kind, key) => `${prefix}.blob.${kind}.${key}`,
     blobAll: (kind) => `${prefix}.blob.${kind}.>`,
     live: (token) => `${prefix}.live.${token}`,
-    replay: `${prefix}.replay`,
-    lastGood: `${prefix}.last-good`,
+    look: ({ subject }) => `${prefix}.${subject}`,
     llm: `${prefix}.llm`,
     parseLog: (subject) => logPattern.exec(subject)?.[1] ?? null,
   };

@@ -1,6 +1,7 @@
 /** The command line: every command's declaration in one tree, and how failures leave it. */
 import { Command, CommanderError } from 'commander';
 import { RepriseError } from '../bus/errors.ts';
+import { addAt } from './commands/at.ts';
 import { addClose } from './commands/close.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDoctor } from './commands/doctor.ts';
@@ -43,7 +44,18 @@ export function makeProgram(context: Context, onUsage: (text: string) => void): 
       writeErr: onUsage,
       outputError: (text, write) => write(text),
     });
-  for (const add of [addExec, addRepl, addLs, addShow, addLog, addReplay, addInterrupt, addClose, addRm]) {
+  for (const add of [
+    addExec,
+    addRepl,
+    addLs,
+    addShow,
+    addLog,
+    addAt,
+    addReplay,
+    addInterrupt,
+    addClose,
+    addRm,
+  ]) {
     add(program, context);
   }
   for (const add of [addUp, addDown, addStatus, addDoctor, addDemo]) add(program, context);

@@ -1,6 +1,7 @@
 /** A session held at a moment of its log. */
+
+import type { Divergence } from '../../bus/operations/looks.ts';
 import type { PassedOver } from '../../bus/operations/sessions.ts';
-import type { Divergence } from '../../bus/operations/workers.ts';
 import type { SessionEvent } from '../../bus/types.ts';
 import type { KernelHandle } from '../kernel/handle.ts';
 import type { InspectReport, Turn } from '../kernel/port.ts';

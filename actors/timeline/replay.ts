@@ -6,7 +6,7 @@
  * owner that took over commits it and carries on.
  */
 import { canonical } from '../../bus/codec.ts';
-import type { Divergence } from '../../bus/operations/workers.ts';
+import type { Divergence } from '../../bus/operations/looks.ts';
 import type { SessionEvent } from '../../bus/types.ts';
 import { broughtBy } from '../effects/kinds.ts';
 import type { KernelStep, Strike, Turn } from '../kernel/port.ts';

@@ -8,7 +8,7 @@
 
 import { lastSeqOf } from '../../bus/chain.ts';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
-import type { Divergence } from '../../bus/operations/workers.ts';
+import type { Divergence } from '../../bus/operations/looks.ts';
 import type { SessionEvent, StoredCommit } from '../../bus/types.ts';
 import type { KernelHost } from '../kernel/port.ts';
 import { applyCommit } from './fold.ts';

@@ -4,7 +4,7 @@
  */
 import { encodeCanonical, wired } from '../../bus/codec.ts';
 import { hasCode } from '../../bus/errors.ts';
-import type { Divergence } from '../../bus/operations/workers.ts';
+import type { Divergence } from '../../bus/operations/looks.ts';
 import type { SessionEvent } from '../../bus/types.ts';
 import { kindOf } from '../effects/kinds.ts';
 import type { Turn } from '../kernel/port.ts';

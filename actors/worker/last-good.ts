@@ -3,7 +3,7 @@
  * fresh kernel, beside the session. Nothing is changed.
  */
 import { RepriseError } from '../../bus/errors.ts';
-import type { LastGoodReply } from '../../bus/operations/workers.ts';
+import type { LastGoodReply } from '../../bus/operations/looks.ts';
 import { applyCommit, emptyFold } from '../timeline/fold.ts';
 import { type ReplayOptions, replayEvents } from '../timeline/replay.ts';
 import { KernelSeat } from '../timeline/seat.ts';

@@ -1,6 +1,6 @@
 /** Verification: re-execute a session's whole log in a fresh kernel and compare everything. */
 import { hasCode } from '../../bus/errors.ts';
-import type { Divergence, ReplayReply } from '../../bus/operations/workers.ts';
+import type { Divergence, ReplayReply } from '../../bus/operations/looks.ts';
 import { diffImages } from '../kernel/image-diff.ts';
 import type { Moment } from '../timeline/moment.ts';
 import type { TimelineStore } from '../timeline/ports.ts';

@@ -3,7 +3,7 @@ import { CHAIN_START, type ChainPlace, commitFault, faultText, placeAfter } from
 import { hasCode } from '../../bus/errors.ts';
 import { restoredCommits } from '../../bus/large.ts';
 import type { ScannedMessage } from '../../bus/operations/logs.ts';
-import type { Divergence } from '../../bus/operations/workers.ts';
+import type { Divergence } from '../../bus/operations/looks.ts';
 import type { StoredCommit } from '../../bus/types.ts';
 import type { TimelineStore } from '../timeline/ports.ts';
 

@@ -3,6 +3,7 @@ import { decode, encode } from '../../bus/codec.ts';
 import { RepriseError } from '../../bus/errors.ts';
 import type { LivePrinted } from '../../bus/live.ts';
 import { answerLong } from '../../bus/long-call.ts';
+import { LOOK, type LookName } from '../../bus/operations/looks.ts';
 import type { PresenceReply } from '../../bus/operations/presence.ts';
 import { readRequest } from '../../bus/operations/row.ts';
 import type { SessionRequest } from '../../bus/operations/sessions.ts';
@@ -22,13 +23,12 @@ import { makeReclaim } from '../kernel/reclaim.ts';
 import { type Lifecycle, makeLifecycle } from '../role/lifecycle.ts';
 import { DEFAULT_SETTINGS, type SessionSettings } from '../session/ports.ts';
 import type { Log } from '../timeline/ports.ts';
-import { lastGood } from './last-good.ts';
+import { LOOKS } from './looks.ts';
 import { PersistenceManager } from './persistence.ts';
 import { serveRequest } from './requests.ts';
 import { type ResidencySettings, SessionManager } from './session-manager.ts';
 import { StoreClient } from './store-client.ts';
 import { Sweeper } from './sweep.ts';
-import { verifySession } from './verification.ts';
 
 export interface WorkerPorts {
   /** Id of this worker: one subject token. */
@@ -49,6 +49,7 @@ export interface WorkerPorts {
   random?: () => number;
 }
 
+const LOOK_NAMES = Object.keys(LOOK) as LookName[];
 /** How often is looked which sessions are to be put away. */
 const PUT_AWAY_MS = 500;
 /** Sessions put away that are worth a collection of garbage. */
@@ -107,8 +108,9 @@ export class Worker {
     this.#subscriptions.push(
       serve(bus, subjects.activate, activate, { queue }),
       serve(bus, subjects.activateAt(id), activate),
-      serve(bus, subjects.replay, (message) => this.#onLook('replay', message), { queue }),
-      serve(bus, subjects.lastGood, (message) => this.#onLook('lastGood', message), { queue }),
+      ...LOOK_NAMES.map((name) =>
+        serve(bus, subjects.look(LOOK[name]), (message) => this.#onLook(name, message), { queue }),
+      ),
       ...announce(bus, subjects, () => this.presence()),
     );
     this.#stopListening = bus.onConnection((connected) => {
@@ -127,7 +129,8 @@ export class Worker {
     this.#stopListening();
     this.#putAwayTimer?.cancel();
     this.#sweeper.stop();
-    for (const subscription of this.#subscriptions.splice(0, 3)) subscription.unsubscribe();
+    for (const subscription of this.#subscriptions.splice(0, 2 + LOOK_NAMES.length))
+      subscription.unsubscribe();
     await this.sessions.shutdown(graceMs);
     for (const subscription of this.#subscriptions.splice(0)) subscription.unsubscribe();
     for (const name of [...this.#owned.keys()]) this.#disown(name);
@@ -193,12 +196,11 @@ export class Worker {
   }
 
   /** Executes a log beside its session. */
-  #onLook(what: 'replay' | 'lastGood', message: BusMessage): Promise<void> {
+  #onLook(name: LookName, message: BusMessage): Promise<void> {
     return this.#answer(message, async () => {
-      const { session } = readRequest(WORKER[what], message.data);
+      const request = readRequest(LOOK[name], message.data);
       const { kernel, log } = this.#ports;
-      const look = what === 'replay' ? verifySession : lastGood;
-      const reply = await look(normalName(session), { store: this.#store, kernel, log });
+      const reply = await LOOKS[name](request as never, { store: this.#store, kernel, log });
       return encode({ ok: true, ...reply });
     });
   }

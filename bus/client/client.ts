@@ -5,6 +5,14 @@ import { longCall } from '../long-call.ts';
 import { connectBus } from '../nats.ts';
 import type { RemovalProgress, Trouble } from '../operations/catalogue.ts';
 import type { BrokenLog } from '../operations/logs.ts';
+import {
+  type AtReply,
+  type AtRequest,
+  type LastGoodReply,
+  LOOK,
+  type LookName,
+  type ReplayReply,
+} from '../operations/looks.ts';
 import type { PresenceReply } from '../operations/presence.ts';
 import type { ReplyOf } from '../operations/row.ts';
 import type {
@@ -17,7 +25,6 @@ import type {
   SimpleReply,
 } from '../operations/sessions.ts';
 import { assertCompletable, assertExecutable, type SESSION } from '../operations/sessions.ts';
-import { type LastGoodReply, type ReplayReply, WORKER } from '../operations/workers.ts';
 import { Patience } from '../patience.ts';
 import { type Bus, type Clock, systemClock } from '../port.ts';
 import { gatherPresence } from '../presence.ts';
@@ -53,6 +60,13 @@ export interface LongLookOptions {
   /** How long to wait while no worker is at work, ms; default 30 s. */
   waitMs?: number;
   signal?: AbortSignal;
+}
+
+export interface AtOptions extends LongLookOptions {
+  /** Code to run there. */
+  code?: string;
+  /** Wall-clock budget of the code, ms; default 30 s. */
+  timeoutMs?: number;
 }
 
 export interface ClientPorts {
@@ -245,7 +259,7 @@ export class SessionClient implements ISessionClient {
 
   /** Has a worker re-execute the whole log and compare; goes on as long as one is at work. @throws RepriseError NOT_FOUND */
   async replay(session: string, options: LongLookOptions = {}): Promise<ReplayReply> {
-    return this.#execute('replay', session, `the replay of '${session}'`, options);
+    return this.#look('replay', { session }, `the replay of '${session}'`, options);
   }
 
   /**
@@ -254,22 +268,37 @@ export class SessionClient implements ISessionClient {
    * @throws RepriseError NOT_FOUND; CORRUPT when nothing of the log is good
    */
   async lastGood(session: string, options: LongLookOptions = {}): Promise<LastGoodReply> {
-    return this.#execute('lastGood', session, `the look at '${session}'`, options);
+    return this.#look('lastGood', { session }, `the look at '${session}'`, options);
+  }
+
+  /**
+   * A session as it was right after an event, on a copy: variables, what it waits for, and what `code` gives there.
+   * Effects that the code asks for are refused; the session is not touched.
+   * @throws RepriseError NOT_FOUND (no such session, no such event), DIVERGED, CORRUPT, CHAIN_BROKEN
+   */
+  async at(session: string, seq?: number, options: AtOptions = {}): Promise<AtReply> {
+    const { code, timeoutMs, ...rest } = options;
+    const request: AtRequest = { session };
+    if (seq !== undefined) request.seq = seq;
+    if (code !== undefined) request.code = code;
+    if (timeoutMs !== undefined) request.timeoutMs = timeoutMs;
+    return this.#look('at', request, `the look at '${session}'`, rest);
   }
 
   /** Has a worker execute a log, as long as one is at work. */
-  async #execute<Name extends 'replay' | 'lastGood'>(
+  async #look<Name extends LookName>(
     name: Name,
-    session: string,
+    request: { session: string },
     what: string,
     options: LongLookOptions,
-  ): Promise<ReplyOf<(typeof WORKER)[Name]>> {
+  ): Promise<ReplyOf<(typeof LOOK)[Name]>> {
+    const row = LOOK[name];
     const patience = new Patience(this.#bus, this.#clock, { waitMs: WAIT_MS, ...options });
-    const data = encode({ session: normalName(session) });
+    const data = encode({ ...request, session: normalName(request.session) });
     for (;;) {
       try {
         const bytes = await longCall(this.#bus, {
-          subject: this.#subjects[name],
+          subject: this.#subjects.look(row),
           data,
           timeoutMs: options.waitMs ?? Number.POSITIVE_INFINITY,
           pingSubject: this.#subjects.ping,
@@ -277,7 +306,7 @@ export class SessionClient implements ISessionClient {
           clock: this.#clock,
           signal: options.signal,
         });
-        return parseReply(WORKER[name].reply as Schema<ReplyOf<(typeof WORKER)[Name]>>, bytes);
+        return parseReply(row.reply as Schema<ReplyOf<(typeof LOOK)[Name]>>, bytes);
       } catch (thrown) {
         patience.assertWorthwhile(thrown, what);
         await patience.pause(thrown);

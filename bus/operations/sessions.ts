@@ -125,7 +125,7 @@ const commandId = v.custom<string>(
   (value) => typeof value === 'string' && value.length > 0 && value.length <= 512,
   'Expected 1 to 512 characters',
 );
-const budget = v.custom<number>(
+export const budget = v.custom<number>(
   (value) => typeof value === 'number' && value > 0 && value < 2 ** 31,
   'Expected milliseconds above 0, at most 24.8 days',
 );
@@ -154,6 +154,7 @@ const requests = {
   owner: shaped<OwnerRequest>({ op: v.literal('owner'), session: text }),
 } satisfies { [Op in SessionRequest['op']]: Schema<Extract<SessionRequest, { op: Op }>> };
 
+export const cellError = shaped<CellError>({ name: text, message: text, stack: text });
 const executeReply = shaped<ExecuteReply>({
   session: text,
   commandId: text,
@@ -162,7 +163,7 @@ const executeReply = shaped<ExecuteReply>({
   shouldExit: flag,
   stdout: text,
   stderr: text,
-  error: v.nullable(shaped<CellError>({ name: text, message: text, stack: text })),
+  error: v.nullable(cellError),
   durationMs: number,
   worker: text,
   repeated: flag,

@@ -19,7 +19,10 @@ const INPUT_WIDTH = 60;
 const terminated = (text: string) => (text === '' || text.endsWith('\n') ? text : `${text}\n`);
 
 /** Console output as it was, then the result or the error with its stack. */
-export function renderAnswer(reply: ExecuteReply, palette: Palette): AnswerText {
+export function renderAnswer(
+  reply: Pick<ExecuteReply, 'stdout' | 'stderr' | 'output' | 'error'>,
+  palette: Palette,
+): AnswerText {
   return {
     stdout: terminated(reply.stdout),
     stderr: terminated(reply.stderr),

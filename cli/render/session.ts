@@ -1,6 +1,7 @@
 /** Sessions and their state. Pure. */
+
+import type { LastGoodReply } from '../../bus/operations/looks.ts';
 import type { InspectReply } from '../../bus/operations/sessions.ts';
-import type { LastGoodReply } from '../../bus/operations/workers.ts';
 import type { ReplState, SessionMetadata, VariableSummary } from '../../bus/types.ts';
 import type { Palette } from './palette.ts';
 import { renderTable } from './table.ts';
@@ -70,7 +71,8 @@ export function renderVariables(variables: VariableSummary[], palette: Palette):
   );
 }
 
-function renderPending(state: ReplState, palette: Palette): string {
+/** What a session waits for, as a table under a heading; '' when for nothing. */
+export function renderPending(state: ReplState, palette: Palette): string {
   if (state.pending.length === 0) return '';
   const rows = state.pending.map((effect) => [
     String(effect.effect),

@@ -1,5 +1,5 @@
 /** The verdict of a replay. Pure. */
-import type { ReplayReply } from '../../bus/operations/workers.ts';
+import type { ReplayReply } from '../../bus/operations/looks.ts';
 import { formatDuration } from '../duration.ts';
 import type { Palette } from './palette.ts';
 import { count, printable } from './text.ts';

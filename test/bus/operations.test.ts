@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { encode } from '../../bus/codec.ts';
+import { LOOK } from '../../bus/operations/looks.ts';
 import { MODEL } from '../../bus/operations/models.ts';
 import { PRESENCE } from '../../bus/operations/presence.ts';
 import { type AnyOperation, readRequest } from '../../bus/operations/row.ts';
@@ -15,6 +16,7 @@ import { AccessMode } from '../../bus/types.ts';
 const rows: [string, AnyOperation][] = Object.entries({
   ...SESSION,
   ...WORKER,
+  ...LOOK,
   append: APPEND,
   ...STORE,
   call: MODEL.call,

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { accountsConfig, type Credentials } from '../../actors/supervisor/nats-server/config.ts';
 import { BLOB_KINDS } from '../../bus/operations/blobs.ts';
+import { LOOK } from '../../bus/operations/looks.ts';
 import { inboxPrefix, permissionsOf, subjectFamilies } from '../../bus/permissions.ts';
 import { ROLES } from '../../bus/roles.ts';
 import { makeSubjects, processId } from '../../bus/subjects.ts';
@@ -43,8 +44,7 @@ test('every subject that is built belongs to exactly one family', () => {
       subjects.blob(kind, 'scope.key'),
     ]),
     subjects.live('x'),
-    subjects.replay,
-    subjects.lastGood,
+    ...Object.values(LOOK).map((row) => subjects.look(row)),
     subjects.llm,
     subjects.streams.log.marker,
     subjects.streams.blob.marker,

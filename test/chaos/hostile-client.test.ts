@@ -6,6 +6,7 @@ import { decode, encode } from '../../bus/codec.ts';
 import { hasCode } from '../../bus/errors.ts';
 import { longCall } from '../../bus/long-call.ts';
 import type { NatsBus } from '../../bus/nats.ts';
+import { LOOK } from '../../bus/operations/looks.ts';
 import { makeSubjects, type Subjects, sessionToken } from '../../bus/subjects.ts';
 import type { Failure } from '../../bus/wire.ts';
 import { startSystem, type TestSystem } from '../kit/system.ts';
@@ -101,7 +102,7 @@ describe('a hostile client', () => {
       const execute = { op: 'execute', session: 'mine', command: 'x', commandId: reply };
       bus.publish(subjects.cmd('mine'), encode(execute), { reply });
       bus.publish(subjects.activate, encode({ session: 'mine', request: execute }), { reply });
-      bus.publish(subjects.replay, encode({ session: 'mine' }), { reply });
+      bus.publish(subjects.look(LOOK.replay), encode({ session: 'mine' }), { reply });
     }
     await bus.flush();
     await client.execute('mine', 'x');
@@ -123,7 +124,14 @@ describe('a hostile client', () => {
       subjects.storeAll,
       subjects.appendAll,
     ];
-    for (const subject of [...wanted, subjects.replay, subjects.who, '_INBOX.>', '_INBOX.worker.>', '>']) {
+    for (const subject of [
+      ...wanted,
+      subjects.look(LOOK.replay),
+      subjects.who,
+      '_INBOX.>',
+      '_INBOX.worker.>',
+      '>',
+    ]) {
       bus.subscribe(subject, (message) => {
         heard.push(message.subject);
         message.respond(encode({ ok: true, output: 'forged' }));

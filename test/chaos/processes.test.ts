@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { SessionClient } from '../../bus/client/client.ts';
 import { encode } from '../../bus/codec.ts';
+import { LOOK } from '../../bus/operations/looks.ts';
 import { makeSubjects, sessionToken } from '../../bus/subjects.ts';
 import { startSystem, type TestSystem } from '../kit/system.ts';
 import { until } from '../kit/until.ts';
@@ -163,7 +164,7 @@ describe('a system of real processes', () => {
       subjects.cmd(token),
       subjects.activate,
       ...workers.map(({ process }) => subjects.activateAt(process)),
-      subjects.replay,
+      subjects.look(LOOK.replay),
       subjects.append(token),
       ...[
         'load',

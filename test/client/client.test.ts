@@ -4,6 +4,7 @@ import { SessionClient } from '../../bus/client/client.ts';
 import { encode } from '../../bus/codec.ts';
 import { answerLong } from '../../bus/long-call.ts';
 import { type MemoryBus, makeMemoryBus } from '../../bus/memory.ts';
+import { LOOK } from '../../bus/operations/looks.ts';
 import { makeSubjects } from '../../bus/subjects.ts';
 import type { SessionEvent } from '../../bus/types.ts';
 import { makeVirtualClock, type VirtualClock } from '../kit/virtual-clock.ts';
@@ -229,7 +230,7 @@ describe('the client', () => {
     const verdict = { verified: true, events: 9, checkpoints: 1, durationMs: 1 };
     const serveReplay = (own: MemoryBus, id: string, ms: number) =>
       own.subscribe(
-        subjects.replay,
+        subjects.look(LOOK.replay),
         (message) =>
           answerLong(
             message,

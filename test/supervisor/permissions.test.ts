@@ -5,6 +5,7 @@ import { errors } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
 import { accountsConfig } from '../../actors/supervisor/nats-server/config.ts';
 import { connectBus, type NatsBus } from '../../bus/nats.ts';
+import { LOOK } from '../../bus/operations/looks.ts';
 import { inboxPrefix, type SubjectFamily, subjectFamilies } from '../../bus/permissions.ts';
 import { type BusRole, ROLES } from '../../bus/roles.ts';
 import { serve } from '../../bus/serving.ts';
@@ -222,7 +223,7 @@ for (const { binary, version } of await testServers()) {
 
     it('keeps the answers of one client from another one', async () => {
       const worker = await enter('worker');
-      serve(worker, subjects.replay, (message) => void message.respond(Buffer.from('for alice')));
+      serve(worker, subjects.look(LOOK.replay), (message) => void message.respond(Buffer.from('for alice')));
       await worker.flush();
       const [client, other] = [await enter('client'), await enter('client', alice)];
       const overheard: string[] = [];
@@ -230,7 +231,7 @@ for (const { binary, version } of await testServers()) {
         client.subscribe(subject, (message) => void overheard.push(message.subject));
       }
       await client.flush();
-      const answer = await other.request(subjects.replay, Buffer.from(''), { timeoutMs: 5_000 });
+      const answer = await other.request(subjects.look(LOOK.replay), Buffer.from(''), { timeoutMs: 5_000 });
       assert.equal(Buffer.from(answer).toString(), 'for alice');
       await client.flush();
       assert.deepEqual(overheard, []);

@@ -9,7 +9,7 @@ import { lastGood } from '../../actors/worker/last-good.ts';
 import { lastSeqOf, seqOf } from '../../bus/chain.ts';
 import { hasCode } from '../../bus/errors.ts';
 import type { ScannedMessage } from '../../bus/operations/logs.ts';
-import type { LastGoodReply } from '../../bus/operations/workers.ts';
+import type { LastGoodReply } from '../../bus/operations/looks.ts';
 import type { SessionEvent, StoredCommit } from '../../bus/types.ts';
 import { startWorld } from './world.ts';
 

@@ -1,0 +1,142 @@
+/**
+ * Looks at sessions: a worker executes a log up to some event, on a kernel of its own, and tells what it sees. The
+ * session itself is not touched. A new look is a row and its handler.
+ */
+import * as v from 'valibot';
+import { flag, natural, number, optional, shaped, text } from '../schema.ts';
+import { AccessMode } from '../types.ts';
+import { operation } from './row.ts';
+import { budget, type CellError, cellError, type InspectReply, inspected } from './sessions.ts';
+
+export interface ReplayRequest {
+  session: string;
+}
+/** The first difference between the log and what re-execution gave. */
+export interface Divergence {
+  seq: number;
+  /** Log position of the commit where the chain breaks. */
+  position?: number;
+  kind: 'output' | 'effect' | 'stateId' | 'chain' | 'missing' | 'extra';
+  expected: string;
+  actual: string;
+}
+export interface ReplayReply {
+  verified: boolean;
+  events: number;
+  checkpoints: number;
+  divergence?: Divergence;
+  durationMs: number;
+}
+
+/** `last-good`: a session as it was before what is wrong with its log. */
+export interface LastGoodRequest {
+  session: string;
+}
+export interface LastGoodReply extends InspectReply {
+  /** What is wrong after it; absent: nothing, and this is the newest state. */
+  divergence?: Divergence;
+}
+
+const divergence = shaped<Divergence>({
+  seq: number,
+  position: optional(natural),
+  kind: v.picklist(['output', 'effect', 'stateId', 'chain', 'missing', 'extra']),
+  expected: text,
+  actual: text,
+});
+const replayReply = shaped<ReplayReply>({
+  verified: flag,
+  events: natural,
+  checkpoints: natural,
+  divergence: optional(divergence),
+  durationMs: number,
+});
+
+const lastGoodReply = shaped<LastGoodReply>({ ...inspected, divergence: optional(divergence) });
+
+/** `at`: a session as it was right after an event. */
+export interface AtRequest {
+  session: string;
+  /** Absent: the newest event. */
+  seq?: number;
+  /** Code to be run there, on the copy. */
+  code?: string;
+  timeoutMs?: number;
+}
+export interface AtReply extends InspectReply {
+  session: string;
+  seq: number;
+  /** Number of the cell that the event belongs to, or came before it; 0: none. */
+  cell: number;
+  /** Time of the event, ISO. */
+  time: string;
+  /** Its turn has no outcome in the log: the heap is the one before it. */
+  unfinished?: boolean;
+  /** What the code led to. */
+  evaluated?: Evaluated;
+}
+/** What code led to that was run on a copy of a session. */
+export interface Evaluated {
+  output: string;
+  stdout: string;
+  stderr: string;
+  error: CellError | null;
+  /** Effects that it asked for, and that were refused. */
+  refused: number;
+}
+
+const atReply = shaped<AtReply>({
+  ...inspected,
+  session: text,
+  seq: natural,
+  cell: natural,
+  time: text,
+  unfinished: optional(flag),
+  evaluated: optional(
+    shaped<Evaluated>({
+      output: text,
+      stdout: text,
+      stderr: text,
+      error: v.nullable(cellError),
+      refused: natural,
+    }),
+  ),
+});
+
+const look = {
+  from: ['client'],
+  servedBy: ['worker'],
+  access: AccessMode.ReadOnly,
+  idempotent: true,
+  answer: 'long',
+} as const;
+
+export const LOOK = {
+  replay: operation({
+    ...look,
+    subject: 'replay',
+    request: shaped<ReplayRequest>({ session: text }),
+    reply: replayReply,
+    what: 'executes a log again and compares',
+  }),
+  lastGood: operation({
+    ...look,
+    subject: 'last-good',
+    request: shaped<LastGoodRequest>({ session: text }),
+    reply: lastGoodReply,
+    what: 'executes what is good of a log and looks at it',
+  }),
+  at: operation({
+    ...look,
+    subject: 'at',
+    request: shaped<AtRequest>({
+      session: text,
+      seq: optional(natural),
+      code: optional(text),
+      timeoutMs: optional(budget),
+    }),
+    reply: atReply,
+    what: 'looks at a session as it was after an event',
+  }),
+};
+export type LookName = keyof typeof LOOK;
