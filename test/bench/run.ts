@@ -1,6 +1,6 @@
 /**
  * `npm run bench [part…]`: starts a system of real processes, measures the floors, then each part against
- * them. Parts: exec, activation, history, failover, footprint, cli.
+ * them. Parts: exec, activation, history, moments, failover, footprint, cli.
  */
 import { startSystem, type TestSystem } from '../kit/system.ts';
 import { activation } from './activation.ts';
@@ -11,11 +11,13 @@ import { type Floors, measureFloors } from './floors.ts';
 import { footprint } from './footprint.ts';
 import { history } from './history.ts';
 import { ms, percentile, print } from './measure.ts';
+import { moments } from './moments.ts';
 
 const PARTS: Record<string, (system: TestSystem, floors: Floors) => Promise<void>> = {
   exec,
   activation,
   history,
+  moments,
   failover,
   footprint,
   cli,
