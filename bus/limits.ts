@@ -22,6 +22,8 @@ export const ENVELOPE_BYTES = 8 * KIB;
 export const HEAP_BYTES_MAX = 64 * MIB;
 /** Code of one cell. */
 export const CELL_BYTES_MAX = MIB;
+/** A request that brings a cell. */
+export const CELL_REQUEST_BYTES_MAX = CELL_BYTES_MAX + 64 * 1024;
 /** Console output that a turn may keep. */
 export const OUTPUT_BYTES_MAX = MIB;
 /**

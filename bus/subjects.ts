@@ -18,11 +18,14 @@ const CONTROL = /[\u0000-\u001f\u007f]/;
  * @throws RepriseError BAD_NAME when it is empty, longer than 512 UTF-16 units or has control characters.
  */
 export function normalName(name: string): string {
-  const normal = name.normalize('NFC');
   const bad = (why: string) =>
     new RepriseError('BAD_NAME', `session name ${why}`, {
       hint: `use 1 to ${NAME_LENGTH_MAX} characters without control characters`,
     });
+  // Looked at before anything else: normalising takes a time that grows with the square of the length, and no more than
+  // four units ever become one.
+  if (name.length > 4 * NAME_LENGTH_MAX) throw bad(`has ${name.length} characters`);
+  const normal = name.normalize('NFC');
   if (normal.length === 0) throw bad('is empty');
   if (normal.length > NAME_LENGTH_MAX) throw bad(`has ${normal.length} characters`);
   if (CONTROL.test(normal)) throw bad('contains a control character');

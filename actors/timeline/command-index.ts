@@ -35,8 +35,17 @@ function hashOf(commandId: string): number {
   return fnv1a(commandId) || 1;
 }
 
-export function addCommand(index: CommandIndex, commandId: string): CommandIndex {
-  const added = addTo(index.newer, hashOf(commandId), timeOfCommandId(commandId) ?? 0);
+/**
+ * @param atMs when it came: an id from the future, of a client whose clock is wrong, must not make those that are made
+ * from now on look old
+ */
+export function addCommand(
+  index: CommandIndex,
+  commandId: string,
+  atMs = Number.POSITIVE_INFINITY,
+): CommandIndex {
+  const madeMs = Math.min(timeOfCommandId(commandId) ?? 0, atMs);
+  const added = addTo(index.newer, hashOf(commandId), madeMs);
   if (added.length < COMMANDS_REMEMBERED) return { ...index, newer: added };
   const forgottenMs = Math.max(index.forgottenMs, index.older.newestMs);
   return { older: added, newer: NO_COMMANDS, forgottenMs };

@@ -17,7 +17,7 @@ export const cellEvents: Cells = {
     const commandId = event.commandId ?? `seq-${event.seq}`;
     return {
       cells: fold.cells + 1,
-      commands: addCommand(fold.commands, commandId),
+      commands: addCommand(fold.commands, commandId, Date.parse(event.timestamp) || undefined),
       running: {
         cell: event.cell ?? fold.cells + 1,
         seq: event.seq,

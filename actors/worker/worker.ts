@@ -1,5 +1,5 @@
 /** The worker role: an actor on the bus that owns resident sessions. */
-import { decode, encode } from '../../bus/codec.ts';
+import { encode } from '../../bus/codec.ts';
 import { RepriseError } from '../../bus/errors.ts';
 import type { LivePrinted } from '../../bus/live.ts';
 import { answerLong } from '../../bus/long-call.ts';
@@ -7,11 +7,10 @@ import { LOOK, type LookName } from '../../bus/operations/looks.ts';
 import type { PresenceReply } from '../../bus/operations/presence.ts';
 import { readRequest } from '../../bus/operations/row.ts';
 import type { SessionRequest } from '../../bus/operations/sessions.ts';
-import { sessionRequestSchema } from '../../bus/operations/sessions.ts';
+import { SESSION, sessionRequestSchema } from '../../bus/operations/sessions.ts';
 import { WORKER } from '../../bus/operations/workers.ts';
 import type { Bus, BusMessage, Clock, Subscription } from '../../bus/port.ts';
 import { announce } from '../../bus/presence.ts';
-import { parse } from '../../bus/schema.ts';
 import { serve } from '../../bus/serving.ts';
 import { StorageClient } from '../../bus/storage-client.ts';
 import { normalName, QUEUES, type Subjects, sessionToken } from '../../bus/subjects.ts';
@@ -49,6 +48,8 @@ export interface WorkerPorts {
   random?: () => number;
 }
 
+/** Any request to a session: which row it is, it says itself. */
+const CMD = { ...SESSION.execute, request: sessionRequestSchema };
 const LOOK_NAMES = Object.keys(LOOK) as LookName[];
 /** How often is looked which sessions are to be put away. */
 const PUT_AWAY_MS = 500;
@@ -177,7 +178,7 @@ export class Worker {
 
   #onCommand(message: BusMessage, owned: string): Promise<void> {
     return this.#answer(message, async () => {
-      const request = parse(sessionRequestSchema, decode(message.data));
+      const request = readRequest(CMD, message.data);
       assertMeant(request, owned);
       return serveRequest(this.sessions, request);
     });

@@ -3,6 +3,7 @@
  * session itself is not touched. A new look is a row and its handler.
  */
 import * as v from 'valibot';
+import { CELL_REQUEST_BYTES_MAX } from '../limits.ts';
 import { flag, natural, number, optional, shaped, text } from '../schema.ts';
 import { AccessMode } from '../types.ts';
 import { operation } from './row.ts';
@@ -129,6 +130,7 @@ export const LOOK = {
   at: operation({
     ...look,
     subject: 'at',
+    requestBytes: CELL_REQUEST_BYTES_MAX,
     request: shaped<AtRequest>({
       session: text,
       seq: optional(natural),

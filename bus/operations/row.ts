@@ -4,6 +4,7 @@
  * operation is a row, its handler and its test.
  */
 import { decode } from '../codec.ts';
+import { RepriseError } from '../errors.ts';
 import type { BusRole } from '../roles.ts';
 import { parse, type Schema } from '../schema.ts';
 import type { AccessMode } from '../types.ts';
@@ -22,6 +23,8 @@ export interface Operation<Request extends object = object, Reply extends object
   readonly idempotent: boolean;
   /** `quick`: one answer within a second. `long`: accepted first, answered when it is done (`long-call.ts`). */
   readonly answer: 'quick' | 'long';
+  /** Largest request, bytes; default: what a client asks is small, what our own processes ask is bounded by the server. */
+  readonly requestBytes?: number;
   /** What it does, as in "<from> … ": the words of docs/security.md. */
   readonly what: string;
 }
@@ -46,7 +49,35 @@ export const operation = <Request extends object, Reply extends object>(
   row: Operation<Request, Reply>,
 ): Operation<Request, Reply> => row;
 
-/** The request of a message, checked. @throws RepriseError BAD_FORMAT */
+/** No request of a client has more, unless its row says so: 64 Ki units of code to be completed, and some room. */
+const CLIENT_BYTES_MAX = 256 * 1024;
+/** Requests have a dozen fields; one with thousands is a burden and nothing else. */
+const FIELDS_MAX = 64;
+
+/**
+ * The request of a message, checked: its size before it is decoded, its shape before it is looked through.
+ * @throws RepriseError BAD_FORMAT, TOO_LARGE
+ */
 export function readRequest<Row extends AnyOperation>(row: Row, data: Uint8Array): RequestOf<Row> {
-  return parse(row.request as Schema<RequestOf<Row>>, decode(data));
+  const { requestBytes = row.from.includes('client') ? CLIENT_BYTES_MAX : Number.POSITIVE_INFINITY } = row;
+  if (data.byteLength > requestBytes) {
+    throw new RepriseError(
+      'TOO_LARGE',
+      `the request has ${data.byteLength} bytes; the limit is ${requestBytes}`,
+    );
+  }
+  const value = decode(data);
+  assertSlim(value);
+  return parse(row.request as Schema<RequestOf<Row>>, value);
+}
+
+/** @throws RepriseError BAD_FORMAT */
+function assertSlim(value: unknown): void {
+  if (typeof value !== 'object' || value === null) return;
+  if (Array.isArray(value)) throw new RepriseError('BAD_FORMAT', 'Expected an object instead of an array');
+  const fields = Object.keys(value);
+  if (fields.length > FIELDS_MAX)
+    throw new RepriseError('BAD_FORMAT', `the request has ${fields.length} fields`);
+  const { request } = value as { request?: unknown };
+  if (request !== value) assertSlim(request);
 }

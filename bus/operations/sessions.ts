@@ -1,7 +1,7 @@
 /** Requests to the owner of a session. */
 import * as v from 'valibot';
 import { RepriseError } from '../errors.ts';
-import { CELL_BYTES_MAX, mebibytes } from '../limits.ts';
+import { CELL_BYTES_MAX, CELL_REQUEST_BYTES_MAX, mebibytes } from '../limits.ts';
 import { flag, natural, number, optional, type Schema, shaped, text } from '../schema.ts';
 import {
   AccessMode,
@@ -208,6 +208,7 @@ const interruptReply = shaped<InterruptReply>({
 
 const asked = {
   subject: 'cmd.<session>',
+  requestBytes: CELL_REQUEST_BYTES_MAX,
   from: ['client'],
   servedBy: ['worker'],
   answer: 'long',

@@ -1,4 +1,5 @@
 /** Requests to workers: to take a session on. */
+import { CELL_REQUEST_BYTES_MAX } from '../limits.ts';
 import { optional, shaped, text } from '../schema.ts';
 import { AccessMode } from '../types.ts';
 import { operation } from './row.ts';
@@ -18,6 +19,7 @@ const activation = {
   access: AccessMode.ReadWrite,
   idempotent: true,
   answer: 'long',
+  requestBytes: CELL_REQUEST_BYTES_MAX,
 } as const;
 
 export const WORKER = {

@@ -11,6 +11,7 @@ import { type AnyOperation, readRequest } from '../../bus/operations/row.ts';
 import { SESSION } from '../../bus/operations/sessions.ts';
 import { APPEND, STORE } from '../../bus/operations/storage.ts';
 import { WORKER } from '../../bus/operations/workers.ts';
+import { NAME_LENGTH_MAX, normalName } from '../../bus/subjects.ts';
 import { AccessMode } from '../../bus/types.ts';
 
 const rows: [string, AnyOperation][] = Object.entries({
@@ -30,6 +31,29 @@ test('every operation refuses what is no map, with BAD_FORMAT', () => {
     }
     assert.throws(() => readRequest(row, Uint8Array.of(0xc1)), { code: 'BAD_FORMAT' }, name);
   }
+});
+
+test('what a client asks is refused for its size before it is decoded, and for its shape before it is looked through', () => {
+  const heavy = {
+    'an array': [],
+    'many fields': Object.fromEntries(Array.from({ length: 1_000 }, (_, i) => [`f${i}`, null])),
+  };
+  for (const [name, row] of rows) {
+    for (const [shape, value] of Object.entries(heavy)) {
+      assert.throws(() => readRequest(row, encode(value)), { code: 'BAD_FORMAT' }, `${name}: ${shape}`);
+    }
+    if (!row.from.includes('client')) continue;
+    const bytes = new Uint8Array(2 * 1024 * 1024);
+    assert.throws(() => readRequest(row, bytes), { code: 'TOO_LARGE' }, name);
+  }
+  const request = { session: 's', request: heavy['many fields'] };
+  assert.throws(() => readRequest(WORKER.activate, encode(request)), { code: 'BAD_FORMAT' });
+});
+
+test('a name that would take minutes to be normalised is refused at once', () => {
+  assert.throws(() => normalName(`a${'\u0301\u0316'.repeat(150_000)}`), { code: 'BAD_NAME' });
+  const decomposed = 'e\u0301'.repeat(NAME_LENGTH_MAX);
+  assert.equal(normalName(decomposed).length, NAME_LENGTH_MAX);
 });
 
 test('what only reads may be asked again', () => {

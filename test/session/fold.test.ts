@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import {
   addCommand,
   COMMANDS_REMEMBERED,
+  type CommandIndex,
   emptyCommandIndex,
   lookUpCommand,
   packCommands,
@@ -160,6 +161,18 @@ describe('the index of commands', () => {
     return index;
   };
 
+  it('does not take commands that are made now for old ones, whatever clock made an id before', () => {
+    const future = at(Date.UTC(9000, 0));
+    let index = addCommand(emptyCommandIndex, future, 1_000);
+    assert.equal(lookUpCommand(index, future), 'perhaps');
+    for (let i = 0; i < 4 * COMMANDS_REMEMBERED; i++) {
+      const ms = 2_000 + i;
+      assert.equal(lookUpCommand(index, at(ms, i)), 'never');
+      index = addCommand(index, at(ms, i), ms);
+    }
+    assert.equal(lookUpCommand(index, at(2_000, 0)), 'forgotten');
+  });
+
   it('never forgets one of the newest commands, whatever branches from it', () => {
     fc.assert(
       fc.property(
@@ -167,12 +180,14 @@ describe('the index of commands', () => {
         fc.array(fc.string(), { maxLength: 50 }),
         fc.constantFrom(0, COMMANDS_REMEMBERED - 1, COMMANDS_REMEMBERED, 3 * COMMANDS_REMEMBERED - 20),
         (common, more, before) => {
-          const shared = common.reduce(
-            addCommand,
+          const adding = (ids: string[], from: CommandIndex) =>
+            ids.reduce((index, id) => addCommand(index, id), from);
+          const shared = adding(
+            common,
             many(before, (i) => i),
           );
-          const left = more.reduce(addCommand, shared);
-          const right = ['other', ...more.map((id) => `${id}'`)].reduce(addCommand, shared);
+          const left = adding(more, shared);
+          const right = adding(['other', ...more.map((id) => `${id}'`)], shared);
           for (const id of [...common, ...more]) assert.equal(lookUpCommand(left, id), 'perhaps');
           for (const id of [...common, 'other']) assert.equal(lookUpCommand(right, id), 'perhaps');
           const back = unpackCommands(packCommands(left));
