@@ -2,7 +2,17 @@
  * One kernel, in the hands of whoever opened it: a session's own, or a scratch one that is thrown away. Nobody else
  * can reach it, and what is asked of it after it was closed fails.
  */
-import type { HeapImage, InspectReport, KernelHost, KernelStep, OpenFrom, Printed, Turn } from './port.ts';
+import type {
+  Evaluated,
+  EvaluationStep,
+  HeapImage,
+  InspectReport,
+  KernelHost,
+  KernelStep,
+  OpenFrom,
+  Printed,
+  Turn,
+} from './port.ts';
 
 let opened = 0;
 
@@ -44,6 +54,11 @@ export class KernelHandle {
   /** Variables, previews, stateId; changes nothing. */
   look(): Promise<InspectReport> {
     return this.#host.inspect(this.#key);
+  }
+
+  /** Runs code on a throwaway copy; changes nothing. @throws as `KernelHost.apply` */
+  evaluate(step: EvaluationStep): Promise<Evaluated> {
+    return this.#host.evaluate(this.#key, step);
   }
 
   complete(code: string, cursor: number): Promise<{ completions: string[]; from: number }> {

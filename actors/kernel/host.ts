@@ -12,6 +12,8 @@ import { compilerVersion } from './compiler/compile.ts';
 import { DEFAULT_LIMITS, type KernelLimits } from './limits.ts';
 import type {
   EffectCall,
+  Evaluated,
+  EvaluationStep,
   HeapImage,
   InspectReport,
   KernelHost,
@@ -131,6 +133,10 @@ class ThreadedHost implements KernelHost {
 
   inspect(session: string): Promise<InspectReport> {
     return this.#call({ op: 'inspect', session }) as Promise<InspectReport>;
+  }
+
+  evaluate(session: string, step: EvaluationStep): Promise<Evaluated> {
+    return this.#call({ op: 'evaluate', session, step }) as Promise<Evaluated>;
   }
 
   complete(session: string, code: string, cursor: number): Promise<{ completions: string[]; from: number }> {

@@ -120,6 +120,22 @@ export interface HeapImage {
   heapBytes: number;
 }
 
+/** Code to be run in a copy of a session, as its next cell. */
+export type EvaluationStep = Pick<
+  Extract<KernelStep, { type: 'input' }>,
+  'seq' | 'timeMs' | 'cell' | 'code' | 'timeoutMs'
+>;
+
+/** What it led to. */
+export interface Evaluated {
+  output: string;
+  stdout: string;
+  stderr: string;
+  error: { name: string; message: string; stack: string } | null;
+  /** Effects that it asked for, and that were refused. */
+  refused: number;
+}
+
 export interface InspectReport {
   variables: VariableSummary[];
   heapBytes: number;
@@ -158,6 +174,8 @@ export interface KernelHost {
   capture(session: string): Promise<HeapImage>;
   /** Variables, previews, stateId, on a throwaway copy. */
   inspect(session: string): Promise<InspectReport>;
+  /** Runs code on a throwaway copy; what it asks of the world is refused. @throws as `apply` */
+  evaluate(session: string, step: EvaluationStep): Promise<Evaluated>;
   complete(session: string, code: string, cursor: number): Promise<{ completions: string[]; from: number }>;
   /** Strikes the running turn of the session, if any (asynchronous: the turn's result tells). */
   interrupt(session: string): void;

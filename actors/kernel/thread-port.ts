@@ -2,7 +2,7 @@
 import type { WireError } from '../../bus/errors.ts';
 import type { Layout } from './guest.ts';
 import type { KernelLimits } from './limits.ts';
-import type { EffectCall, KernelStep, OpenFrom, Printed } from './port.ts';
+import type { EffectCall, EvaluationStep, KernelStep, OpenFrom, Printed } from './port.ts';
 import type { Luggage } from './residency.ts';
 import type { KernelWasm } from './wasm.ts';
 
@@ -33,6 +33,7 @@ export type ThreadRequest = { id: number; session: string; luggage?: Luggage } &
   | { op: 'applyAll'; steps: readonly KernelStep[] }
   | { op: 'capture' }
   | { op: 'inspect' }
+  | { op: 'evaluate'; step: EvaluationStep }
   | { op: 'complete'; code: string; cursor: number }
   | { op: 'park' }
   | { op: 'drop' }

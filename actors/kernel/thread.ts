@@ -7,8 +7,9 @@
 import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { RepriseError } from '../../bus/errors.ts';
 import { bootPristine } from './boot.ts';
+import { evaluateIn } from './evaluation.ts';
 import { completeIn, inspectSession } from './looking.ts';
-import type { KernelOutput, KernelStep, Turn } from './port.ts';
+import type { Evaluated, EvaluationStep, KernelOutput, KernelStep, Turn } from './port.ts';
 import { PREVIEW_AFTER_MS, PREVIEW_EVERY_MS, Preview } from './preview.ts';
 import { makeReclaim } from './reclaim.ts';
 import { Residency } from './residency.ts';
@@ -20,6 +21,7 @@ import {
   type ThreadRequest,
   type ThreadSetup,
 } from './thread-port.ts';
+import type { TurnControl } from './turn.ts';
 import { warmUp } from './warm-up.ts';
 
 /**
@@ -103,6 +105,8 @@ function perform(request: ThreadRequest): unknown {
       return residency.capture(session);
     case 'inspect':
       return inspectSession(looking);
+    case 'evaluate':
+      return evaluate(request.id, session, request.step);
     case 'complete':
       return completeIn(looking, request.code, request.cursor);
     case 'park':
@@ -115,10 +119,27 @@ function perform(request: ThreadRequest): unknown {
 }
 
 function apply(id: number, session: string, step: KernelStep, heard = false): Turn {
+  const teller = heard ? makeTeller(id, now()) : undefined;
+  return controlled(id, session, teller, (control) => residency.apply(session, step, control));
+}
+
+function evaluate(id: number, session: string, step: EvaluationStep): Evaluated {
+  const { limits } = setup;
+  return controlled(id, session, undefined, (control) =>
+    evaluateIn({ residency, session, limits, control }, step),
+  );
+}
+
+/** Runs guest code: strikes reach it, and while it takes long other sessions are given away. */
+function controlled<T>(
+  id: number,
+  session: string,
+  teller: ReturnType<typeof makeTeller> | undefined,
+  run: (control: TurnControl) => T,
+): T {
   const started = now();
   let slow = false;
   let callbacks = 0;
-  const teller = heard ? makeTeller(id, started) : undefined;
   const strikeWord = FLAG.strikes + (id % STRIKE_SLOTS);
   const breathe = (): void => {
     tick();
@@ -134,7 +155,7 @@ function apply(id: number, session: string, step: KernelStep, heard = false): Tu
     return Atomics.load(flags, strikeWord) === id;
   };
   try {
-    return residency.apply(session, step, { now, poll, breathe, printed: teller?.printed });
+    return run({ now, poll, breathe, printed: teller?.printed });
   } finally {
     if (slow) post({ type: 'slow', slow: false });
   }

@@ -4,7 +4,7 @@ import type { Divergence } from '../../bus/operations/looks.ts';
 import type { PassedOver } from '../../bus/operations/sessions.ts';
 import type { SessionEvent } from '../../bus/types.ts';
 import type { KernelHandle } from '../kernel/handle.ts';
-import type { InspectReport, Turn } from '../kernel/port.ts';
+import type { Evaluated, InspectReport, Turn } from '../kernel/port.ts';
 import type { SessionFold } from './fold-shape.ts';
 import type { ReplayResult } from './replay.ts';
 import type { KernelSeat } from './seat.ts';
@@ -58,6 +58,15 @@ export class Moment {
   /** Variables, heap, stateId. */
   look(): Promise<InspectReport> {
     return this.kernel.look();
+  }
+
+  /**
+   * What code gives there, run as its next cell on a copy of its own; what it asks of the world is refused.
+   * @param timeoutMs wall-clock budget of each of its turns, ms
+   */
+  evaluate(code: string, timeoutMs: number): Promise<Evaluated> {
+    const { seq, cells, timeMs } = this.fold;
+    return this.kernel.evaluate({ seq: seq + 1, cell: cells + 1, timeMs, code, timeoutMs });
   }
 
   /** Ends its kernel. */

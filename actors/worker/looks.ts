@@ -3,7 +3,6 @@
 import type { AtReply, LOOK } from '../../bus/operations/looks.ts';
 import type { Handlers } from '../../bus/operations/row.ts';
 import { normalName } from '../../bus/subjects.ts';
-import { evaluate } from '../timeline/evaluation.ts';
 import { divergenceError, Timeline } from '../timeline/timeline.ts';
 import { lastGood } from './last-good.ts';
 import { metadataOf, stateOf } from './reports.ts';
@@ -40,7 +39,7 @@ async function lookAt(
     };
     if (moment.open) reply.unfinished = true;
     if (moment.passedOver.length > 0) reply.passedOver = [...moment.passedOver];
-    if (code !== undefined) reply.evaluated = await evaluate(moment.kernel, fold, code, timeoutMs);
+    if (code !== undefined) reply.evaluated = await moment.evaluate(code, timeoutMs);
     return reply;
   } finally {
     moment.close();

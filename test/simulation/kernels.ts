@@ -122,6 +122,9 @@ class SharedKernel implements SimKernel {
   inspect(session: string): ReturnType<KernelHost['inspect']> {
     return this.#call(this.#host.inspect(this.#key(session)));
   }
+  evaluate(...[session, step]: Parameters<KernelHost['evaluate']>): ReturnType<KernelHost['evaluate']> {
+    return this.#call(this.#host.evaluate(this.#key(session), step));
+  }
   complete(...[session, ...rest]: Parameters<KernelHost['complete']>): ReturnType<KernelHost['complete']> {
     return this.#call(this.#host.complete(this.#key(session), ...rest));
   }

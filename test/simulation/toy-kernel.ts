@@ -123,6 +123,10 @@ export class ToyKernel implements KernelHost {
     });
   }
 
+  evaluate(): Promise<never> {
+    return Promise.reject(new RepriseError('BAD_REQUEST', 'cells of a toy are no code'));
+  }
+
   complete(session: string, code: string, cursor: number): Promise<{ completions: string[]; from: number }> {
     return this.#call(session, async () => ({ completions: [code.slice(0, cursor)], from: 0 }));
   }
