@@ -13,7 +13,7 @@ import { type Parked, packParked, parkedBytes, unpackParked } from './parked.ts'
 import type { HeapImage, KernelStep, OpenFrom, Turn } from './port.ts';
 import { Scratch } from './scratch.ts';
 import type { SessionState } from './session-state.ts';
-import { applyStep, bootSession, type TurnControl } from './turn.ts';
+import { applyStep, bootSession, skipTurn, type TurnControl } from './turn.ts';
 import type { KernelWasm } from './wasm.ts';
 
 /** An instance whose heap grew by more than this is not used again: its memory would never be given back. */
@@ -103,15 +103,26 @@ export class Residency {
   /** @throws whatever `applyStep` throws; the session is then gone, as it is after a poisoned turn. */
   apply(session: string, step: KernelStep, control: TurnControl): Turn {
     const { guest, state } = this.#provide(session);
+    const { limits, pristine } = this.#setup;
+    const isUndone = step.failed !== undefined;
+    const before = isUndone
+      ? { pages: takePages(guest, pristine, limits.stackBytes), state: structuredClone(state) }
+      : null;
     let turn: Turn;
     try {
-      turn = applyStep(guest, state, step, this.#setup.limits, control);
+      turn = applyStep(guest, state, step, limits, control);
     } catch (thrown) {
       this.#discard(session);
       throw thrown;
     }
-    if (turn.poisoned) this.#discard(session);
-    return turn;
+    if (!turn.poisoned) return turn;
+    this.#discard(session);
+    if (!before) return turn;
+    // Not even its end could be written down in the guest, whose code may be what hinders it: the guest never hears of
+    // the turn. Else nothing could ever follow it.
+    this.open(session, { luggage: before });
+    skipTurn(before.state, step);
+    return { ...turn, poisoned: undefined };
   }
 
   capture(session: string): HeapImage {

@@ -71,6 +71,14 @@ export function applyStep(
   return running.turn(control.now() - started);
 }
 
+/** What is left of an undone turn of which the guest knows nothing. */
+export function skipTurn(state: SessionState, step: KernelStep): void {
+  state.timeMs = step.timeMs;
+  if (step.type === 'input') state.cells++;
+  if (step.type === 'answer') state.pending = state.pending.filter((effect) => effect !== step.effect);
+  state.running = null;
+}
+
 class RunningTurn implements InstanceHooks {
   readonly #guest: Guest;
   readonly #state: SessionState;

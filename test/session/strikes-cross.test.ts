@@ -112,6 +112,48 @@ describe('a cell that is struck', () => {
   }
 });
 
+/** What an earlier cell leaves behind, to hinder those after it from being ended. */
+const TRAPS: Record<string, string> = {
+  'stacks that loop': 'Error.prepareStackTrace = () => { for (;;); }; 0',
+  'indices that loop':
+    'Object.defineProperty(Object.prototype, "0", { get() { for (;;); }, set() { for (;;); }, configurable: true }); 0',
+  'lists whose indices loop':
+    'Object.defineProperty(Array.prototype, "0", { get() { for (;;); }, set() { for (;;); }, configurable: true }); 0',
+  'names that loop': 'Object.defineProperty(Error.prototype, "name", { get() { for (;;); } }); 0',
+  'a wrapper that loops':
+    'globalThis.Error = globalThis.TypeError = new Proxy(Error, { construct() { for (;;); } }); 0',
+};
+
+describe('a cell that is struck in a session that an earlier one has trapped', () => {
+  let host: KernelHost;
+  before(async () => {
+    host = await makeKernelHost({ threads: 1, graceMs: 600 });
+  });
+  after(() => host.close());
+
+  for (const [what, trap] of Object.entries(TRAPS)) {
+    for (const code of ['null.x', '({ a: [1] })', WAITS]) {
+      it(`leaves a session that goes on: ${what}, ${code.slice(0, 20)}`, async () => {
+        const session = await OwnedSession.open(host, `${what} ${code}`);
+        try {
+          await session.run('let x = 1');
+          assert.equal((await session.run(trap)).result?.text, '0');
+          for (let round = 0; round < 2; round++) {
+            await strikeAt(session, code, 'input', { kind: 'timeout', ms: 200 });
+            assertToldOnce(session.events);
+            assert.equal((await session.run('x += 10; x')).result?.text, String(10 * round + 11));
+          }
+          const replay = await session.replay();
+          assert.equal(replay.divergence, null);
+          assert.equal(replay.stateId, await session.stateId());
+        } finally {
+          session.end();
+        }
+      });
+    }
+  }
+});
+
 /** Runs the cell so that its work falls into a turn that is struck; gives it up if it waits on. */
 async function strikeAt(
   session: OwnedSession,
