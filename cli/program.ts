@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { RepriseError } from '../bus/errors.ts';
 import { addAt } from './commands/at.ts';
+import { addBisect } from './commands/bisect.ts';
 import { addClose } from './commands/close.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDoctor } from './commands/doctor.ts';
@@ -51,6 +52,7 @@ export function makeProgram(context: Context, onUsage: (text: string) => void): 
     addShow,
     addLog,
     addAt,
+    addBisect,
     addReplay,
     addInterrupt,
     addClose,

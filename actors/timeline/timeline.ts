@@ -10,13 +10,14 @@ import { lastSeqOf } from '../../bus/chain.ts';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
 import type { Divergence } from '../../bus/operations/looks.ts';
 import type { SessionEvent, StoredCommit } from '../../bus/types.ts';
-import type { KernelHost } from '../kernel/port.ts';
+import type { KernelHandle } from '../kernel/handle.ts';
+import type { KernelHost, KernelStep, Turn } from '../kernel/port.ts';
 import { applyCommit } from './fold.ts';
 import type { SessionFold } from './fold-shape.ts';
 import { endOfTurn, type Loaded, type LoadWish, loadLog, passOver } from './loading.ts';
 import { Moment } from './moment.ts';
 import type { Log, TimelineStore } from './ports.ts';
-import { type ReplayOptions, replayEvents } from './replay.ts';
+import { type ReplayKernel, type ReplayOptions, replayEvents } from './replay.ts';
 import { KernelSeat } from './seat.ts';
 
 export interface TimelinePorts {
@@ -30,6 +31,16 @@ export interface OpenOptions extends Omit<LoadWish, 'passedOver'> {
   states?: boolean;
   /** What becomes of a turn whose outcome is not in the log. */
   unrecorded?: ReplayOptions['unrecorded'];
+}
+
+/** A turn that has just been executed. */
+export interface TurnPlace {
+  /** seq of the event that began it. */
+  seq: number;
+  timeMs: number;
+  /** Cells so far. */
+  cells: number;
+  kernel: KernelHandle;
 }
 
 export class Timeline {
@@ -59,6 +70,45 @@ export class Timeline {
     } catch (error) {
       seat.leave();
       throw error;
+    }
+  }
+
+  /**
+   * Executes a log from its first event and visits every turn, on a scratch kernel; ends when a visit says so.
+   * @throws RepriseError as `openAt`; DIVERGED
+   */
+  async walk(session: string, visit: (place: TurnPlace) => Promise<'on' | 'end'>): Promise<void> {
+    const loaded = await this.load(session, { fromStart: true });
+    if (loaded.tail.length === 0) throw noSession(session);
+    const seat = new KernelSeat(this.#ports.kernel, `${session} turn by turn`);
+    const ended = new Error('the walk has ended');
+    let cells = 0;
+    const apply = async (step: KernelStep): Promise<Turn> => {
+      const turn = await seat.apply(step);
+      if (step.type === 'input') cells = step.cell;
+      const { seq, timeMs } = step;
+      if (!turn.poisoned && (await visit({ seq, timeMs, cells, kernel: seat.kernel })) === 'end') throw ended;
+      return turn;
+    };
+    const applyAll = async (steps: readonly KernelStep[]) => {
+      const turns: Turn[] = [];
+      for (const step of steps) turns.push(await apply(step));
+      return turns;
+    };
+    const visited: ReplayKernel = {
+      boot: (event) => seat.boot(event),
+      stateId: () => seat.stateId(),
+      apply,
+      applyAll,
+    };
+    try {
+      const rules = { states: false, stacks: wroteAll(this.#ports.kernel.version, loaded.tail) };
+      const { divergence } = await replayEvents(visited, loaded.fold, eventsOf(loaded.tail), rules);
+      if (divergence) throw divergenceError(session, divergence);
+    } catch (thrown) {
+      if (thrown !== ended) throw thrown;
+    } finally {
+      seat.leave();
     }
   }
 

@@ -4,6 +4,7 @@ import type { AtReply, LOOK } from '../../bus/operations/looks.ts';
 import type { Handlers } from '../../bus/operations/row.ts';
 import { normalName } from '../../bus/subjects.ts';
 import { divergenceError, Timeline } from '../timeline/timeline.ts';
+import { bisect } from './bisection.ts';
 import { lastGood } from './last-good.ts';
 import { metadataOf, stateOf } from './reports.ts';
 import { type VerificationPorts, verifySession } from './verification.ts';
@@ -15,6 +16,7 @@ export const LOOKS: Handlers<typeof LOOK, [VerificationPorts]> = {
   replay: ({ session }, ports) => verifySession(normalName(session), ports),
   lastGood: ({ session }, ports) => lastGood(normalName(session), ports),
   at: lookAt,
+  bisect,
 };
 
 async function lookAt(

@@ -8,6 +8,8 @@ import type { BrokenLog } from '../operations/logs.ts';
 import {
   type AtReply,
   type AtRequest,
+  type BisectReply,
+  type BisectRequest,
   type LastGoodReply,
   LOOK,
   type LookName,
@@ -66,6 +68,13 @@ export interface AtOptions extends LongLookOptions {
   /** Code to run there. */
   code?: string;
   /** Wall-clock budget of the code, ms; default 30 s. */
+  timeoutMs?: number;
+}
+
+export interface BisectOptions extends LongLookOptions {
+  /** Once it holds it holds for ever: found by halving. Default: every turn is looked at. */
+  monotonic?: boolean;
+  /** Wall-clock budget of the predicate at one moment, ms; default 5 s. */
   timeoutMs?: number;
 }
 
@@ -283,6 +292,17 @@ export class SessionClient implements ISessionClient {
     if (code !== undefined) request.code = code;
     if (timeoutMs !== undefined) request.timeoutMs = timeoutMs;
     return this.#look('at', request, `the look at '${session}'`, rest);
+  }
+
+  /**
+   * The first event after which a predicate over the variables holds (`seq`; null: it never does), and what it gave
+   * before and after. An expression; where it throws, it does not hold.
+   * @throws RepriseError NOT_FOUND, DIVERGED, CORRUPT, CHAIN_BROKEN
+   */
+  async bisect(session: string, predicate: string, options: BisectOptions = {}): Promise<BisectReply> {
+    const { monotonic, timeoutMs, ...rest } = options;
+    const request: BisectRequest = { session, predicate, monotonic, timeoutMs };
+    return this.#look('bisect', request, `the search in '${session}'`, rest);
   }
 
   /** Has a worker execute a log, as long as one is at work. */

@@ -104,6 +104,39 @@ const atReply = shaped<AtReply>({
   ),
 });
 
+/** `bisect`: the first event after which a predicate over the variables holds. */
+export interface BisectRequest {
+  session: string;
+  /** An expression; where it throws, it does not hold. */
+  predicate: string;
+  /** Once it holds, it holds for ever: found by halving. Else every turn is looked at, in one pass. */
+  monotonic?: boolean;
+  timeoutMs?: number;
+}
+export interface BisectReply {
+  session: string;
+  /** The event; null: it never holds. */
+  seq: number | null;
+  cell: number;
+  /** Time of the event, ISO. */
+  time: string;
+  /** What the predicate gave before the event, and after it. */
+  before: string;
+  after: string;
+  /** Moments that were looked at. */
+  steps: number;
+}
+
+const bisectReply = shaped<BisectReply>({
+  session: text,
+  seq: v.nullable(natural),
+  cell: natural,
+  time: text,
+  before: text,
+  after: text,
+  steps: natural,
+});
+
 const look = {
   from: ['client'],
   servedBy: ['worker'],
@@ -139,6 +172,19 @@ export const LOOK = {
     }),
     reply: atReply,
     what: 'looks at a session as it was after an event',
+  }),
+  bisect: operation({
+    ...look,
+    subject: 'bisect',
+    requestBytes: CELL_REQUEST_BYTES_MAX,
+    request: shaped<BisectRequest>({
+      session: text,
+      predicate: text,
+      monotonic: optional(flag),
+      timeoutMs: optional(budget),
+    }),
+    reply: bisectReply,
+    what: 'finds the first event after which something holds',
   }),
 };
 export type LookName = keyof typeof LOOK;

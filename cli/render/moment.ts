@@ -1,10 +1,10 @@
 /** A session at a moment of its past, for people and for programs. Pure. */
-import type { AtReply, Evaluated } from '../../bus/operations/looks.ts';
+import type { AtReply, BisectReply, Evaluated } from '../../bus/operations/looks.ts';
 import type { VariableSummary } from '../../bus/types.ts';
 import { type AnswerText, renderAnswer } from './answer.ts';
 import type { Palette } from './palette.ts';
 import { renderPending, renderVariables } from './session.ts';
-import { formatTime, printable } from './text.ts';
+import { count, formatTime, printable } from './text.ts';
 
 /** One line of JSON. */
 export function atJson({ session, seq, cell, time, state, unfinished, evaluated }: AtReply): string {
@@ -53,4 +53,18 @@ export function renderChanges(
     if (now) lines.push(palette.green(`+ ${printable(name)} = ${one(now)}`));
   }
   return lines.map((line) => `${line}\n`).join('');
+}
+
+/** Where something began to hold. */
+export function renderBisection(reply: BisectReply, palette: Palette): string {
+  const { session, seq, cell, time, before, after, steps } = reply;
+  const name = palette.bold(printable(session));
+  const looked = palette.dim(`(${count(steps, 'step')})`);
+  if (seq === null) return `${name}: it never holds ${looked}\n`;
+  const line = (sign: string, text: string) => `${sign} ${printable(text).replaceAll('\n', ' ')}\n`;
+  return (
+    `${name}: since seq ${seq}, cell ${cell}, ${formatTime(new Date(time))} ${looked}\n` +
+    palette.red(line('-', before)) +
+    palette.green(line('+', after))
+  );
 }

@@ -39,6 +39,19 @@ test('at says what does not exist, with the exit codes of all commands', async (
   assert.equal((await shell.run(['at', 'demo'])).code, 2);
 });
 
+test('bisect names the event since which something holds, in one session or in all', async () => {
+  const found = await shell.run(['bisect', 'demo', 'x > 1']);
+  assert.equal(found.code, 0);
+  assert.match(found.stdout, /demo: since seq 3, cell 2/);
+  assert.match(found.stdout, /- false\n\+ true/);
+  const { seq, before, after } = await shell.json(['bisect', 'demo', 'x', '--monotonic']);
+  assert.deepEqual([seq, before, after], [1, 'ReferenceError: x is not defined', '1']);
+  assert.equal((await shell.run(['bisect', 'demo', 'x > 99'])).code, 4);
+  assert.equal((await shell.run(['bisect', '--all', 'x === 3'])).code, 0);
+  assert.equal((await shell.run(['bisect', 'demo'])).code, 2);
+  assert.equal((await shell.run(['bisect', 'nobody', 'true'])).code, 4);
+});
+
 test('on a terminal it is a prompt that moves through time', { skip }, async () => {
   const terminal = new TerminalSession(shell, 'at demo 5');
   const ended = new Promise((resolve) => terminal.child.once('close', resolve));

@@ -101,3 +101,28 @@ test('a session or an event that does not exist is said to be missing', async ()
     message: /has no event 99; its newest is 2/,
   });
 });
+
+test('the first event after which something holds is found turn by turn and by halving, and nothing is touched', async () => {
+  await using world = await startWorld();
+  await world.client.execute('s', 'let n = 0');
+  for (let i = 0; i < 20; i++) await world.client.execute('s', 'n += 1');
+  const events = await world.events('s');
+  const seventh = events.filter(({ type }) => type === 'input')[7] as { seq: number; cell: number };
+  for (const monotonic of [false, true]) {
+    const found = await world.client.bisect('s', 'n >= 7 // enough', { monotonic });
+    const { seq, cell, before, after, steps } = found;
+    assert.deepEqual([seq, cell, before, after], [seventh.seq, 8, 'false', 'true']);
+    if (monotonic) assert.ok(steps <= Math.ceil(Math.log2(events.length)) + 1, `${steps} steps`);
+    else assert.equal(steps, 8);
+    const never = await world.client.bisect('s', 'n > 1_000', { monotonic });
+    assert.deepEqual([never.seq, never.after], [null, 'false']);
+  }
+  // It comes and goes, and does not exist at first.
+  assert.equal((await world.client.bisect('s', 'n === 3')).cell, 4);
+  assert.equal((await world.client.bisect('s', 'missing.length > 1')).seq, null);
+  assert.equal((await world.client.bisect('s', 'for (;;);')).seq, null, 'no expression');
+  const looping = '(() => { for (;;); })()';
+  assert.equal((await world.client.bisect('s', `n > 1 && ${looping}`, { timeoutMs: 20 })).seq, null);
+  assert.equal((await world.events('s')).length, events.length);
+  await assert.rejects(world.client.bisect('nobody', 'true'), { code: 'NOT_FOUND' });
+});
