@@ -34,6 +34,7 @@ import { type Mail, Mailbox, type Waiter } from './mailbox.ts';
 import { OpenEffects } from './open-effects.ts';
 import type { SessionListener, SessionPorts } from './ports.ts';
 import { RecordedReplies } from './recorded-replies.ts';
+import { withdrawnReply } from './reply.ts';
 import { Restorer } from './restorer.ts';
 import { Stepper } from './stepper.ts';
 import { verdictOn } from './verdict.ts';
@@ -146,10 +147,12 @@ export class SessionInterpreter {
    */
   async interrupt(commandId?: string): Promise<InterruptReply> {
     const running = this.#command?.commandId ?? this.fold.running?.commandId;
+    const { seq: at } = this.fold;
+    if (commandId !== undefined && commandId !== running && this.#withdraws(commandId))
+      return { seq: at, interrupted: 'queued' };
     const isMeant = commandId === undefined || commandId === running;
     const computes = this.state === 'running';
-    if (!isMeant || (running === undefined && !computes))
-      return { seq: this.fold.seq, interrupted: 'nothing' };
+    if (!isMeant || (running === undefined && !computes)) return { seq: at, interrupted: 'nothing' };
     if (computes) this.#stepper.strike();
     const { seq } = await this.#post<{ seq: number }>((waiter) => ({
       kind: 'abandon',
@@ -280,18 +283,14 @@ export class SessionInterpreter {
       await this.#writer.write(this.#batch!);
     } catch (error) {
       if (!hasCode(error, 'TOO_LARGE', 'BAD_FORMAT') || !this.#turn || this.#turn.poisoned) throw error;
-      this.#undo(error);
+      // The turn's outcome fits into no commit: the log says that it came to nothing, and why.
+      this.#batch = undone(this.#batch!, this.fold, error, this.#ports.clock);
+      this.#turn = { ...this.#turn, poisoned: true };
       return this.#append();
     }
     this.#tell();
     // After an undone turn the kernel's session is gone; the log says how to rebuild it.
     this.#send({ type: this.#turn?.poisoned ? 'LOST' : 'COMMITTED' });
-  }
-
-  /** The turn's outcome fits into no commit: the log says that it came to nothing, and why. */
-  #undo(error: RepriseError): void {
-    this.#batch = undone(this.#batch!, this.fold, error, this.#ports.clock);
-    this.#turn = { ...this.#turn!, poisoned: true };
   }
 
   /** Who hears of a commit hears of it here. */
@@ -344,26 +343,22 @@ export class SessionInterpreter {
     const verdict = verdictOn(error, { failures: this.#failures, isAwaited: this.#command !== null });
     if (verdict === 'gone' && this.#command?.endWith(error, this.fold)) this.#command = null;
     if (verdict === 'gone' || verdict === 'fenced') {
-      this.#leave(fencedError(this.name), 'FENCED');
+      this.#error = fencedError(this.name);
+      this.#send({ type: 'FENCED' });
       return;
     }
     const { message, code } = error;
     this.#ports.log.warn({ session: this.name, error: message, code, verdict }, 'deed failed');
+    if (verdict !== 'refused') this.#failures++;
     if (verdict === 'refused') {
       // A definite refusal is the command's outcome, unless it has begun: then its outcome is still to come.
       this.#command?.refuse(error, this.fold);
       this.#command = null;
       this.#send({ type: 'LOST' });
-      return;
-    }
-    this.#failures++;
-    if (verdict === 'failed') this.#leave(error, 'FAILED');
-    else this.#retryTimer = this.#ports.clock.setTimer(() => this.#send({ type: 'LOST' }), verdict.againMs);
-  }
-
-  #leave(error: RepriseError, type: 'FENCED' | 'FAILED'): void {
-    this.#error = error;
-    this.#send({ type });
+    } else if (verdict === 'failed') {
+      this.#error = error;
+      this.#send({ type: 'FAILED' });
+    } else this.#retryTimer = this.#ports.clock.setTimer(() => this.#send({ type: 'LOST' }), verdict.againMs);
   }
 
   #post<T>(make: (waiter: Waiter<T>, atMs: number) => Mail): Promise<T> {
@@ -372,6 +367,11 @@ export class SessionInterpreter {
       this.#mailbox.put(make({ resolve, reject }, this.#ports.clock.now()));
       this.#send({ type: 'MAIL' });
     });
+  }
+
+  #withdraws(commandId: string): boolean {
+    const facts = { session: this.name, commandId, worker: this.#ports.worker };
+    return this.#mailbox.withdraw(commandId, () => withdrawnReply(facts, Math.max(0, this.fold.seq)));
   }
 
   #writerOn(fold: SessionFold): LogWriter {

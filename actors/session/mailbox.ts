@@ -93,6 +93,16 @@ export class Mailbox {
     return this.peek(fold)?.kind === 'answer' ? (this.take(fold) as Mail & { kind: 'answer' }) : null;
   }
 
+  /** Takes back a command that has not begun: whoever waits for it is answered. @returns whether it waited here */
+  withdraw(commandId: string, answer: () => ExecuteReply): boolean {
+    const isMeant = (mail: Mail): mail is Mail & { kind: 'command' } =>
+      mail.kind === 'command' && mail.request.commandId === commandId;
+    const meant = this.#queue.filter(isMeant);
+    this.#queue = this.#queue.filter((mail) => !isMeant(mail));
+    for (const { waiter } of meant) waiter.resolve(answer());
+    return meant.length > 0;
+  }
+
   get waiting(): number {
     return this.#queue.length;
   }

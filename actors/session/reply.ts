@@ -66,6 +66,15 @@ export function replyFromEvents(
   return reply;
 }
 
+/** The reply to a command that was taken back before it began: the log has nothing of it. */
+export function withdrawnReply(facts: Omit<ReplyFacts, 'repeated'>, seq: number): ExecuteReply {
+  const name = 'InterruptedError';
+  const message = 'The cell was interrupted before it began; nothing of it ran.';
+  const error = { name, message, stack: `${name}: ${message}` };
+  const nothing = { output: '', stdout: '', stderr: '', shouldExit: false, durationMs: 0, repeated: false };
+  return { ...facts, ...nothing, seq: [seq, seq], error };
+}
+
 function isEnd(event: SessionEvent): boolean {
   if (event.type === 'error') return true;
   return event.type === 'output' && (event.stream ?? 'result') === 'result';

@@ -106,8 +106,11 @@ export interface SimpleReply {
   seq: number;
 }
 export interface InterruptReply extends SimpleReply {
-  /** What was struck: a cell, or a callback of a timer that computed without one. Absent: the worker is older. */
-  interrupted?: 'cell' | 'callback' | 'nothing';
+  /**
+   * What was struck: a cell, a callback of a timer that computed without one, or a cell that had not begun and now
+   * never does. Absent: the worker is older.
+   */
+  interrupted?: 'cell' | 'callback' | 'queued' | 'nothing';
 }
 
 const date = v.date() as Schema<Date>;
@@ -203,7 +206,7 @@ const completeReply = shaped<CompleteReply>({ completions: v.array(text), from: 
 const simpleReply = shaped<SimpleReply>({ seq: number });
 const interruptReply = shaped<InterruptReply>({
   seq: number,
-  interrupted: v.optional(v.picklist(['cell', 'callback', 'nothing'])),
+  interrupted: v.optional(v.picklist(['cell', 'callback', 'queued', 'nothing'])),
 });
 
 const asked = {

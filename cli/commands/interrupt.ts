@@ -9,7 +9,7 @@ export function addInterrupt(program: Command, context: Context): void {
     .command('interrupt')
     .description('stop the cell, or the timer’s callback, that runs in a session; the session stays usable')
     .argument('<session>', 'name of the session', sessionName)
-    .option('--id <commandId>', 'only when this command runs')
+    .option('--id <commandId>', 'only when this command runs, or waits for another one')
     .option('--json', 'print one line of JSON')
     .action(async (session: string, options: { id?: string; json?: boolean }) => {
       const { terminal } = context;
@@ -20,6 +20,7 @@ export function addInterrupt(program: Command, context: Context): void {
       const told = {
         cell: `interrupted ${name} after seq ${seq}`,
         callback: `interrupted a timer's callback in ${name} after seq ${seq}; its other timers go on`,
+        queued: `took the cell back before it began in ${name}`,
         nothing: `no cell runs in ${name}`,
       };
       terminal.out(`${told[interrupted]}\n`);

@@ -43,6 +43,29 @@ describe('a session that is interrupted', () => {
   });
 });
 
+describe('a command that waits for another one', () => {
+  it('is taken back when it is interrupted: it is answered at once, and never runs', async () => {
+    for (const before of [
+      ['compute', 60_000],
+      ['sleep', 60_000],
+    ] as const) {
+      const world = new SessionWorld();
+      await world.run('a', [['inc']]);
+      world.submit('b', [[...before]]);
+      await world.clock.advance(100);
+      const waiting = world.submit('c', [['inc']]);
+      const other = world.submit('d', [['inc']]);
+      await world.clock.advance(10);
+      const interrupted = await world.settled(world.session.interrupt('c'), 100);
+      assert.equal(interrupted.interrupted, 'queued');
+      assert.equal((await world.settled(waiting, 100)).error?.name, 'InterruptedError');
+      assert.equal((await world.settled(world.session.interrupt('b'), 1_000)).interrupted, 'cell');
+      assert.equal((await world.settled(other, 1_000)).output, '2', 'only one of the two has run');
+      assert.ok(!(await world.events()).some((event) => event.type === 'input' && event.commandId === 'c'));
+    }
+  });
+});
+
 describe('looking at a session', () => {
   it('waits for a commit that is under way, and never shows what it may not say yet', async () => {
     const world = new SessionWorld();
