@@ -9,6 +9,8 @@ import type { InspectReport } from './port.ts';
 import type { Residency } from './residency.ts';
 import type { SessionState } from './session-state.ts';
 
+/** How often a look begins anew with a full budget because a variable took all memory, which takes a while. */
+const EXHAUSTIONS_MAX = 2;
 /** Wall-clock time after which a look ends although its fuel would last, ms: built-ins burn hardly any. */
 const LOOKING_MS = 500;
 
@@ -30,6 +32,7 @@ export function inspectSession(looking: Looking): InspectReport {
   const { pages, state, heapBytes, stateId } = looking.residency.peek(looking.session);
   const budget = makeBudget(looking);
   let withheld: string[] | null = [];
+  let exhaustions = 0;
   for (;;) {
     // A copy each: a strike may leave something half done.
     try {
@@ -40,7 +43,10 @@ export function inspectSession(looking: Looking): InspectReport {
     } catch (thrown) {
       if (!(thrown instanceof StruckLook)) throw thrown;
       if (withheld === null) throw cannotLook('inspect');
-      if (budget.spent || thrown.at === undefined) {
+      if (thrown.exhausted && thrown.at !== undefined && exhaustions++ < EXHAUSTIONS_MAX) {
+        withheld.push(thrown.at);
+        budget.renew();
+      } else if (budget.spent || thrown.at === undefined) {
         withheld = null;
         budget.renew();
       } else withheld.push(thrown.at);
@@ -69,9 +75,12 @@ export function completeIn(
 class StruckLook extends Error {
   /** The variable that was being looked at. */
   readonly at: string | undefined;
-  constructor(at: string | undefined) {
+  /** It took all memory. */
+  readonly exhausted: boolean;
+  constructor(at: string | undefined, exhausted: boolean) {
     super('a look was struck');
     this.at = at;
+    this.exhausted = exhausted;
   }
 }
 
@@ -120,6 +129,7 @@ function ask(
   budget: Budget,
 ): unknown {
   let at: string | undefined;
+  let exhausted = false;
   guest.instance.clockMs = state.timeMs;
   guest.instance.hooks = {
     emit: (kind, payload) => {
@@ -138,8 +148,9 @@ function ask(
     if (outcome.thrown === undefined) return JSON.parse(guest.text(outcome.value));
   } catch (thrown) {
     if (!(thrown instanceof KernelTrap || thrown instanceof WebAssembly.RuntimeError)) throw thrown;
+    exhausted = thrown instanceof KernelTrap && thrown.reason === 'memory';
   }
-  throw new StruckLook(at);
+  throw new StruckLook(at, exhausted);
 }
 
 const cannotLook = (entry: string): RepriseError =>
