@@ -1,4 +1,5 @@
 /** The first event of a session after which something holds. */
+import { RepriseError } from '../../bus/errors.ts';
 import type { BisectReply, BisectRequest } from '../../bus/operations/looks.ts';
 import { normalName } from '../../bus/subjects.ts';
 import type { Evaluated } from '../kernel/port.ts';
@@ -7,13 +8,17 @@ import { divergenceError, Timeline, type TimelinePorts } from '../timeline/timel
 /** Budget of the predicate at one moment, ms. */
 const PREDICATE_MS = 5_000;
 
-/** @throws RepriseError NOT_FOUND, DIVERGED, CORRUPT, CHAIN_BROKEN, and what storage and the kernel throw */
+/** @throws RepriseError BAD_REQUEST (no expression), NOT_FOUND, DIVERGED, CORRUPT, CHAIN_BROKEN, and what storage and the kernel throw */
 export async function bisect(
   { session, predicate, monotonic = false, timeoutMs = PREDICATE_MS }: BisectRequest,
   ports: TimelinePorts,
 ): Promise<BisectReply> {
   const name = normalName(session);
   const timeline = new Timeline(ports);
+  const { told } = await ask(timeline, name, undefined, verdictOf(predicate), timeoutMs);
+  if (told.error?.name === 'SyntaxError') {
+    throw new RepriseError('BAD_REQUEST', `the predicate is no expression: ${told.error.message}`);
+  }
   const search = monotonic ? halve : pass;
   const { last, first, steps } = await search(timeline, name, predicate, timeoutMs);
   const value = async (seq: number): Promise<string> => {

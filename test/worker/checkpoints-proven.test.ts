@@ -63,9 +63,10 @@ const HARM: Record<string, (world: World, image: Uint8Array, stateId: string) =>
 };
 
 describe('a checkpoint whose heap', () => {
-  for (const [harm, act] of Object.entries(HARM)) {
-    for (const checkpoints of [1, 3]) {
-      if (checkpoints === 1 && harm === 'is one that the session had before') continue;
+  for (const [index, [harm, act]] of Object.entries(HARM).entries()) {
+    // An older one is there, or none; each harm meets one of the two.
+    const isOlder = harm === 'is one that the session had before';
+    for (const checkpoints of index % 2 === 0 && !isOlder ? [1] : [3]) {
       it(`${harm} is passed over, with ${checkpoints} of them`, async () => {
         await using world = await startWorld();
         await world.client.execute('other', 'let n = 1000');
