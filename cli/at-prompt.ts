@@ -7,7 +7,7 @@ import { renderEvent } from './render/event.ts';
 import { renderFailure } from './render/failure.ts';
 import { renderAt, renderChanges, renderEvaluated } from './render/moment.ts';
 import { firstLine } from './render/text.ts';
-import type { Terminal } from './terminal.ts';
+import { type Terminal, tellAnswer } from './terminal.ts';
 
 export interface AtPromptPorts {
   terminal: Terminal;
@@ -108,12 +108,7 @@ export class AtPrompt {
   async #evaluate(code: string): Promise<void> {
     const { terminal, look } = this.#ports;
     const { evaluated } = await look(this.#here.seq, code);
-    if (!evaluated) return;
-    const text = renderEvaluated(evaluated, terminal.errPalette);
-    terminal.out(text.stdout);
-    terminal.err(text.stderr);
-    terminal.out(text.result);
-    terminal.err(text.failure);
+    if (evaluated) tellAnswer(terminal, renderEvaluated(evaluated, terminal.errPalette));
   }
 }
 

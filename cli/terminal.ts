@@ -2,6 +2,7 @@
  * What a command may touch of the outside world: streams, environment, Ctrl-C. `main.ts` hands in the
  * process's own; tests hand in theirs.
  */
+import type { AnswerText } from './render/answer.ts';
 import { makePalette, type Palette, wantsColour } from './render/palette.ts';
 
 export interface Terminal {
@@ -70,4 +71,15 @@ export function makeTerminal(process: NodeJS.Process): Terminal {
     },
     exit: (code) => process.exit(code),
   };
+}
+
+/** Writes an answer, each part to its stream, in order. */
+export function tellAnswer(
+  { out, err }: Pick<Terminal, 'out' | 'err'>,
+  { stdout, stderr, result, failure }: AnswerText,
+): void {
+  out(stdout);
+  err(stderr);
+  out(result);
+  err(failure);
 }

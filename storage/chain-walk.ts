@@ -13,8 +13,8 @@ const BATCH = 64;
 /** Sessions whose positions are remembered (only those that were read in full). */
 const REMEMBERED = 256;
 
-export /** Where all commits of a session are, oldest first, and the first seq of those that were looked at. */
-interface Chain {
+/** Where all commits of a session are, oldest first, and the first seq of those that were looked at. */
+export interface Chain {
   positions: number[];
   firsts: Map<number, number>;
 }
@@ -72,8 +72,8 @@ export class ChainWalk {
     const known = this.#known.get(session);
     const newestKnown = known?.positions.at(-1) ?? 0;
     if (known && newestKnown === last.position) return known;
-    const isOlder = newestKnown > last.position;
-    if (known && isOlder && known.positions.includes(last.position)) return upTo(known, last.position);
+    const place = known && newestKnown > last.position ? known.positions.lastIndexOf(last.position) : -1;
+    if (known && place >= 0) return { ...known, positions: known.positions.slice(0, place + 1) };
     const found = [last.position];
     const firsts = new Map([[last.position, last.commit.first]]);
     for (let at = last; ; ) {
@@ -176,9 +176,4 @@ export function startOf({ positions, firsts }: Chain, from: number): number {
     if (first !== undefined && first <= from) return i;
   }
   return 0;
-}
-
-/** The part of a chain that ends at a position. */
-function upTo({ positions, firsts }: Chain, position: number): Chain {
-  return { positions: positions.slice(0, positions.lastIndexOf(position) + 1), firsts };
 }

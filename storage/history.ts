@@ -9,6 +9,7 @@ import { rungTowards } from '../bus/ladder.ts';
 import type {
   FindBounds,
   FoundCommand,
+  LoadBounds,
   LoadReply,
   ReadReply,
   ScannedMessage,
@@ -32,14 +33,6 @@ const BEHIND_MAX = 3;
 const BATCH = 64;
 /** Commits that are looked through for a command. */
 const FOUND_WITHIN = 8_192;
-
-/** What an activation asks for, when it is not the newest state. */
-export interface LoadBounds {
-  /** Log position before which the checkpoint must be. */
-  before?: number;
-  /** seq at or before which it must be; commits far behind that are left out. */
-  at?: number;
-}
 
 /** Reads of one storage process; what it remembers only saves steps. */
 export class History {

@@ -3,8 +3,9 @@
  * the code asks of the world is refused by an error that it can catch.
  */
 
+import type { Evaluated } from '../../bus/operations/looks.ts';
 import type { KernelLimits } from './limits.ts';
-import type { Evaluated, EvaluationStep, KernelStep, Turn } from './port.ts';
+import type { EvaluationStep, KernelStep, Turn } from './port.ts';
 import type { Residency } from './residency.ts';
 import { applyStep, type TurnControl } from './turn.ts';
 

@@ -2,8 +2,8 @@
  * One kernel, in the hands of whoever opened it: a session's own, or a scratch one that is thrown away. Nobody else
  * can reach it, and what is asked of it after it was closed fails.
  */
+import type { Evaluated } from '../../bus/operations/looks.ts';
 import type {
-  Evaluated,
   EvaluationStep,
   HeapImage,
   InspectReport,

@@ -6,13 +6,14 @@
  * wait. A thread stuck in one endless built-in function cannot give its other sessions away: calls for them are
  * rejected with UNAVAILABLE after `graceMs`, and the thread is ended once the turn's budget is spent.
  */
+
 import { createHash } from 'node:crypto';
 import { RepriseError } from '../../bus/errors.ts';
+import type { Evaluated } from '../../bus/operations/looks.ts';
 import { compilerVersion } from './compiler/compile.ts';
 import { DEFAULT_LIMITS, type KernelLimits } from './limits.ts';
 import type {
   EffectCall,
-  Evaluated,
   EvaluationStep,
   HeapImage,
   InspectReport,

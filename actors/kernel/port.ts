@@ -5,6 +5,7 @@
  * Determinism: the same boot parameters and the same steps give the same turns and the same `stateId`s, on
  * every machine with the same `version`. Facts that may differ (durations) are marked.
  */
+import type { Evaluated } from '../../bus/operations/looks.ts';
 import type { Json, VariableSummary } from '../../bus/types.ts';
 
 /** What a fresh kernel is seeded with: comes from the `session` event alone. */
@@ -125,16 +126,6 @@ export type EvaluationStep = Pick<
   Extract<KernelStep, { type: 'input' }>,
   'seq' | 'timeMs' | 'cell' | 'code' | 'timeoutMs'
 >;
-
-/** What it led to. */
-export interface Evaluated {
-  output: string;
-  stdout: string;
-  stderr: string;
-  error: { name: string; message: string; stack: string } | null;
-  /** Effects that it asked for, and that were refused. */
-  refused: number;
-}
 
 export interface InspectReport {
   variables: VariableSummary[];

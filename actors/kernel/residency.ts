@@ -104,8 +104,7 @@ export class Residency {
   apply(session: string, step: KernelStep, control: TurnControl): Turn {
     const { guest, state } = this.#provide(session);
     const { limits, pristine } = this.#setup;
-    const isUndone = step.failed !== undefined;
-    const before = isUndone
+    const before = step.failed
       ? { pages: takePages(guest, pristine, limits.stackBytes), state: structuredClone(state) }
       : null;
     let turn: Turn;

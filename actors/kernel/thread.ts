@@ -4,12 +4,14 @@
  * sends them back together with their sessions, and the host has another thread serve them. A turn inside one
  * endless built-in function never reaches that callback: then only the host's watchdog helps.
  */
+
 import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { RepriseError } from '../../bus/errors.ts';
+import type { Evaluated } from '../../bus/operations/looks.ts';
 import { bootPristine } from './boot.ts';
 import { evaluateIn } from './evaluation.ts';
 import { completeIn, inspectSession } from './looking.ts';
-import type { Evaluated, EvaluationStep, KernelOutput, KernelStep, Turn } from './port.ts';
+import type { EvaluationStep, KernelOutput, KernelStep, Turn } from './port.ts';
 import { PREVIEW_AFTER_MS, PREVIEW_EVERY_MS, Preview } from './preview.ts';
 import { makeReclaim } from './reclaim.ts';
 import { Residency } from './residency.ts';

@@ -52,8 +52,8 @@ export class Restorer {
       // A record that stays costs a look, and goes with the next restoration.
       await this.#ports.store.trouble(this.#name, this.#seat.version, null).catch(() => {});
     }
-    const isLeft = lastTurn !== null && leftover.length > 0;
-    const left = isLeft ? { batch: this.#stepper.leftover(fold, lastTurn, leftover), turn: lastTurn } : null;
-    return { fold, open, leftover: left };
+    if (!lastTurn || leftover.length === 0) return { fold, open, leftover: null };
+    const batch = this.#stepper.leftover(fold, lastTurn, leftover);
+    return { fold, open, leftover: { batch, turn: lastTurn } };
   }
 }

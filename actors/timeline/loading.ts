@@ -6,13 +6,14 @@
 import { CHAIN_START, type ChainPlace, ChainReader, lastSeqOf, placeAfter } from '../../bus/chain.ts';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
 import { restoredCommits, scopeOf } from '../../bus/large.ts';
+import type { LoadBounds } from '../../bus/operations/logs.ts';
 import type { PassedOver } from '../../bus/operations/sessions.ts';
 import type { SessionEvent, StoredCommit } from '../../bus/types.ts';
 import { makeBreath } from './breath.ts';
 import { emptyFold, placeAt, seqOf } from './fold.ts';
 import { decodeFold } from './fold-codec.ts';
 import type { SessionFold } from './fold-shape.ts';
-import type { LoadBounds, Log, TimelineStore } from './ports.ts';
+import type { Log, TimelineStore } from './ports.ts';
 import { beginsTurn } from './turn.ts';
 
 /** A version that no kernel has: the whole log is read. */
@@ -73,14 +74,11 @@ export async function loadLog(name: string, wish: LoadWish, ports: LoadPorts): P
     }
   }
   const tail = [...reply.tail];
-  if (reply.more) {
-    const last = tail.at(-1)?.commit;
-    const from = last ? last.first + last.events.length : start.fold.seq + 1;
-    if (!reaches(tail, at)) {
-      for await (const stored of store.read(name, from)) {
-        tail.push(stored);
-        if (reaches([stored], at)) break;
-      }
+  if (reply.more && !tail.some((stored) => reaches(stored, at))) {
+    const last = tail.at(-1);
+    for await (const stored of store.read(name, (last ? lastSeqOf(last.commit) : start.fold.seq) + 1)) {
+      tail.push(stored);
+      if (reaches(stored, at)) break;
     }
   }
   const breath = makeBreath();
@@ -97,10 +95,9 @@ export async function loadLog(name: string, wish: LoadWish, ports: LoadPorts): P
   };
 }
 
-/** Whether some commit ends the turn that is under way at a seq. */
-function reaches(commits: readonly StoredCommit[], at: number | undefined): boolean {
-  if (at === undefined) return false;
-  return commits.some(({ commit }) => endOfTurn(commit.events, at) < commit.events.length);
+/** Whether the turn that is under way at a seq has ended in a commit or before it. */
+function reaches({ commit }: StoredCommit, at: number | undefined): boolean {
+  return at !== undefined && endOfTurn(commit.events, at) < commit.events.length;
 }
 
 /** Index of the first event behind seq `at` that belongs to no turn that is under way there. */

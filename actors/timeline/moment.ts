@@ -1,10 +1,10 @@
 /** A session held at a moment of its log. */
 
-import type { Divergence } from '../../bus/operations/looks.ts';
+import type { Divergence, Evaluated } from '../../bus/operations/looks.ts';
 import type { PassedOver } from '../../bus/operations/sessions.ts';
 import type { SessionEvent } from '../../bus/types.ts';
 import type { KernelHandle } from '../kernel/handle.ts';
-import type { Evaluated, InspectReport, Turn } from '../kernel/port.ts';
+import type { InspectReport, Turn } from '../kernel/port.ts';
 import type { SessionFold } from './fold-shape.ts';
 import type { ReplayResult } from './replay.ts';
 import type { KernelSeat } from './seat.ts';
@@ -20,8 +20,6 @@ export class Moment {
   readonly checkpoints: number;
   /** Events of the log as far as it was read. */
   readonly events: number;
-  /** Of what was executed, events that are known to be right. */
-  readonly good: number;
   readonly isStruck: boolean;
   /** The event that began a turn without an outcome in the log, when that was left out: the heap is the one before it. */
   readonly open: SessionEvent | null;
@@ -39,16 +37,20 @@ export class Moment {
     this.lastTurn = result.lastTurn;
     this.checkpoints = result.checkpoints;
     this.events = events;
-    this.good = result.good;
     this.isStruck = isStruck;
     this.open = open;
     this.passedOver = passedOver;
     this.#seat = seat;
   }
 
-  /** seq of its last event. */
-  get seq(): number {
-    return this.fold.seq;
+  /** Number of the cell that its last event belongs to, or came before it; 0: none. */
+  get cell(): number {
+    return this.fold.running?.cell ?? this.fold.cells;
+  }
+
+  /** Time of its last event, ISO. */
+  get time(): string {
+    return new Date(this.fold.timeMs).toISOString();
   }
 
   get kernel(): KernelHandle {
@@ -60,17 +62,23 @@ export class Moment {
     return this.kernel.look();
   }
 
-  /**
-   * What code gives there, run as its next cell on a copy of its own; what it asks of the world is refused.
-   * @param timeoutMs wall-clock budget of each of its turns, ms
-   */
-  evaluate(code: string, timeoutMs: number): Promise<Evaluated> {
-    const { seq, cells, timeMs } = this.fold;
-    return this.kernel.evaluate({ seq: seq + 1, cell: cells + 1, timeMs, code, timeoutMs });
+  /** What code gives there. @param timeoutMs wall-clock budget of each of its turns, ms; default: a cell's */
+  evaluate(code: string, timeoutMs?: number): Promise<Evaluated> {
+    return evaluateAfter(this.kernel, this.fold, code, timeoutMs);
   }
 
   /** Ends its kernel. */
   close(): void {
     this.#seat.leave();
   }
+}
+
+/** What code gives behind a place, run as its next cell on a copy of its own; what it asks of the world is refused. */
+export function evaluateAfter(
+  kernel: KernelHandle,
+  { seq, cells, timeMs }: Pick<SessionFold, 'seq' | 'cells' | 'timeMs'>,
+  code: string,
+  timeoutMs?: number,
+): Promise<Evaluated> {
+  return kernel.evaluate({ seq: seq + 1, cell: cells + 1, timeMs, code, timeoutMs });
 }

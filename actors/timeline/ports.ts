@@ -1,16 +1,8 @@
 /** What a timeline needs from the world around it. */
 import type { RepriseError } from '../../bus/errors.ts';
 import type { LargeStore } from '../../bus/large.ts';
-import type { LoadReply } from '../../bus/operations/logs.ts';
+import type { LoadBounds, LoadReply } from '../../bus/operations/logs.ts';
 import type { StoredCommit } from '../../bus/types.ts';
-
-/** What a checkpoint must be, to be of use. */
-export interface LoadBounds {
-  /** Before this log position. */
-  before?: number;
-  /** At or before this seq; commits far behind it are left out. */
-  at?: number;
-}
 
 /** Reads logs. */
 export interface TimelineStore extends Pick<LargeStore, 'getLarge'> {

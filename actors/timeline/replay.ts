@@ -24,6 +24,28 @@ export interface ReplayKernel {
   stateId(): Promise<string>;
 }
 
+/** A kernel that tells of every turn before the next one begins; an undone one has left nothing to look at. */
+export function watched(
+  kernel: ReplayKernel,
+  onTurn: (step: KernelStep, turn: Turn) => void | Promise<void>,
+): ReplayKernel {
+  const apply = async (step: KernelStep): Promise<Turn> => {
+    const turn = await kernel.apply(step);
+    if (!turn.poisoned) await onTurn(step, turn);
+    return turn;
+  };
+  return {
+    boot: (event) => kernel.boot(event),
+    stateId: () => kernel.stateId(),
+    apply,
+    async applyAll(steps) {
+      const turns: Turn[] = [];
+      for (const step of steps) turns.push(await apply(step));
+      return turns;
+    },
+  };
+}
+
 export interface ReplayOptions {
   /** Compare the stateId of every checkpoint (verification); an activation trusts the log's hash chain. */
   states: boolean;

@@ -10,14 +10,13 @@ import { lastSeqOf } from '../../bus/chain.ts';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
 import type { Divergence } from '../../bus/operations/looks.ts';
 import type { SessionEvent, StoredCommit } from '../../bus/types.ts';
-import type { KernelHandle } from '../kernel/handle.ts';
-import type { KernelHost, KernelStep, Turn } from '../kernel/port.ts';
+import type { KernelHost } from '../kernel/port.ts';
 import { applyCommit } from './fold.ts';
 import type { SessionFold } from './fold-shape.ts';
 import { endOfTurn, type Loaded, type LoadWish, loadLog, passOver } from './loading.ts';
-import { Moment } from './moment.ts';
+import { evaluateAfter, Moment } from './moment.ts';
 import type { Log, TimelineStore } from './ports.ts';
-import { type ReplayKernel, type ReplayOptions, replayEvents } from './replay.ts';
+import { type ReplayOptions, replayEvents, watched } from './replay.ts';
 import { KernelSeat } from './seat.ts';
 
 export interface TimelinePorts {
@@ -37,10 +36,7 @@ export interface OpenOptions extends Omit<LoadWish, 'passedOver'> {
 export interface TurnPlace {
   /** seq of the event that began it. */
   seq: number;
-  timeMs: number;
-  /** Cells so far. */
-  cells: number;
-  kernel: KernelHandle;
+  evaluate: Moment['evaluate'];
 }
 
 export class Timeline {
@@ -73,6 +69,17 @@ export class Timeline {
     }
   }
 
+  /** Does `work` at a moment, which is then closed. @throws RepriseError as `openAt`; DIVERGED */
+  async visit<T>(session: string, at: number | undefined, work: (moment: Moment) => Promise<T>): Promise<T> {
+    const moment = await this.openAt(session, at);
+    try {
+      if (moment.divergence) throw divergenceError(session, moment.divergence);
+      return await work(moment);
+    } finally {
+      moment.close();
+    }
+  }
+
   /**
    * Executes a log from its first event and visits every turn, on a scratch kernel; ends when a visit says so.
    * @throws RepriseError as `openAt`; DIVERGED
@@ -83,24 +90,13 @@ export class Timeline {
     const seat = new KernelSeat(this.#ports.kernel, `${session} turn by turn`);
     const ended = new Error('the walk has ended');
     let cells = 0;
-    const apply = async (step: KernelStep): Promise<Turn> => {
-      const turn = await seat.apply(step);
+    const visited = watched(seat, async (step) => {
       if (step.type === 'input') cells = step.cell;
       const { seq, timeMs } = step;
-      if (!turn.poisoned && (await visit({ seq, timeMs, cells, kernel: seat.kernel })) === 'end') throw ended;
-      return turn;
-    };
-    const applyAll = async (steps: readonly KernelStep[]) => {
-      const turns: Turn[] = [];
-      for (const step of steps) turns.push(await apply(step));
-      return turns;
-    };
-    const visited: ReplayKernel = {
-      boot: (event) => seat.boot(event),
-      stateId: () => seat.stateId(),
-      apply,
-      applyAll,
-    };
+      const evaluate: TurnPlace['evaluate'] = (code, timeoutMs) =>
+        evaluateAfter(seat.kernel, { seq, cells, timeMs }, code, timeoutMs);
+      if ((await visit({ seq, evaluate })) === 'end') throw ended;
+    });
     try {
       const rules = { states: false, stacks: wroteAll(this.#ports.kernel.version, loaded.tail) };
       const { divergence } = await replayEvents(visited, loaded.fold, eventsOf(loaded.tail), rules);

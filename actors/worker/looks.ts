@@ -3,14 +3,11 @@
 import type { AtReply, LOOK } from '../../bus/operations/looks.ts';
 import type { Handlers } from '../../bus/operations/row.ts';
 import { normalName } from '../../bus/subjects.ts';
-import { divergenceError, Timeline } from '../timeline/timeline.ts';
+import { Timeline } from '../timeline/timeline.ts';
 import { bisect } from './bisection.ts';
 import { lastGood } from './last-good.ts';
 import { metadataOf, stateOf } from './reports.ts';
 import { type VerificationPorts, verifySession } from './verification.ts';
-
-/** Budget of code that is run at a moment, ms. */
-const EVALUATION_MS = 30_000;
 
 export const LOOKS: Handlers<typeof LOOK, [VerificationPorts]> = {
   replay: ({ session }, ports) => verifySession(normalName(session), ports),
@@ -19,31 +16,24 @@ export const LOOKS: Handlers<typeof LOOK, [VerificationPorts]> = {
   bisect,
 };
 
-async function lookAt(
-  { session, seq, code, timeoutMs = EVALUATION_MS }: Parameters<typeof LOOKS.at>[0],
+function lookAt(
+  { session, seq, code, timeoutMs }: Parameters<typeof LOOKS.at>[0],
   ports: VerificationPorts,
 ): Promise<AtReply> {
   const name = normalName(session);
-  const moment = await new Timeline(ports).openAt(name, seq);
-  try {
-    const { fold, divergence } = moment;
-    if (divergence) throw divergenceError(name, divergence);
+  return new Timeline(ports).visit(name, seq, async (moment) => {
+    const { fold, open, leftover, cell, time, passedOver } = moment;
     const report = await moment.look();
     // Of a turn that is under way only a part has been told.
-    const state = moment.open || moment.leftover.length > 0 ? 'running' : undefined;
-    const reply: AtReply = {
-      session: name,
-      seq: fold.seq,
-      cell: fold.running?.cell ?? fold.cells,
-      time: new Date(fold.timeMs).toISOString(),
-      state: stateOf(fold, { state, report, kernel: ports.kernel.version }),
-      metadata: metadataOf(fold),
-    };
-    if (moment.open) reply.unfinished = true;
-    if (moment.passedOver.length > 0) reply.passedOver = [...moment.passedOver];
+    const state = stateOf(fold, {
+      state: open || leftover.length > 0 ? 'running' : undefined,
+      report,
+      kernel: ports.kernel.version,
+    });
+    const reply: AtReply = { session: name, seq: fold.seq, cell, time, state, metadata: metadataOf(fold) };
+    if (open) reply.unfinished = true;
+    if (passedOver.length > 0) reply.passedOver = [...passedOver];
     if (code !== undefined) reply.evaluated = await moment.evaluate(code, timeoutMs);
     return reply;
-  } finally {
-    moment.close();
-  }
+  });
 }

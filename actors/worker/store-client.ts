@@ -7,13 +7,13 @@ import type {
   AppendReply,
   FindBounds,
   FoundCommand,
+  LoadBounds,
   LoadReply,
   ScannedMessage,
 } from '../../bus/operations/logs.ts';
 import type { StorageClient } from '../../bus/storage-client.ts';
 import type { Commit, LargeValue, SessionEvent, SessionMetadata, StoredCommit } from '../../bus/types.ts';
 import type { SessionStore } from '../session/ports.ts';
-import type { LoadBounds } from '../timeline/ports.ts';
 
 export class StoreClient implements SessionStore {
   readonly #storage: StorageClient;

@@ -287,10 +287,7 @@ export class SessionClient implements ISessionClient {
    */
   async at(session: string, seq?: number, options: AtOptions = {}): Promise<AtReply> {
     const { code, timeoutMs, ...rest } = options;
-    const request: AtRequest = { session };
-    if (seq !== undefined) request.seq = seq;
-    if (code !== undefined) request.code = code;
-    if (timeoutMs !== undefined) request.timeoutMs = timeoutMs;
+    const request: AtRequest = { session, seq, code, timeoutMs };
     return this.#look('at', request, `the look at '${session}'`, rest);
   }
 

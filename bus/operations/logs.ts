@@ -18,10 +18,13 @@ export interface AppendReply {
 }
 
 /** `store.load`: all that activation needs, in one answer. */
-export interface LoadRequest {
+export interface LoadRequest extends LoadBounds {
   session: string;
   /** Kernel version that will restore it; a checkpoint by another kernel is left out and the tail is longer. */
   kernel: string;
+}
+/** What is asked for, when it is not the newest state from the newest checkpoint. */
+export interface LoadBounds {
   /** Only checkpoints before this log position: that one turned out to be of no use. */
   before?: number;
   /** Only what leads to this seq, and the commits right behind it; absent: all. */

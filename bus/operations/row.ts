@@ -78,6 +78,5 @@ function assertSlim(value: unknown): void {
   const fields = Object.keys(value);
   if (fields.length > FIELDS_MAX)
     throw new RepriseError('BAD_FORMAT', `the request has ${fields.length} fields`);
-  const { request } = value as { request?: unknown };
-  if (request !== value) assertSlim(request);
+  assertSlim((value as { request?: unknown }).request);
 }

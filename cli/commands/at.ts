@@ -1,11 +1,10 @@
 /** `reprise at`: a session as it was right after an event, and code run there on a copy. */
 import type { Command } from 'commander';
 import { RepriseError } from '../../bus/errors.ts';
-import { AtPrompt } from '../at-prompt.ts';
 import { addExamples, type Context, EXIT, sessionName, wholeNumber } from '../context.ts';
 import { parseDuration } from '../duration.ts';
 import { withProgress } from '../progress.ts';
-import { atJson, renderAt, renderEvaluated } from '../render/moment.ts';
+import { tellAnswer } from '../terminal.ts';
 
 interface AtCommandOptions {
   json?: boolean;
@@ -42,6 +41,7 @@ async function at(
 ): Promise<void> {
   const { terminal } = context;
   context.details = { session, seq };
+  const { atJson, renderAt, renderEvaluated } = await import('../render/moment.ts');
   const sessions = await context.sessions();
   const reply = await withProgress(terminal, 're-executing the log …', () =>
     sessions.at(session, seq, { code, timeoutMs }),
@@ -50,15 +50,11 @@ async function at(
   if (evaluated?.error) context.exitCode = EXIT.threw;
   if (json) return terminal.out(atJson(reply));
   if (evaluated) {
-    const text = renderEvaluated(evaluated, terminal.errPalette);
-    terminal.out(text.stdout);
-    terminal.err(text.stderr);
-    terminal.out(text.result);
-    terminal.err(text.failure);
-    return;
+    return tellAnswer(terminal, renderEvaluated(evaluated, terminal.errPalette));
   }
   terminal.out(renderAt(reply, terminal.palette));
   if (terminal.stdin.isTTY !== true || terminal.stdout.isTTY !== true) return;
+  const { AtPrompt } = await import('../at-prompt.ts');
   const prompt = new AtPrompt({
     terminal,
     session,

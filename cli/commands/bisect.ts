@@ -6,7 +6,6 @@ import { normalName } from '../../bus/subjects.ts';
 import { addExamples, type Context, EXIT } from '../context.ts';
 import { parseDuration } from '../duration.ts';
 import { withProgress } from '../progress.ts';
-import { renderBisection } from '../render/moment.ts';
 
 interface BisectCommandOptions {
   all?: boolean;
@@ -42,6 +41,7 @@ async function bisect(context: Context, given: string[], options: BisectCommandO
     throw new RepriseError('BAD_REQUEST', `bisect takes ${wanted}`, { hint: '`reprise bisect --help`' });
   }
   const predicate = given.at(-1)!;
+  const { renderBisection } = await import('../render/moment.ts');
   const named = all ? null : normalName(given[0]!);
   const sessions = await context.sessions();
   const names = named === null ? (await sessions.listSessions()).map(({ name }) => name) : [named];

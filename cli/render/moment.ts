@@ -4,7 +4,7 @@ import type { VariableSummary } from '../../bus/types.ts';
 import { type AnswerText, renderAnswer } from './answer.ts';
 import type { Palette } from './palette.ts';
 import { renderPending, renderVariables } from './session.ts';
-import { count, formatTime, printable } from './text.ts';
+import { count, formatTime, oneLine, printable } from './text.ts';
 
 /** One line of JSON. */
 export function atJson({ session, seq, cell, time, state, unfinished, evaluated }: AtReply): string {
@@ -44,7 +44,7 @@ export function renderChanges(
 ): string {
   const was = new Map(before.map((variable) => [variable.name, variable]));
   const is = new Map(after.map((variable) => [variable.name, variable]));
-  const one = ({ preview }: VariableSummary) => printable(preview).replaceAll('\n', ' ');
+  const one = ({ preview }: VariableSummary) => oneLine(preview);
   const lines: string[] = [];
   for (const name of new Set([...was.keys(), ...is.keys()])) {
     const [old, now] = [was.get(name), is.get(name)];
@@ -61,7 +61,7 @@ export function renderBisection(reply: BisectReply, palette: Palette): string {
   const name = palette.bold(printable(session));
   const looked = palette.dim(`(${count(steps, 'step')})`);
   if (seq === null) return `${name}: it never holds ${looked}\n`;
-  const line = (sign: string, text: string) => `${sign} ${printable(text).replaceAll('\n', ' ')}\n`;
+  const line = (sign: string, text: string) => `${sign} ${oneLine(text)}\n`;
   return (
     `${name}: since seq ${seq}, cell ${cell}, ${formatTime(new Date(time))} ${looked}\n` +
     palette.red(line('-', before)) +

@@ -5,7 +5,7 @@ import type { InspectReply } from '../../bus/operations/sessions.ts';
 import type { ReplState, SessionMetadata, VariableSummary } from '../../bus/types.ts';
 import type { Palette } from './palette.ts';
 import { renderTable } from './table.ts';
-import { count, cut, formatBytes, formatTime, printable } from './text.ts';
+import { count, cut, formatBytes, formatTime, oneLine, printable } from './text.ts';
 
 /** A session's metadata as commands with --json print it: dates as ISO strings. */
 export type MetadataJson = Omit<SessionMetadata, 'created' | 'lastAccessed'> & {
@@ -65,7 +65,7 @@ export function renderVariables(variables: VariableSummary[], palette: Palette):
       palette.dim(kind),
       palette.bold(printable(name)),
       palette.cyan(printable(type)),
-      printable(preview).replaceAll('\n', ' '),
+      oneLine(preview),
     ]),
     palette,
   );
@@ -78,7 +78,7 @@ export function renderPending(state: ReplState, palette: Palette): string {
     String(effect.effect),
     effect.kind,
     String(effect.seq),
-    printable(effect.detail).replaceAll('\n', ' '),
+    oneLine(effect.detail),
   ]);
   const columns = [{ title: 'EFFECT' }, { title: 'KIND' }, { title: 'SEQ' }, { title: 'REQUEST' }];
   return `\n${palette.bold('Waiting for')}\n${renderTable(columns, rows, palette)}`;
@@ -129,6 +129,6 @@ export function renderLastGood(reply: LastGoodReply, palette: Palette): string {
   const where = position === undefined ? '' : `, log position ${position}`;
   return (
     `${palette.red('the log is good up to')} seq ${state.seq}; this is the state after it\n` +
-    `${palette.dim('wrong'.padEnd(11))}seq ${seq} (${kind}${where}): ${printable(actual).replaceAll('\n', ' ')}\n${text}`
+    `${palette.dim('wrong'.padEnd(11))}seq ${seq} (${kind}${where}): ${oneLine(actual)}\n${text}`
   );
 }

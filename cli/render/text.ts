@@ -32,6 +32,11 @@ export function printable(text: string): string {
   });
 }
 
+/** Text from outside on one line. */
+export function oneLine(text: string): string {
+  return printable(text).replaceAll('\n', ' ');
+}
+
 /** A word that a POSIX shell reads as this text. */
 export function shellWord(text: string): string {
   return /^[\w.:@/-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;

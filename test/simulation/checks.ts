@@ -1,9 +1,8 @@
 /** What must hold of a simulated system once its faults are over. */
 import assert from 'node:assert/strict';
-import type { Turn } from '../../actors/kernel/port.ts';
 import { replyFromEvents } from '../../actors/session/reply.ts';
 import { emptyFold } from '../../actors/timeline/fold.ts';
-import { type ReplayKernel, replayEvents } from '../../actors/timeline/replay.ts';
+import { replayEvents, watched } from '../../actors/timeline/replay.ts';
 import { KernelSeat } from '../../actors/timeline/seat.ts';
 import { ChainReader } from '../../bus/chain.ts';
 import type { SessionClient } from '../../bus/client/client.ts';
@@ -118,23 +117,9 @@ async function countsOf(
   const kernel = kernels.make(INSTANT);
   const counts = [{ at: 0, n: 0 }];
   const plain = new KernelSeat(kernel, session);
-  const recording: ReplayKernel = {
-    boot: (event) => plain.boot(event),
-    stateId: () => plain.stateId(),
-    async apply(step) {
-      const turn = await plain.apply(step);
-      if (!turn.poisoned) {
-        const n = counterOf((await plain.kernel.look()).variables) ?? 0;
-        counts.push({ at: step.seq, n });
-      }
-      return turn;
-    },
-    async applyAll(steps) {
-      const turns: Turn[] = [];
-      for (const step of steps) turns.push(await recording.apply(step));
-      return turns;
-    },
-  };
+  const recording = watched(plain, async ({ seq: at }) => {
+    counts.push({ at, n: counterOf((await plain.kernel.look()).variables) ?? 0 });
+  });
   const options = { states: true, stacks: true, unrecorded: 'limited' } as const;
   await replayEvents(recording, emptyFold(session), events, options);
   return counts;
