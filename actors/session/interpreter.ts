@@ -65,6 +65,8 @@ export class SessionInterpreter {
   #error: unknown = null;
   /** Requests to give up the cell that have entered: answered once what became of them is durable. */
   #abandoned: (Mail & { kind: 'abandon' })[] = [];
+  /** Whether what was taken last adds nothing to the log: being found out, or known. */
+  #answering: Promise<boolean> | null = null;
   #retryTimer: { cancel(): void } | null = null;
   lastAccessMs: number;
 
@@ -154,12 +156,8 @@ export class SessionInterpreter {
     const computes = this.state === 'running';
     if (!isMeant || (running === undefined && !computes)) return { seq: at, interrupted: 'nothing' };
     if (computes) this.#stepper.strike();
-    const { seq } = await this.#post<{ seq: number }>((waiter) => ({
-      kind: 'abandon',
-      reason: 'user',
-      commandId: running,
-      waiter,
-    }));
+    const abandon = { kind: 'abandon', reason: 'user', commandId: running } as const;
+    const { seq } = await this.#post<{ seq: number }>((waiter) => ({ ...abandon, waiter }));
     return { seq, interrupted: running === undefined ? 'callback' : 'cell' };
   }
 
@@ -176,9 +174,10 @@ export class SessionInterpreter {
 
   /**
    * Runs `look` while the kernel holds what is durable, no less and no more. Resolves null when the session is
-   * busy: looking waits for a commit, never for a cell.
+   * busy: looking waits for a commit and for an answer from the log, never for a cell.
    */
   async quietly<T>(look: (kernel: KernelHandle) => Promise<T>): Promise<T | null> {
+    await this.#answering?.catch(() => {});
     await untilLeft(this.#machine, 'committing');
     if (!QUIET.includes(this.state) || this.fold.seq < 0) return null;
     try {
@@ -242,18 +241,14 @@ export class SessionInterpreter {
     this.lastAccessMs = this.#ports.clock.now();
     const batch = new Batch(this.fold);
     this.#batch = batch;
-    this.#turn = null;
     // Until its outcome is durable what was asked can be put back, whatever happens.
     if (mail.kind === 'abandon') this.#abandoned.push(mail);
     else if (mail.kind !== 'answer') this.#command = new LiveCommand(mail);
-    // What is closed appends nothing more, by which it would learn that it was removed.
-    if (this.fold.closed) await this.#replies.assertStored(this.fold);
-    if (mail.kind === 'close') {
-      const timestamp = batch.timestamp(this.#ports.clock);
-      if (!this.fold.closed) batch.push(entryEvent(mail, this.fold, timestamp));
-    } else if (!(await this.#isAnswered(mail))) {
-      this.#turn = await this.#enter(mail, batch);
-    }
+    this.#answering = this.#isAnswered(mail);
+    const isAnswered = await this.#answering;
+    this.#turn = isAnswered || mail.kind === 'close' ? null : await this.#enter(mail, batch);
+    if (!isAnswered && mail.kind === 'close')
+      batch.push(entryEvent(mail, this.fold, batch.timestamp(this.#ports.clock)));
     // Answers that came together go into one commit, as long as the cell only goes on waiting.
     while (this.#turn && goesOn(this.#turn)) {
       const next = this.#mailbox.takeAnswer(batch.fold);
@@ -270,8 +265,11 @@ export class SessionInterpreter {
     return turn;
   }
 
-  /** Whether a mail needs no turn. */
-  async #isAnswered(mail: Exclude<Mail, { kind: 'close' }>): Promise<boolean> {
+  /** Whether a mail adds nothing to the log. */
+  async #isAnswered(mail: Mail): Promise<boolean> {
+    // What is closed appends nothing more, by which it would learn that it was removed.
+    if (this.fold.closed) await this.#replies.assertStored(this.fold);
+    if (mail.kind === 'close') return this.fold.closed;
     if (mail.kind === 'abandon') return !this.fold.running || this.fold.running.commandId !== mail.commandId;
     if (mail.kind !== 'command' || !(await this.#replies.settle(mail, this.fold))) return false;
     this.#command = null;

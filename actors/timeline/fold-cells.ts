@@ -13,11 +13,11 @@ type Cells = {
 export const TURN_COST_MS = 0.1;
 
 export const cellEvents: Cells = {
-  input: (fold, event, timeMs) => {
+  input: (fold, event) => {
     const commandId = event.commandId ?? `seq-${event.seq}`;
     return {
       cells: fold.cells + 1,
-      commands: addCommand(fold.commands, commandId, timeMs),
+      commands: addCommand(fold.commands, commandId, Date.parse(event.timestamp) || undefined),
       running: {
         cell: event.cell ?? fold.cells + 1,
         seq: event.seq,

@@ -60,9 +60,8 @@ export interface SessionFold {
   log: LogPlace;
 }
 
-/** A handler of one event type: returns what changes in the fold. `timeMs` is what the session's time becomes. */
+/** A handler of one event type: returns what changes in the fold. */
 export type EventHandler<T extends SessionEventType> = (
   fold: SessionFold,
   event: Extract<SessionEvent, { type: T }>,
-  timeMs: number,
 ) => Partial<SessionFold>;

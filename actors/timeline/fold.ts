@@ -60,7 +60,7 @@ export function timeOf(event: SessionEvent): number | undefined {
 export function applyEvent(fold: SessionFold, event: SessionEvent): SessionFold {
   const handler = HANDLERS[event.type] as EventHandler<SessionEventType>;
   const timeMs = Math.max(fold.timeMs, timeOf(event) ?? 0);
-  return { ...fold, ...handler(fold, event, timeMs), seq: seqOf(event), timeMs };
+  return { ...fold, ...handler(fold, event), seq: seqOf(event), timeMs };
 }
 
 export function applyEvents(fold: SessionFold, events: readonly SessionEvent[]): SessionFold {

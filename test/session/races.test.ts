@@ -86,6 +86,20 @@ describe('looking at a session', () => {
     assert.equal(seen, '2');
   });
 
+  it('waits for the answer to a command that was sent twice: nothing computes', async () => {
+    const world = new SessionWorld();
+    await world.run('a', [['inc']]);
+    const release = world.holdFind();
+    const repeated = world.submit('a', [['inc']]);
+    await world.clock.advance(1);
+    assert.equal(world.session.state, 'running');
+    const look = world.session.quietly((kernel) => kernel.look());
+    await world.clock.advance(100);
+    release();
+    assert.equal((await world.settled(look))?.variables[0]?.preview, '1');
+    assert.equal((await world.settled(repeated)).repeated, true);
+  });
+
   it('shows nothing of a commit that was fenced', async () => {
     const world = new SessionWorld();
     await world.run('a', [['inc']]);

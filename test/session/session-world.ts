@@ -25,6 +25,7 @@ export class SessionWorld {
   /** Effects that were started, with what answers them. */
   readonly started: { effect: number; answer: (answer: EffectAnswer) => void; cancelled: boolean }[] = [];
   readonly settings: SessionSettings = { ...DEFAULT_SETTINGS, softReplayMs: 1e9, hardReplayMs: 1e9 };
+  #onFind: Promise<void> | undefined;
   hopMs = 0;
   /** The session was removed from the store. */
   removed = false;
@@ -61,8 +62,10 @@ export class SessionWorld {
           read: async function* (_name, from) {
             yield* (await history.read(token, from)).commits;
           },
-          find: async (_name, commandId, within) =>
-            this.removed ? { events: [] } : history.find(token, commandId, within),
+          find: async (_name, commandId, within) => {
+            await this.#onFind;
+            return this.removed ? { events: [] } : history.find(token, commandId, within);
+          },
           get: async () => (this.removed ? null : metadataOf(this.session.fold)),
           trouble: async () => {},
           image: async (stateId) => this.#images.get(stateId) ?? null,
@@ -133,14 +136,26 @@ export class SessionWorld {
 
   /** Holds appends until the function that comes back is called. */
   hold(): () => void {
-    let release = () => {};
-    const gate = new Promise<void>((resolve) => {
-      release = resolve;
-    });
+    const { gate, open } = newGate();
     this.onAppend = () => gate;
     return () => {
       this.onAppend = () => {};
-      release();
+      open();
     };
   }
+
+  /** The same for what is looked up in the log. */
+  holdFind(): () => void {
+    const { gate, open } = newGate();
+    this.#onFind = gate;
+    return open;
+  }
+}
+
+function newGate(): { gate: Promise<void>; open: () => void } {
+  let open = () => {};
+  const gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { gate, open };
 }
