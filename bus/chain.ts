@@ -42,14 +42,35 @@ export function lastSeqOf({ first, events }: Pick<Commit, 'first' | 'events'>): 
   return first + events.length - 1;
 }
 
-/** The place after a stored commit. */
-export function placeAfter({ commit, position }: StoredCommit): ChainPlace {
+/** The events of a stored commit that are the session's. */
+export function eventsOf({ commit, upTo }: Pick<StoredCommit, 'commit' | 'upTo'>): SessionEvent[] {
+  return upTo === undefined ? commit.events : commit.events.slice(0, upTo - commit.first + 1);
+}
+
+/** Stored commits with the session's events alone; where that leaves some out, the hash no longer matches. */
+export function cutToSession(commits: readonly StoredCommit[]): StoredCommit[] {
+  return commits.map(({ upTo, ...stored }) => {
+    if (upTo === undefined) return stored;
+    return { ...stored, commit: { ...stored.commit, events: eventsOf({ ...stored, upTo }) } };
+  });
+}
+
+/** The place after a stored commit; where a fork goes on from it, that of the fork's first commit. */
+export function placeAfter({ commit, position, upTo }: StoredCommit): ChainPlace {
+  if (upTo !== undefined) return { position, hash: commit.hash, next: upTo + 1, tail: [] };
   return {
     position,
     hash: commit.hash,
     next: lastSeqOf(commit) + 1,
     tail: [...commit.head.tail, position].slice(-TAIL_LENGTH),
   };
+}
+
+/** The place before the first commit under a session's own name. */
+export function placeBefore({ head: { parent, tail } }: Pick<Commit, 'head'>): ChainPlace {
+  if (!parent || tail.length > 0) return CHAIN_START;
+  const { position, hash, seq } = parent;
+  return { position, hash, next: seq + 1, tail: [] };
 }
 
 /** The first thing about a commit's links that does not follow `before`; its own hash is not looked at. */
@@ -82,8 +103,9 @@ export function innerFault(commit: Commit, position: number): ChainFault | null 
       return { ...fault('seq', `has an event ${index} with seq ${seqOf(event)} instead of ${seq}`), seq };
     }
   }
-  const { tail } = commit.head;
-  if (tail.length === 0 && commit.first > 0) return fault('tail', 'names no commit before it');
+  const { tail, parent } = commit.head;
+  const isFirst = commit.first === (parent ? parent.seq + 1 : 0);
+  if (tail.length === 0 && !isFirst) return fault('tail', 'names no commit before it');
   if (tail.some((place, index) => place >= (tail[index + 1] ?? position))) {
     return fault('tail', 'names positions that do not grow');
   }

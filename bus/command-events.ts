@@ -9,7 +9,7 @@ export function ofCommand(events: SessionEvent[]): SessionEvent[] {
     if (index > 0 && event.type === 'input') break;
     const other = cellOf(event);
     if (cell !== undefined && other !== undefined && other !== cell) continue;
-    if (event.type === 'checkpoint') continue;
+    if (event.type === 'checkpoint' || event.type === 'fork') continue;
     found.push(event);
     if (event.type === 'error') break;
     if (event.type === 'output' && (event.stream ?? 'result') === 'result') break;

@@ -19,9 +19,25 @@ import {
   token,
   usage,
 } from './schema.ts';
-import type { Commit, CommitHead, EventOf, SessionEvent, SessionEventType, StoredCommit } from './types.ts';
+import type {
+  Commit,
+  CommitHead,
+  EventOf,
+  ForkPoint,
+  SessionEvent,
+  SessionEventType,
+  StoredCommit,
+} from './types.ts';
 
 const large = optional(largeValue);
+
+const forkPoint = shaped<ForkPoint>({
+  session: text,
+  id: text,
+  seq: natural,
+  position: natural,
+  hash,
+});
 
 const events: { [T in SessionEventType]: Schema<EventOf<T>> } = {
   session: shaped<EventOf<'session'>>({
@@ -160,6 +176,19 @@ const events: { [T in SessionEventType]: Schema<EventOf<T>> } = {
     turns: natural,
     limit: natural,
   }),
+  fork: shaped<EventOf<'fork'>>({
+    type: v.literal('fork'),
+    large,
+    seq: natural,
+    timestamp: isoTime,
+    id: text,
+    name: text,
+    parent: forkPoint,
+    commandId: optional(text),
+    asked: optional(
+      v.array(shaped<{ effect: number; receiptKey: string }>({ effect: natural, receiptKey: text })),
+    ),
+  }),
   closed: shaped<EventOf<'closed'>>({
     type: v.literal('closed'),
     large,
@@ -217,6 +246,7 @@ const commitHead = shaped<CommitHead>({
   running: optional(flag),
   closed: optional(flag),
   wakeAt: optional(number),
+  parent: optional(forkPoint),
 });
 
 /** The shape of a commit; whether it follows the one before is for `storage/validation.ts`. */
@@ -243,6 +273,7 @@ export const storedCommit = shaped<StoredCommit>({
   commit: commitSchema,
   position: natural,
   sizeBytes: natural,
+  upTo: optional(natural),
 });
 
 /** The outside of a stored commit: what is in it was checked when it was appended, and its hash is checked next. */

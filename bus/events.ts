@@ -12,6 +12,18 @@ export interface LargeValue {
   bytes: number;
 }
 
+/** An event of another session, after which a fork goes on by itself. */
+export interface ForkPoint {
+  /** Name of the session that holds the event. */
+  session: string;
+  /** Its id: another session may come to have its name. */
+  id: string;
+  seq: number;
+  /** Log position and hash of the commit that holds the event. */
+  position: number;
+  hash: string;
+}
+
 /**
  * Seven event types of the contract (with optional additions), then Reprise's own. With `large` an event stands for
  * the whole one: text is cut short, values are null; whoever reads the log puts the whole one back.
@@ -155,6 +167,20 @@ export type SessionEvent = { large?: LargeValue } & (
       /** Turns since the newest input that no cell waited for. */
       turns: number;
       limit: number;
+    }
+  | {
+      /** First event of a fork: what comes before it is its parent's. It may stand amid a turn, and is no part of it. */
+      type: 'fork';
+      seq: number;
+      timestamp: string;
+      /** Id and name of the session that begins. */
+      id: string;
+      name: string;
+      parent: ForkPoint;
+      /** Makes the fork idempotent, as it does a cell. */
+      commandId?: string;
+      /** Effects without an answer that leave receipts: it asks for them by itself, under keys of its own. */
+      asked?: { effect: number; receiptKey: string }[];
     }
   | { type: 'closed'; seq: number; reason: string; timestamp: string }
 );

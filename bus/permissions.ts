@@ -3,7 +3,7 @@
  * so is the table in docs/security.md. What no row grants is forbidden.
  */
 
-import { LOOK } from './operations/looks.ts';
+import { ANY_WORKER } from './operations/any-worker.ts';
 import { MODEL } from './operations/models.ts';
 import { PRESENCE } from './operations/presence.ts';
 import type { AnyOperation } from './operations/row.ts';
@@ -50,7 +50,7 @@ export function subjectFamilies(subjects: Subjects): SubjectFamily[] {
   const { log, blob } = subjects.streams;
   return [
     request(owner),
-    ...[...Object.values(WORKER), ...Object.values(LOOK)].map((row) => request(row)),
+    ...[...Object.values(WORKER), ...Object.values(ANY_WORKER)].map((row) => request(row)),
     message(subjects.live('*'), 'live.<session>', ['worker'], ['client'], 'output while a cell runs'),
     request(MODEL.call),
     request(APPEND, subjects.appendAll),

@@ -93,8 +93,8 @@ export interface Subjects {
   blobAll(kind: string): string;
   /** Previews of a session: stdout, tokens, state. Never authoritative. */
   live(token: string): string;
-  /** Ask any worker for a look at a session (`operations/looks.ts`). Queue group 'workers'. */
-  look(row: { subject: string }): string;
+  /** Ask any worker (`operations/any-worker.ts`). Queue group 'workers'. */
+  any(row: { subject: string }): string;
   /** Requests to LLM actors. Queue group 'llm'. */
   readonly llm: string;
   /** Token of a log subject, or null when it is not one. */
@@ -130,7 +130,7 @@ export function makeSubjects(prefix = 'reprise', shards = 1): Subjects {
     blob: (kind, key) => `${prefix}.blob.${kind}.${key}`,
     blobAll: (kind) => `${prefix}.blob.${kind}.>`,
     live: (token) => `${prefix}.live.${token}`,
-    look: ({ subject }) => `${prefix}.${subject}`,
+    any: ({ subject }) => `${prefix}.${subject}`,
     llm: `${prefix}.llm`,
     parseLog: (subject) => logPattern.exec(subject)?.[1] ?? null,
   };

@@ -5,10 +5,10 @@
  * renamed or removed: logs live for ever. Requests and replies live in `operations/`.
  */
 
-import type { LargeValue, SessionEvent } from './events.ts';
+import type { ForkPoint, LargeValue, SessionEvent } from './events.ts';
 import type { Rung } from './ladder.ts';
 
-export type { EventOf, Json, LargeValue, SessionEvent, SessionEventType } from './events.ts';
+export type { EventOf, ForkPoint, Json, LargeValue, SessionEvent, SessionEventType } from './events.ts';
 
 // ── Core results ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -28,6 +28,8 @@ export interface SessionMetadata {
   checkpointCount: number;
   /** Bytes stored for the session: commits plus checkpoint images it wrote. */
   size: number;
+  /** Of a fork: the session and the event that it goes on from. */
+  parent?: Pick<ForkPoint, 'session' | 'id' | 'seq'>;
 }
 
 // ── Configuration ───────────────────────────────────────────────────────────────────────────────────────
@@ -171,6 +173,8 @@ export interface CommitHead {
   closed?: boolean;
   /** When the earliest pending timer is due, ms since the epoch. */
   wakeAt?: number;
+  /** Of a fork: where its log goes on from. */
+  parent?: ForkPoint;
 }
 
 /** One durable write: its events are appended together or not at all. */
@@ -204,6 +208,8 @@ export interface StoredCommit {
   /** Position in the log (a stream sequence); grows, but with gaps. */
   position: number;
   sizeBytes: number;
+  /** Of another session's commit, which a fork goes on from: only events up to this seq are the fork's, too. */
+  upTo?: number;
 }
 
 // ── API types ───────────────────────────────────────────────────────────────────────────────────────────

@@ -6,7 +6,7 @@ import type { SessionEvent } from '../bus/types.ts';
 import { renderEvent } from './render/event.ts';
 import { renderFailure } from './render/failure.ts';
 import { renderAt, renderChanges, renderEvaluated } from './render/moment.ts';
-import { firstLine } from './render/text.ts';
+import { firstLine, printable } from './render/text.ts';
 import { type Terminal, tellAnswer } from './terminal.ts';
 
 export interface AtPromptPorts {
@@ -15,6 +15,8 @@ export interface AtPromptPorts {
   /** The session after an event, and what `code` gives there. */
   look(seq: number, code?: string): Promise<AtReply>;
   event(seq: number): Promise<SessionEvent>;
+  /** Begins a session that goes on from an event. */
+  fork(seq: number, name: string): Promise<void>;
 }
 
 const HELP = `code             runs at this moment, on a copy that is thrown away
@@ -23,6 +25,7 @@ const HELP = `code             runs at this moment, on a copy that is thrown awa
 .goto <seq>      right after that event
 .event           the event of this moment
 .show            variables, and what the session waits for
+.fork <name>     a new session that goes on from this event
 .diff            what changed since the moment before the last move
 .exit            leaves, as Ctrl-D does
 `;
@@ -66,7 +69,7 @@ export class AtPrompt {
   }
 
   async #take(line: string): Promise<void> {
-    const { terminal, event } = this.#ports;
+    const { terminal, event, fork } = this.#ports;
     const { palette } = terminal;
     const { seq } = this.#here;
     const [word = '', argument] = line.split(/\s+/);
@@ -83,6 +86,12 @@ export class AtPrompt {
         return this.#move(numberIn(argument));
       case '.event':
         return terminal.out(renderEvent(await event(seq), palette, terminal.columns));
+      case '.fork': {
+        const name = line.slice(word.length).trim();
+        if (name === '') throw new RepriseError('BAD_REQUEST', 'expected the name of the new session');
+        await fork(seq, name);
+        return terminal.out(`${printable(name)} goes on from here\n`);
+      }
       case '.show':
         return terminal.out(renderAt(this.#here, palette));
       case '.diff':

@@ -8,6 +8,7 @@ import { addDemo } from './commands/demo.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addDown } from './commands/down.ts';
 import { addExec } from './commands/exec.ts';
+import { addFork } from './commands/fork.ts';
 import { addInterrupt } from './commands/interrupt.ts';
 import { addLog } from './commands/log.ts';
 import { addLs } from './commands/ls.ts';
@@ -16,6 +17,7 @@ import { addReplay } from './commands/replay.ts';
 import { addRm } from './commands/rm.ts';
 import { addShow } from './commands/show.ts';
 import { addStatus } from './commands/status.ts';
+import { addTree } from './commands/tree.ts';
 import { addUp } from './commands/up.ts';
 import { type Context, EXIT } from './context.ts';
 import { failureJson, renderFailure } from './render/failure.ts';
@@ -53,6 +55,8 @@ export function makeProgram(context: Context, onUsage: (text: string) => void): 
     addLog,
     addAt,
     addBisect,
+    addFork,
+    addTree,
     addReplay,
     addInterrupt,
     addClose,

@@ -26,9 +26,11 @@ import { QUEUES, type Subjects, sessionToken } from '../bus/subjects.ts';
 import { Appends } from './appends.ts';
 import { BlobParts } from './blob-parts.ts';
 import { examine } from './examination.ts';
+import { Forks } from './forks.ts';
 import { History } from './history.ts';
+import { forgetImages } from './named-blobs.ts';
 import type { BlobStore, Log, LogStore } from './ports.ts';
-import { forgetImages, Removals } from './removals.ts';
+import { Removals } from './removals.ts';
 import { SessionIndex } from './session-index.ts';
 import { Troubles } from './troubles.ts';
 
@@ -80,18 +82,20 @@ export class StorageActor {
   constructor(ports: StoragePorts) {
     this.#ports = ports;
     this.lifecycle = makeLifecycle({ role: 'storage', process: ports.process });
+    const { log, blobs, logger, clock = systemClock } = ports;
+    const forks = new Forks({ log, blobs, clock });
     this.#appends = new Appends(
-      ports.log,
+      log,
+      forks,
       () => this.commitBytesMax,
       () => this.#now(),
     );
     this.#history = new History(ports.log);
     this.#index = new SessionIndex(ports.log, (error) => this.#failed(ports.subjects.store('list'), error));
     this.#blobs = new BlobParts(ports.blobs);
-    const { log, blobs, logger, clock = systemClock } = ports;
     const [parts, index] = [this.#blobs, this.#index];
     this.#troubles = new Troubles(log, blobs, clock);
-    this.#removals = new Removals({ log, blobs, parts, index, clock, logger });
+    this.#removals = new Removals({ log, blobs, parts, index, forks, clock, logger });
     this.#handlers = this.#makeHandlers();
   }
 

@@ -8,6 +8,7 @@ import { hasCode, RepriseError } from '../bus/errors.ts';
 import type { AppendReply, AppendRequest } from '../bus/operations/logs.ts';
 import type { Commit, StoredCommit } from '../bus/types.ts';
 import { sealed } from './commit-bytes.ts';
+import type { Forks } from './forks.ts';
 import { Lru } from './lru.ts';
 import type { LogStore } from './ports.ts';
 import { cutOff } from './readable.ts';
@@ -29,6 +30,7 @@ function goneError(name: string): RepriseError {
 /** The appends of one storage process. */
 export class Appends {
   readonly #log: LogStore;
+  readonly #forks: Pick<Forks, 'hold'>;
   readonly #limitBytes: () => number;
   readonly #newest = new Lru<Newest>(REMEMBERED);
   /** Sessions of which the log was seen to hold nothing, and when. */
@@ -38,9 +40,10 @@ export class Appends {
   readonly #underWay = new Map<string, Promise<unknown>>();
 
   /** @param limitBytes largest commit, in msgpack */
-  constructor(log: LogStore, limitBytes: () => number, nowMs: () => number) {
+  constructor(log: LogStore, forks: Pick<Forks, 'hold'>, limitBytes: () => number, nowMs: () => number) {
     this.#nowMs = nowMs;
     this.#log = log;
+    this.#forks = forks;
     this.#limitBytes = limitBytes;
   }
 
@@ -103,6 +106,7 @@ export class Appends {
       if (seen.duplicate) return seen.duplicate;
       previous = seen.previous;
     }
+    if (!previous && commit.head.parent) previous = await this.#forks.hold(commit);
     assertFollows(commit, previous, hash);
     try {
       const { position, sizeBytes, duplicate } = await this.#log.append(commit, expected, bytes);

@@ -2,7 +2,7 @@
  * Where the commits of a session are, and the way to them: each names up to 32 before it, so positions are found by
  * walking back, and commits by position.
  */
-import { BROKEN_HINT, type ChainReader } from '../bus/chain.ts';
+import { BROKEN_HINT, type ChainReader, placeBefore } from '../bus/chain.ts';
 import { hasCode, RepriseError } from '../bus/errors.ts';
 import type { StoredCommit } from '../bus/types.ts';
 import { Lru } from './lru.ts';
@@ -13,7 +13,7 @@ const BATCH = 64;
 /** Sessions whose positions are remembered (only those that were read in full). */
 const REMEMBERED = 256;
 
-/** Where all commits of a session are, oldest first, and the first seq of those that were looked at. */
+/** Where all commits under a session's name are, oldest first, and the first seq of those that were looked at. */
 export interface Chain {
   positions: number[];
   firsts: Map<number, number>;
@@ -89,7 +89,7 @@ export class ChainWalk {
       }
       const oldest = tail[0];
       if (oldest === undefined) {
-        if (at.commit.first !== 0) throw holed(at);
+        if (at.commit.first !== placeBefore(at.commit).next) throw holed(at);
         break;
       }
       for (let i = tail.length - 1; i >= 0; i--) found.push(tail[i]!);

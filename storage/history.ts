@@ -2,10 +2,10 @@
  * Reads a session's commits. Each commit names the positions of up to 32 before it, so every read walks back
  * along those lists and then fetches by known position, pipelined; the log is never scanned.
  */
-import { CHAIN_START, ChainReader, lastSeqOf, placeAfter } from '../bus/chain.ts';
+import { CHAIN_START, ChainReader, eventsOf, lastSeqOf, placeAfter } from '../bus/chain.ts';
 import { ofCommand } from '../bus/command-events.ts';
 import { hasCode } from '../bus/errors.ts';
-import { rungTowards } from '../bus/ladder.ts';
+import { type Rung, rungTowards } from '../bus/ladder.ts';
 import type {
   FindBounds,
   FoundCommand,
@@ -17,6 +17,7 @@ import type {
 } from '../bus/operations/logs.ts';
 import type { SessionEvent, StoredCommit } from '../bus/types.ts';
 import { ChainWalk, holed, startOf } from './chain-walk.ts';
+import { parentOf, partsSince } from './lineage.ts';
 import type { LogStore } from './ports.ts';
 
 /** Commits of one answer to `load`, at most. */
@@ -61,22 +62,33 @@ export class History {
       if (!last) return { last: null, checkpoint: null, tail: [], more: false };
       const { above, found } = await this.#descend(last, at);
       const checkpoint = kernel === '' ? null : await this.#usable(found, kernel, before);
-      const positions = checkpoint
-        ? await this.#walk.positionsAfter(above, checkpoint.position)
-        : (await this.#walk.chain(above)).positions;
       const tail: StoredCommit[] = [];
       let bytes = last.sizeBytes + (checkpoint?.sizeBytes ?? 0);
-      const reader = new ChainReader(checkpoint ? placeAfter(checkpoint) : CHAIN_START);
       let behind = 0;
-      for await (const stored of this.#walk.fetch(above, positions.slice(0, TAIL_COMMITS_MAX), reader)) {
+      let more = above !== last;
+      for await (const stored of this.#following(checkpoint, above)) {
         bytes += stored.sizeBytes + WRAPPING_BYTES;
-        if (bytes > limitBytes || behind > BEHIND_MAX) break;
+        if (bytes > limitBytes || behind > BEHIND_MAX || tail.length === TAIL_COMMITS_MAX) {
+          more = true;
+          break;
+        }
         tail.push(stored);
         if (stored.commit.first > at) behind += 1;
       }
-      const isAll = tail.length === positions.length && above === last;
-      return { last, checkpoint, tail, more: !isAll };
+      return { last, checkpoint, tail, more };
     });
+  }
+
+  /** The commits after a checkpoint, or all, up to `above`. */
+  async *#following(checkpoint: StoredCommit | null, above: StoredCommit): AsyncIterable<StoredCommit> {
+    const reader = new ChainReader(checkpoint ? placeAfter(checkpoint) : CHAIN_START);
+    for (const end of await partsSince(above, checkpoint ? lastSeqOf(checkpoint.commit) : 0, this.#log)) {
+      const isBegun = checkpoint?.commit.session === end.commit.session;
+      const positions = isBegun
+        ? await this.#walk.positionsAfter(end, checkpoint.position)
+        : (await this.#walk.chain(end)).positions;
+      yield* this.#walk.fetch(end, positions, reader);
+    }
   }
 
   /**
@@ -92,11 +104,14 @@ export class History {
   ): Promise<ReadReply> {
     return this.#steadily(token, async (last) => {
       if (!last || from > lastSeqOf(last.commit)) return { commits: [], next: null };
+      // One part of its lineage in an answer.
+      const [end, ...later] = await partsSince(last, from, this.#log);
+      const until = Math.min(to, end!.upTo ?? to);
       // Near the end nothing is asked of all that came before.
-      const isKnown = from === 0 || this.#walk.knows(token);
-      const { above } = isKnown ? { above: last } : await this.#descend(last, from + READ_AHEAD);
-      const isNear = above !== last || from > last.commit.first / 2;
-      const chain = await (isKnown || !isNear ? this.#walk.chain(last) : this.#walk.chainSince(above, from));
+      const isKnown = from === 0 || this.#walk.knows(end!.commit.session);
+      const { above } = isKnown ? { above: end! } : await this.#descend(end!, from + READ_AHEAD);
+      const isNear = above !== end || from > end.commit.first / 2;
+      const chain = await (isKnown || !isNear ? this.#walk.chain(end!) : this.#walk.chainSince(above, from));
       const commits: StoredCommit[] = [];
       let bytes = 0;
       const start = startOf(chain, from);
@@ -104,13 +119,14 @@ export class History {
       for await (const stored of this.#walk.fetch(above, chain.positions.slice(start), reader)) {
         chain.firsts.set(stored.position, stored.commit.first);
         if (lastSeqOf(stored.commit) < from) continue;
-        if (stored.commit.first > to) return { commits, next: null };
+        if (stored.commit.first > until) return { commits, next: null };
         bytes += stored.sizeBytes + WRAPPING_BYTES;
         if (commits.length > 0 && bytes > Math.min(READ_BYTES, limitBytes))
           return { commits, next: stored.commit.first };
         commits.push(stored);
       }
-      return { commits, next: above === last ? null : lastSeqOf(above.commit) + 1 };
+      if (above !== end) return { commits, next: lastSeqOf(above.commit) + 1 };
+      return { commits, next: later.length > 0 && to > until ? until + 1 : null };
     });
   }
 
@@ -128,28 +144,33 @@ export class History {
     return { found, next: isAll ? null : found.at(-1)!.position };
   }
 
-  /** How many commits the tails lead back to. @throws RepriseError CORRUPT */
+  /** How many commits under the session's own name the tails lead back to. @throws RepriseError CORRUPT */
   async count(last: StoredCommit): Promise<number> {
     return (await this.#walk.chain(last)).positions.length;
   }
 
   /**
-   * All commits of a session, newest batch first, each batch oldest first; each walks one tail back.
+   * All commits of a session, newest batch first, each batch oldest first; each walks one tail back, or into what it
+   * is a fork of.
    * @throws RepriseError CORRUPT, CHAIN_BROKEN
    */
   async *backwards(last: StoredCommit): AsyncIterable<StoredCommit[]> {
-    let after = last;
     yield [last];
-    while (after.commit.head.tail.length > 0) {
-      const { tail } = after.commit.head;
-      if (tail.at(-1)! >= after.position) throw holed(after);
+    for (let after = last; after.commit.first > 0; ) {
+      const batch = await this.#before(after);
       const reader = new ChainReader(null);
-      const batch = await this.#walk.batch(last.commit.session, tail, reader);
       for (const stored of [...batch, after]) reader.checkLinks(stored);
       yield batch;
       after = batch[0]!;
     }
-    if (after.commit.first !== 0) throw holed(after);
+  }
+
+  /** Up to 32 commits right before one, oldest first. */
+  async #before(after: StoredCommit): Promise<StoredCommit[]> {
+    const { tail, parent } = after.commit.head;
+    if (tail.length === 0 && parent) return [await parentOf(after, this.#log)];
+    if (tail.length === 0 || tail.at(-1)! >= after.position) throw holed(after);
+    return this.#walk.batch(after.commit.session, tail, new ChainReader(null));
   }
 
   /**
@@ -167,7 +188,7 @@ export class History {
       const after: SessionEvent[][] = [];
       let [commits, cells] = [0, 0];
       for await (const batch of this.backwards(last)) {
-        const events = batch.flatMap((stored) => stored.commit.events);
+        const events = batch.flatMap(eventsOf);
         const start = events.findLastIndex(
           (event) => event.type === 'input' && event.commandId === commandId,
         );
@@ -229,7 +250,14 @@ export class History {
   async #checkpointOf(from: StoredCommit): Promise<StoredCommit | null> {
     const { checkpoint } = from.commit.head;
     if (!checkpoint) return null;
-    return checkpoint.position === undefined ? from : this.#walk.one(from, checkpoint.position);
+    const { position, seq } = checkpoint;
+    return position === undefined ? from : this.#reach(from, { position, seq });
+  }
+
+  /** The commit at a position that holds a seq before that of `from`, or its own. */
+  async #reach(from: StoredCommit, { position, seq }: Pick<Rung, 'position' | 'seq'>): Promise<StoredCommit> {
+    const [end] = await partsSince(from, seq, this.#log);
+    return end!.position === position ? end! : this.#walk.one(end!, position);
   }
 
   /** An older checkpoint than that of `holder`: on the way to seq `at`, else the one before. */
@@ -237,13 +265,14 @@ export class History {
     const { ladder = [], tail } = holder.commit.head;
     const rung = rungTowards(ladder, at);
     if (rung) {
-      const found = await this.#walk.one(holder, rung.position);
+      const found = await this.#reach(holder, rung);
       const { position, seq } = found.commit.head.checkpoint ?? {};
       if (position !== undefined || seq !== rung.seq) throw holed(holder);
       return found;
     }
     // Older versions wrote no ladders.
     const previous = tail.at(-1);
-    return previous === undefined ? null : this.#checkpointOf(await this.#walk.one(holder, previous));
+    if (previous !== undefined) return this.#checkpointOf(await this.#walk.one(holder, previous));
+    return holder.commit.head.parent ? this.#checkpointOf(await parentOf(holder, this.#log)) : null;
   }
 }

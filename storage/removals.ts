@@ -11,18 +11,22 @@
  * Images are shared by content. One that is some session's newest checkpoint stays; an older one that another log also
  * names goes, and that session then replays from further back.
  *
+ * What forks go on from stays whole until the last of them is gone: the session has ended for everybody else, and its
+ * record waits (`forks.ts`).
+ *
  * What is still on its way must not stay behind. A model call without an answer has its receipt sealed: something else
  * takes its place, and since the first writer of a receipt wins, the answer cannot be stored any more. An image whose
  * commit comes too late goes when that commit is refused (`forgetImages`).
  */
 import { decode, encode } from '../bus/codec.ts';
-import { isAnswer, isRequest, receiptKeyIn } from '../bus/effect-events.ts';
 import { hasCode, RepriseError } from '../bus/errors.ts';
 import { scopeOf } from '../bus/large.ts';
 import type { RemovalProgress } from '../bus/operations/catalogue.ts';
 import type { Clock } from '../bus/port.ts';
-import type { Commit, StoredCommit } from '../bus/types.ts';
+import type { StoredCommit } from '../bus/types.ts';
 import type { BlobParts } from './blob-parts.ts';
+import type { Forks } from './forks.ts';
+import { forgetNamed } from './named-blobs.ts';
 import type { BlobStore, Log, LogStore } from './ports.ts';
 import type { SessionIndex } from './session-index.ts';
 
@@ -31,6 +35,7 @@ export interface RemovalPorts {
   blobs: BlobStore;
   parts: BlobParts;
   index: SessionIndex;
+  forks: Pick<Forks, 'held' | 'release'>;
   clock: Clock;
   logger: Log;
 }
@@ -54,9 +59,6 @@ const TRIES_MAX = 100;
 const BRIEF_MS = 500;
 /** How often is looked for removals that nobody goes on with, ms. */
 const LOOK_EVERY_MS = 5_000;
-/** How often a receipt that was stored at the same moment is taken away again. */
-const SEALS_MAX = 3;
-
 /** The removals of one storage process. */
 export class Removals {
   readonly #ports: RemovalPorts;
@@ -131,12 +133,16 @@ export class Removals {
     return new Set((await this.#ports.blobs.keys(KIND)).map((key) => partsOf(key).token));
   }
 
-  /** How far the removal of a session is; null when none is under way. @throws RepriseError of the stores */
+  /**
+   * How far the removal of a session is; null when none is under way, or what is left stays for forks' sake.
+   * @throws RepriseError of the stores
+   */
   async progress(token: string): Promise<RemovalProgress | null> {
     const { log, blobs } = this.#ports;
     const keys = (await blobs.keys(KIND)).filter((key) => partsOf(key).token === token);
     if (keys.length === 0) return null;
     const records = await Promise.all(keys.map((key) => this.#record(key)));
+    if (await this.#isHeld(records.flatMap((record) => record?.scope ?? []))) return null;
     const total = records.reduce((sum, record) => sum + (record?.total ?? 0), 0);
     return { left: Math.min(await log.count(token), total), total };
   }
@@ -155,8 +161,12 @@ export class Removals {
   async #look(): Promise<void> {
     const { log, blobs } = this.#ports;
     const left = new Map<string, number>();
-    for (const key of await blobs.keys(KIND)) {
+    const keys = await blobs.keys(KIND);
+    const held = keys.length > 0 ? await this.#ports.forks.held() : new Set();
+    for (const key of keys) {
       if (this.#stopped || this.#underWay.has(key)) continue;
+      const scope = held.size > 0 ? (await this.#record(key))?.scope : undefined;
+      if (scope !== undefined && held.has(scope)) continue;
       const now = await log.count(partsOf(key).token);
       // Whoever is at it gets on between two looks.
       if (this.#left.get(key) === now) void this.#provide(key);
@@ -193,22 +203,54 @@ export class Removals {
       }
       grave = await log.bury(token, position);
     }
-    await this.#finishBefore(token, position);
+    if (!(await this.#finishBefore(token, position))) return;
     const kept = await this.#ports.index.newestCheckpoints();
-    const scopes = new Set(record.scope ? [record.scope] : []);
+    const scopes = new Set(record.scope ? [record.scope] : await this.#scopesBefore(token, grave));
+    if (await this.#isHeld(scopes)) return;
     const places = await placesOf(log, token, position);
     const [first] = await log.scan(token, 0, 1, grave);
     // Of a damaged log the tails do not lead to everything.
     if (first && first.position < places[0]!) await this.#forgetLeft(token, grave, scopes, kept);
     for (let start = 0; start < places.length; start += CHUNK) {
       const chunk = places.slice(start, start + CHUNK);
-      await this.#forgetNamed(await readable(log, token, chunk), kept);
+      await forgetNamed(await readable(log, token, chunk), kept, parts);
       await log.purge(token, chunk.at(-1)! + 1);
       if (this.#stopped) return;
     }
     for (const scope of scopes) await parts.removeScope(scope);
     await log.purge(token, grave + 1);
+    const freed = await this.#release(scopes);
     await blobs.remove(KIND, [key]);
+    // What waited for this is gone on with: what it was a fork of, and later sessions of the name.
+    for (const other of await blobs.keys(KIND)) {
+      const scope = freed.size > 0 ? (await this.#record(other))?.scope : undefined;
+      const isFreed = scope !== undefined && freed.has(scope);
+      if (isFreed || partsOf(other).token === token) void this.#provide(other);
+    }
+  }
+
+  /** @returns scopes of what the removed were forks of */
+  async #release(scopes: Iterable<string>): Promise<Set<string>> {
+    const freed: string[] = [];
+    for (const scope of scopes) freed.push(...(await this.#ports.forks.release(scope)));
+    return new Set(freed);
+  }
+
+  /** Whether forks go on from what is to be removed: it stays until they are gone. */
+  async #isHeld(scopes: Iterable<string>): Promise<boolean> {
+    const held = await this.#ports.forks.held();
+    return [...scopes].some((scope) => held.has(scope));
+  }
+
+  /** Whose commits there are before a position. */
+  async #scopesBefore(token: string, before: number): Promise<string[]> {
+    const scopes = new Set<string>();
+    for (let after = 0; ; ) {
+      const found = await this.#ports.log.scan(token, after, SCANNED, before);
+      for (const { commit } of found) if (commit) scopes.add(scopeOf(commit.head.id));
+      if (found.length < SCANNED) return [...scopes];
+      after = found.at(-1)!.position;
+    }
   }
 
   /** Removes what messages before a position name beside the log, whether or not anything leads to them. */
@@ -226,7 +268,7 @@ export class Removals {
         commits.push({ commit, position, sizeBytes });
         scopes.add(scopeOf(commit.head.id));
       }
-      await this.#forgetNamed(commits, kept);
+      await forgetNamed(commits, kept, this.#ports.parts);
       if (found.length < SCANNED) return;
       after = found.at(-1)!.position;
     }
@@ -235,8 +277,9 @@ export class Removals {
   /**
    * Sessions of one name go in the order in which they were: what is purged behind an older one that has not been walked
    * through would take along the names of its images and receipts.
+   * @returns whether none is left
    */
-  async #finishBefore(token: string, position: number): Promise<void> {
+  async #finishBefore(token: string, position: number): Promise<boolean> {
     const { blobs } = this.#ports;
     const isBefore = (key: string) => {
       const other = partsOf(key);
@@ -245,41 +288,21 @@ export class Removals {
     const older = (await blobs.keys(KIND)).filter(isBefore);
     older.sort((a, b) => partsOf(a).position - partsOf(b).position);
     for (const key of older) await this.#provide(key);
-    if (older.length === 0 || !(await blobs.keys(KIND)).some(isBefore)) return;
-    throw new RepriseError('UNAVAILABLE', 'an older session of the name is still being removed');
+    return older.length === 0 || !(await blobs.keys(KIND)).some(isBefore);
   }
 
   /** Without a grave: on a full store, which has no room for one, or where a log has lost its end. All goes at once. */
   async #removeUnburied(token: string, position: number, { scope }: RemovalRecord): Promise<void> {
     const { log, parts, index } = this.#ports;
-    await this.#finishBefore(token, position || Number.POSITIVE_INFINITY);
+    if (!(await this.#finishBefore(token, position || Number.POSITIVE_INFINITY)))
+      throw new RepriseError('UNAVAILABLE', 'an older session of the name is still being removed');
     const kept = await index.newestCheckpoints(token);
     const scopes = new Set(scope ? [scope] : []);
+    if (await this.#isHeld(await this.#scopesBefore(token, Number.POSITIVE_INFINITY))) throw heldError(token);
     await this.#forgetLeft(token, Number.POSITIVE_INFINITY, scopes, kept);
     for (const each of scopes) await parts.removeScope(each);
     await log.remove(token);
-  }
-
-  /** Removes what commits name beside the log. */
-  async #forgetNamed(commits: readonly StoredCommit[], kept: ReadonlySet<string>): Promise<void> {
-    const { parts } = this.#ports;
-    const images = new Set<string>();
-    const receipts = new Set<string>();
-    const awaited = new Set<string>();
-    for (const event of commits.flatMap(({ commit }) => commit.events)) {
-      if (event.type === 'checkpoint' && !kept.has(event.stateId)) images.add(event.stateId);
-      if (!isRequest(event) && !isAnswer(event)) continue;
-      const key = receiptKeyIn(event);
-      if (key === undefined) continue;
-      if (isAnswer(event)) awaited.delete(key);
-      else {
-        receipts.add(key);
-        awaited.add(key);
-      }
-    }
-    if (images.size > 0) await parts.remove('ckpt', [...images]);
-    if (receipts.size > 0) await parts.remove('receipt', [...receipts]);
-    for (const key of awaited) await seal(parts, key);
+    await this.#release(scopes);
   }
 
   async #record(key: string): Promise<RemovalRecord | null> {
@@ -288,17 +311,14 @@ export class Removals {
   }
 }
 
-/** Removes the images that a commit names which was refused because its session is gone. @throws of the stores */
-export async function forgetImages(
-  commit: Commit,
-  { log, parts, index }: Pick<RemovalPorts, 'log' | 'parts' | 'index'>,
-): Promise<void> {
-  const images = commit.events.flatMap((event) => (event.type === 'checkpoint' ? [event.stateId] : []));
-  if (images.length === 0 || (await log.last(commit.session))) return;
-  const kept = await index.newestCheckpoints();
-  await parts.remove(
-    'ckpt',
-    images.filter((stateId) => !kept.has(stateId)),
+function heldError(token: string): RepriseError {
+  return new RepriseError(
+    'UNAVAILABLE',
+    `forks go on from session ${token}, and it can only be removed whole`,
+    {
+      retryable: false,
+      hint: 'nothing was changed; remove the forks first (`reprise tree` shows them)',
+    },
   );
 }
 
@@ -332,12 +352,5 @@ async function readable(log: LogStore, token: string, places: number[]): Promise
       ...(await readable(log, token, places.slice(0, half))),
       ...(await readable(log, token, places.slice(half))),
     ];
-  }
-}
-
-async function seal(parts: BlobParts, key: string): Promise<void> {
-  for (let attempt = 0; attempt < SEALS_MAX; attempt++) {
-    if (await parts.seal('receipt', key)) return;
-    await parts.remove('receipt', [key]);
   }
 }

@@ -23,6 +23,7 @@ interface Entry {
 /** Numbers of a session, all from its newest commit. */
 export function metadataOf({ commit, sizeBytes }: StoredCommit): SessionMetadata {
   const { head } = commit;
+  const { parent } = head;
   return {
     id: head.id,
     name: head.name,
@@ -31,6 +32,7 @@ export function metadataOf({ commit, sizeBytes }: StoredCommit): SessionMetadata
     eventCount: lastSeqOf(commit) + 1,
     checkpointCount: head.checkpointCount,
     size: head.sizeBefore + sizeBytes,
+    ...(parent ? { parent: { session: parent.session, id: parent.id, seq: parent.seq } } : {}),
   };
 }
 

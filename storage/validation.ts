@@ -24,7 +24,7 @@ export interface Newest {
   closed: boolean;
   /** Bytes of the session so far, this commit included. */
   sizeBytes: number;
-  head: Pick<CommitHead, 'id' | 'name' | 'created' | 'checkpointCount'>;
+  head: Pick<CommitHead, 'id' | 'name' | 'created' | 'checkpointCount' | 'parent'>;
   /** Positions of the newest commits, this one included and last. */
   tail: number[];
   checkpoint: { seq: number; stateId: string; position: number } | null;
@@ -32,7 +32,7 @@ export interface Newest {
 
 /** What judging the next commit needs of a stored one. */
 export function newestOf({ commit, position, sizeBytes }: StoredCommit): Newest {
-  const { id, name, created, checkpointCount, checkpoint, sizeBefore, tail } = commit.head;
+  const { id, name, created, checkpointCount, checkpoint, sizeBefore, tail, parent } = commit.head;
   return {
     position,
     hash: commit.hash,
@@ -40,9 +40,27 @@ export function newestOf({ commit, position, sizeBytes }: StoredCommit): Newest 
     epoch: commit.epoch,
     closed: commit.events.at(-1)?.type === 'closed',
     sizeBytes: sizeBefore + sizeBytes,
-    head: { id, name, created, checkpointCount },
+    head: { id, name, created, checkpointCount, parent },
     tail: [...tail, position].slice(-TAIL_LENGTH),
     checkpoint: checkpoint ? { ...checkpoint, position: checkpoint.position ?? position } : null,
+  };
+}
+
+/**
+ * What judging the first commit of a fork needs: its parent as it was at the event that it goes on from.
+ * @param point the commit that holds the event
+ */
+export function newestAtFork(commit: Commit, point: StoredCommit): Newest {
+  const { head, first } = commit;
+  const at = newestOf(point);
+  return {
+    ...at,
+    lastSeq: first - 1,
+    epoch: 0,
+    closed: point.commit.events[first - 1 - point.commit.first]?.type === 'closed',
+    sizeBytes: 0,
+    head: { ...head, checkpointCount: at.head.checkpointCount },
+    tail: [],
   };
 }
 
@@ -76,11 +94,16 @@ function assertLinked(commit: Commit, previous: Newest | null): void {
   if (fault) throw new RepriseError('CHAIN_BROKEN', `commit ${commit.commit} ${fault.what}`);
 }
 
-/** The events of one commit: `session` first of all, `closed` last of all. */
-function assertEvents({ events, first }: Commit): void {
+/** The events of one commit: `session` (of a fork: `fork`) first of all, `closed` last of all. */
+function assertEvents({ events, first, head }: Commit): void {
+  const begins = head.parent ? head.parent.seq + 1 : 0;
   for (const [index, event] of events.entries()) {
-    if ((event.type === 'session') !== (first + index === 0)) {
+    const isFirst = first + index === begins;
+    if ((event.type === 'session') !== (isFirst && !head.parent)) {
       refuse(`events.${index}.type`, 'the first event of a session, and no other, is its `session` event');
+    }
+    if ((event.type === 'fork') !== (isFirst && head.parent !== undefined)) {
+      refuse(`events.${index}.type`, 'the first event of a fork, and no other, is its `fork` event');
     }
     if (event.type === 'closed' && index !== events.length - 1) {
       throw new RepriseError('CLOSED', 'nothing may follow a `closed` event');
@@ -91,9 +114,12 @@ function assertEvents({ events, first }: Commit): void {
 function assertHead({ session, head, events, epoch, foldLarge }: Commit, previous: Newest | null): void {
   if (sessionToken(head.name) !== session) refuse('head.name', 'it does not belong to the session token');
   if (previous && epoch < previous.epoch) refuse('epoch', 'it is older than that of the commit before');
-  const begin = previous?.head ?? (events[0] as Extract<SessionEvent, { type: 'session' }>);
-  if (head.id !== begin.id) refuse('head.id', 'it is not that of the `session` event');
-  if (head.created !== begin.created) refuse('head.created', 'it is not that of the `session` event');
+  const begin = beginOf(events[0]!) ?? previous!.head;
+  if (head.id !== begin.id) refuse('head.id', 'it is not that of the event that began the session');
+  if (head.created !== begin.created)
+    refuse('head.created', 'it is not that of the event that began the session');
+  if (!sameParent(head.parent, begin.parent))
+    refuse('head.parent', 'it is not that of the event that began the session');
   if (previous && head.name !== previous.head.name)
     refuse('head.name', 'it is not that of the commit before');
 
@@ -123,6 +149,24 @@ function assertHead({ session, head, events, epoch, foldLarge }: Commit, previou
   if (rung.number !== number || rung.seq !== before?.seq || rung.position !== before.position) {
     refuse('head.ladder', 'it does not begin with the checkpoint before');
   }
+}
+
+function beginOf(event: SessionEvent): Pick<CommitHead, 'id' | 'created' | 'parent'> | null {
+  if (event.type === 'session') return { id: event.id, created: event.created };
+  if (event.type !== 'fork') return null;
+  return { id: event.id, created: event.timestamp, parent: event.parent };
+}
+
+function sameParent(one: CommitHead['parent'], other: CommitHead['parent']): boolean {
+  if (!one || !other) return one === other;
+  const { session, id, seq, position, hash } = one;
+  return (
+    session === other.session &&
+    id === other.id &&
+    seq === other.seq &&
+    position === other.position &&
+    hash === other.hash
+  );
 }
 
 function refuse(path: string, why: string): never {

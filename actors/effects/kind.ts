@@ -79,6 +79,8 @@ export interface EffectKind {
   dueAt?(payload: Json): number;
   /** A line for readers. */
   detail(payload: Json): string;
+  /** Under which key a session's answer is kept; absent: it leaves no receipt. */
+  receiptKey?(sessionId: string, effect: number, payload: Json): string;
   /** The event by which the log tells of the request. */
   requestEvent(request: KernelRequest, facts: RequestFacts): RequestEvent;
   /** The event by which the answer enters. */

@@ -21,6 +21,7 @@ const PROMPT_CHARS_MAX = 2_000;
 export const llm: EffectKind = {
   kind: 'llm',
   detail: promptOf,
+  receiptKey: receiptKeyOf,
 
   requestEvent({ effect, payload }, { seq, timestamp, cell, sessionId, version }) {
     const receiptKey = receiptKeyOf(sessionId, effect, payload);

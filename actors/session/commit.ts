@@ -63,6 +63,7 @@ export function makeCommit(fold: SessionFold, events: SessionEvent[], facts: Com
   if (next.checkpoint) body.head.checkpoint = next.checkpoint;
   if (isUnfinished(next)) body.head.running = true;
   if (next.closed) body.head.closed = true;
+  if (next.parent) body.head.parent = next.parent;
   const wake = wakeAt(next);
   if (wake !== undefined) body.head.wakeAt = wake;
   if (carries && next.ladder.length > 0) body.head.ladder = [...next.ladder];

@@ -6,6 +6,7 @@ import type { EventHandler, SessionFold } from './fold-shape.ts';
 type Lifecycle = {
   session: EventHandler<'session'>;
   checkpoint: EventHandler<'checkpoint'>;
+  fork: EventHandler<'fork'>;
   closed: EventHandler<'closed'>;
 };
 
@@ -22,6 +23,16 @@ export const lifecycleEvents: Lifecycle = {
     checkpoint: { seq: event.seq, stateId: event.stateId },
     ladder: ladderAfter(fold),
     replayCostMs: 0,
+  }),
+
+  fork: (fold, { id, timestamp, parent, asked = [] }) => ({
+    id,
+    created: timestamp,
+    parent,
+    effects: asked.reduce((effects, { effect, receiptKey }) => {
+      const open = effects.get(effect);
+      return open ? effects.with({ ...open, receiptKey }) : effects;
+    }, fold.effects),
   }),
 
   // A closed session waits for nothing: what was pending is given up.

@@ -1,6 +1,6 @@
 /** The shape of a session's fold, and of what applies one event to it. */
 import type { Ladder } from '../../bus/ladder.ts';
-import type { EventOf, SessionEvent, SessionEventType } from '../../bus/types.ts';
+import type { EventOf, ForkPoint, SessionEvent, SessionEventType } from '../../bus/types.ts';
 import type { CommandIndex } from './command-index.ts';
 import type { EffectTable } from './effect-table.ts';
 
@@ -55,6 +55,8 @@ export interface SessionFold {
   checkpoint: { seq: number; stateId: string; position?: number } | null;
   /** Checkpoints before the newest one, from which every older one is near. */
   ladder: Ladder;
+  /** Of a fork: where its log goes on from. */
+  parent: ForkPoint | null;
   /** Estimated cost of replaying what came after the newest checkpoint, ms. */
   replayCostMs: number;
   log: LogPlace;

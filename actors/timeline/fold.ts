@@ -40,6 +40,7 @@ export function emptyFold(name: string): SessionFold {
     checkpointCount: 0,
     checkpoint: null,
     ladder: [],
+    parent: null,
     replayCostMs: 0,
     log: NO_LOG,
   };
@@ -50,8 +51,12 @@ export function seqOf(event: SessionEvent): number {
   return event.type === 'session' ? 0 : event.seq;
 }
 
-/** Time of an event in ms since the epoch, or undefined where the event carries none. */
+/**
+ * Time that an event brings the session, ms since the epoch; undefined where it brings none. A fork brings none: a turn
+ * may be under way there, and goes on in its own time.
+ */
 export function timeOf(event: SessionEvent): number | undefined {
+  if (event.type === 'fork') return undefined;
   const text = event.type === 'session' ? event.created : event.timestamp;
   return text === undefined ? undefined : Date.parse(text);
 }

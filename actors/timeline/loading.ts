@@ -3,7 +3,15 @@
  * commits after it, each checked against the hash chain. Without a usable checkpoint it is the whole log: checkpoints
  * cost time when they are lost, never data.
  */
-import { CHAIN_START, type ChainPlace, ChainReader, lastSeqOf, placeAfter } from '../../bus/chain.ts';
+import {
+  CHAIN_START,
+  type ChainPlace,
+  ChainReader,
+  cutToSession,
+  eventsOf,
+  lastSeqOf,
+  placeAfter,
+} from '../../bus/chain.ts';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
 import { restoredCommits, scopeOf } from '../../bus/large.ts';
 import type { LoadBounds } from '../../bus/operations/logs.ts';
@@ -24,6 +32,8 @@ const CHECKPOINTS_TRIED = 3;
 export interface Loaded {
   /** The fold at the checkpoint, or of an empty log. */
   fold: SessionFold;
+  /** The commit of the checkpoint. */
+  checkpoint: StoredCommit | null;
   /** The heap at the checkpoint; null: all is executed from the first event on. */
   image: { bytes: Uint8Array; stateId: string } | null;
   /** What follows; when it was asked for up to a seq, also the rest of the turn that is under way there. */
@@ -46,6 +56,8 @@ export interface LoadWish {
   at?: number;
   /** No checkpoint is used. */
   fromStart?: boolean;
+  /** Nothing is to be executed: the heap is not read. */
+  heapless?: boolean;
   /** Checkpoints that are known to be of no use. */
   passedOver?: readonly PassedOver[];
 }
@@ -63,10 +75,10 @@ export async function loadLog(name: string, wish: LoadWish, ports: LoadPorts): P
   // The commit that an activation starts from is as good as its hash; those after it are checked against it.
   const reader = new ChainReader(checkpoint ? null : CHAIN_START);
   if (checkpoint) reader.check(checkpoint);
-  let start: { fold: SessionFold; image: Loaded['image'] } = { fold: emptyFold(name), image: null };
+  let start: Pick<Loaded, 'fold' | 'image'> = { fold: emptyFold(name), image: null };
   if (checkpoint) {
     try {
-      start = await startAt(checkpoint, store);
+      start = await startAt(name, checkpoint, store, wish);
     } catch (error) {
       if (!hasCode(error, 'CORRUPT')) throw error;
       const passed = passOver(name, placeAfter(checkpoint), error, log);
@@ -76,7 +88,8 @@ export async function loadLog(name: string, wish: LoadWish, ports: LoadPorts): P
   const tail = [...reply.tail];
   if (reply.more && !tail.some((stored) => reaches(stored, at))) {
     const last = tail.at(-1);
-    for await (const stored of store.read(name, (last ? lastSeqOf(last.commit) : start.fold.seq) + 1)) {
+    const read = last ? (last.upTo ?? lastSeqOf(last.commit)) : start.fold.seq;
+    for await (const stored of store.read(name, read + 1)) {
       tail.push(stored);
       if (reaches(stored, at)) break;
     }
@@ -89,15 +102,17 @@ export async function loadLog(name: string, wish: LoadWish, ports: LoadPorts): P
   }
   return {
     ...start,
-    tail: await restoredCommits(tail, store),
+    checkpoint,
+    tail: await restoredCommits(cutToSession(tail), store),
     passedOver: [...passedOver],
     troubled: reply.troubled,
   };
 }
 
 /** Whether the turn that is under way at a seq has ended in a commit or before it. */
-function reaches({ commit }: StoredCommit, at: number | undefined): boolean {
-  return at !== undefined && endOfTurn(commit.events, at) < commit.events.length;
+function reaches(stored: StoredCommit, at: number | undefined): boolean {
+  const events = eventsOf(stored);
+  return at !== undefined && endOfTurn(events, at) < events.length;
 }
 
 /** Index of the first event behind seq `at` that belongs to no turn that is under way there. */
@@ -107,7 +122,12 @@ export function endOfTurn(events: readonly SessionEvent[], at: number): number {
 }
 
 /** The fold and the heap of a checkpoint. @throws RepriseError CORRUPT when one is missing or cannot be read */
-async function startAt(checkpoint: StoredCommit, store: TimelineStore) {
+async function startAt(
+  name: string,
+  checkpoint: StoredCommit,
+  store: TimelineStore,
+  { heapless = false }: LoadWish,
+): Promise<Pick<Loaded, 'fold' | 'image'>> {
   const { commit } = checkpoint;
   const { fold: inline, foldLarge, head } = commit;
   const bytes = foldLarge ? await store.getLarge(scopeOf(head.id), foldLarge) : inline;
@@ -116,10 +136,14 @@ async function startAt(checkpoint: StoredCommit, store: TimelineStore) {
   if (fold.id !== head.id || fold.seq !== lastSeqOf(commit)) {
     throw new RepriseError('CORRUPT', 'its session state is that of another commit');
   }
+  // It may be that of the session's parent.
+  const { token } = emptyFold(name);
+  const placed = placeAt({ ...fold, name, token }, checkpoint);
+  if (heapless) return { fold: placed, image: null };
   const stateId = head.checkpoint?.stateId ?? '';
   const image = await store.image(stateId);
   if (!image) throw new RepriseError('CORRUPT', `its heap image ${stateId} is missing`);
-  return { fold: placeAt(fold, checkpoint), image: { bytes: image, stateId } };
+  return { fold: placed, image: { bytes: image, stateId } };
 }
 
 /** Takes note that a checkpoint is of no use. */

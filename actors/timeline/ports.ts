@@ -7,8 +7,8 @@ import type { StoredCommit } from '../../bus/types.ts';
 /** Reads logs. */
 export interface TimelineStore extends Pick<LargeStore, 'getLarge'> {
   load(session: string, kernel: string, bounds?: LoadBounds): Promise<LoadReply>;
-  /** Commits with events from seq `from` on, oldest first. */
-  read(session: string, from: number): AsyncIterable<StoredCommit>;
+  /** Commits with events from seq `from` on (or to `to`), oldest first. */
+  read(session: string, from: number, to?: number): AsyncIterable<StoredCommit>;
   image(stateId: string): Promise<Uint8Array | null>;
   /** Says that a session could not be restored, or (null) that it was. */
   trouble(session: string, kernel: string, failure: RepriseError | null): Promise<void>;

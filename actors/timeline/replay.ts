@@ -14,7 +14,7 @@ import { makeBreath } from './breath.ts';
 import { applyEvent, seqOf } from './fold.ts';
 import type { SessionFold } from './fold-shape.ts';
 import { StepFeed, type StepPlan } from './step-feed.ts';
-import { compareEvents, eventsOfTurn, isDerived } from './turn.ts';
+import { compareEvents, eventsOfTurn, isAside, isDerived } from './turn.ts';
 
 /** The kernel of one session, as replay needs it. */
 export interface ReplayKernel {
@@ -101,6 +101,7 @@ export async function replayEvents(
   let state = fold;
   /** What the last turn derives, and how much of it the log has told already. */
   let expected: SessionEvent[] = [];
+  let derived = (): SessionEvent[] => [];
   let told = 0;
   let skipDerived = false;
   let lastTurn: Turn | null = null;
@@ -127,9 +128,10 @@ export async function replayEvents(
     if (pause) await pause;
     const event = events[index]!;
     if (seqOf(event) > until) break;
-    if (event.type === 'warning') {
-      // Said of a turn, and no part of what it derives.
+    if (isAside(event)) {
       state = applyEvent(state, event);
+      // What a fork's session has not told yet of the turn it began in, it tells as its own.
+      if (event.type === 'fork' && told < expected.length) expected = derived();
       continue;
     }
     if (isDerived(event)) {
@@ -172,9 +174,12 @@ export async function replayEvents(
     if (plan.at(index) === null) continue;
     began = index;
     if (event.type === 'input') computedMs = 0;
-    const isOpen = index + 1 === events.length;
-    if (isOpen && (unrecorded === 'skipped' || event.type === 'input'))
+    const isOpen = index === plan.length - 1;
+    if (isOpen && (unrecorded === 'skipped' || event.type === 'input')) {
+      const aside = events.slice(index + 1).filter((each) => seqOf(each) <= until);
+      state = aside.reduce(applyEvent, state);
       return { ...result(null, index), open: event };
+    }
     const turn = await feed.turnOf(index);
     if (isOpen && (turn.struck || turn.poisoned)) return { ...result(null, index), isStruck: true };
     computedMs += turn.durationMs;
@@ -183,22 +188,25 @@ export async function replayEvents(
     // An undone turn is not run again: what it printed was recorded, and cannot be compared.
     skipDerived = plan.at(index)!.failed !== undefined;
     told = 0;
-    expected = skipDerived
-      ? []
-      : eventsOfTurn(turn, {
-          first: state.seq + 1,
-          timestamp: new Date(state.timeMs).toISOString(),
-          sessionId: state.id,
-          version: state.version,
-          running: state.running,
-          durationMs: computedMs,
-        });
+    const { seq, timeMs, running } = state;
+    derived = () =>
+      eventsOfTurn(turn, {
+        first: seq + 1,
+        timestamp: new Date(timeMs).toISOString(),
+        sessionId: state.id,
+        version: state.version,
+        running,
+        durationMs: computedMs,
+      });
+    expected = skipDerived ? [] : derived();
   }
   return result(null, events.length, renumber(expected.slice(told), state.seq + 1));
 }
 
 /** The steps of a log's events: all that follows from the log alone. Made as they are needed, for a log may be long. */
 class Plan implements StepPlan {
+  /** Up to the last event but for those that may stand behind it and are no part of its turn. */
+  readonly length: number;
   readonly #events: readonly SessionEvent[];
   readonly #steps: (KernelStep | null)[] = [];
   #state: SessionFold;
@@ -206,10 +214,7 @@ class Plan implements StepPlan {
   constructor(fold: SessionFold, events: readonly SessionEvent[]) {
     this.#state = fold;
     this.#events = events;
-  }
-
-  get length(): number {
-    return this.#events.length;
+    this.length = events.findLastIndex((event) => !isAside(event)) + 1;
   }
 
   at(index: number): KernelStep | null {
@@ -228,7 +233,7 @@ class Plan implements StepPlan {
     const step = stepOf(event, { strike, failure, timeMs: this.#state.timeMs, fold: this.#state });
     // What is recorded happened within its budget, however slow this machine is.
     if (step && step.type !== 'abandon') {
-      step.timeoutMs = index + 1 < events.length ? UNLIMITED_MS : UNRECORDED_MS;
+      step.timeoutMs = index + 1 < this.length ? UNLIMITED_MS : UNRECORDED_MS;
     }
     return step;
   }
@@ -283,7 +288,9 @@ export function stepOf(event: SessionEvent, facts: StepFacts): KernelStep | null
 
 /** The strike recorded for the turn that the event at `index` begins. */
 function strikeOn(events: readonly SessionEvent[], index: number): Strike | undefined {
-  const next = events[index + 1];
+  let at = index + 1;
+  while (at < events.length && isAside(events[at]!)) at += 1;
+  const next = events[at];
   if (next?.type !== 'interrupt' || next.fuel < 0 || next.at !== seqOf(events[index]!)) return undefined;
   return { reason: next.reason, fuel: next.fuel };
 }
@@ -294,7 +301,7 @@ function rolledBackError(events: readonly SessionEvent[], index: number) {
   const began = seqOf(events[index]!);
   for (let i = index + 1; i < events.length; i++) {
     const event = events[i]!;
-    if (event.type === 'interrupt' && event.fuel >= 0 && event.at === began) continue;
+    if (isAside(event) || (event.type === 'interrupt' && event.fuel >= 0 && event.at === began)) continue;
     if (event.type === 'error') {
       if (!event.rolledBack) return undefined;
       return { name: event.name ?? 'Error', message: event.message, stack: event.stack ?? '' };

@@ -172,7 +172,7 @@ export function noSession(name: string): RepriseError {
   });
 }
 
-function noEvent(name: string, seq: number, newest: number): RepriseError {
+export function noEvent(name: string, seq: number, newest: number): RepriseError {
   return new RepriseError(
     'NOT_FOUND',
     `session ${JSON.stringify(name)} has no event ${seq}; its newest is ${newest}`,

@@ -17,10 +17,15 @@ export function isDerived(event: SessionEvent): boolean {
   return DERIVED.has(event.type);
 }
 
+/** Whether an event may stand amid a turn without being a part of what it derives. */
+export function isAside({ type }: SessionEvent): boolean {
+  return type === 'warning' || type === 'fork';
+}
+
 /** Whether an event begins something new: it belongs to no turn that began before it. */
 export function beginsTurn(event: SessionEvent): boolean {
   const isStrike = event.type === 'interrupt' && event.fuel >= 0;
-  return !isDerived(event) && event.type !== 'warning' && !isStrike;
+  return !isDerived(event) && !isAside(event) && !isStrike;
 }
 
 export interface TurnFacts {

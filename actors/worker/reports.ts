@@ -49,6 +49,7 @@ function statusOf(fold: SessionFold, state: string | undefined): ReplState['stat
 }
 
 export function metadataOf(fold: SessionFold): SessionMetadata {
+  const { parent } = fold;
   return {
     id: fold.id,
     name: fold.name,
@@ -57,5 +58,6 @@ export function metadataOf(fold: SessionFold): SessionMetadata {
     eventCount: fold.seq + 1,
     checkpointCount: fold.checkpointCount,
     size: fold.log.sizeBytes,
+    ...(parent ? { parent: { session: parent.session, id: parent.id, seq: parent.seq } } : {}),
   };
 }

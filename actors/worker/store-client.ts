@@ -1,5 +1,5 @@
 /** The session's view of storage, over the bus. */
-import { seqOf } from '../../bus/chain.ts';
+import { eventsOf, seqOf } from '../../bus/chain.ts';
 import { ofCommand } from '../../bus/command-events.ts';
 import type { RepriseError } from '../../bus/errors.ts';
 import type { SizeLimits } from '../../bus/limits.ts';
@@ -46,8 +46,8 @@ export class StoreClient implements SessionStore {
     const { seq, more } = await this.#storage.ask('find', { session, commandId, ...within });
     if (!seq) return { events: [], more };
     const events: SessionEvent[] = [];
-    for await (const { commit } of this.read(session, ...seq)) {
-      for (const event of commit.events)
+    for await (const stored of this.read(session, ...seq)) {
+      for (const event of eventsOf(stored))
         if (seqOf(event) >= seq[0] && seqOf(event) <= seq[1]) events.push(event);
     }
     return { events: ofCommand(events) };

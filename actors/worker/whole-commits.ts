@@ -1,13 +1,22 @@
 /** A log message by message, as far as it is whole: for logs of which something is wrong. */
-import { CHAIN_START, type ChainPlace, commitFault, faultText, placeAfter } from '../../bus/chain.ts';
+import {
+  CHAIN_START,
+  type ChainPlace,
+  ChainReader,
+  commitFault,
+  cutToSession,
+  faultText,
+  placeAfter,
+  placeBefore,
+} from '../../bus/chain.ts';
 import { hasCode } from '../../bus/errors.ts';
 import { restoredCommits } from '../../bus/large.ts';
 import type { ScannedMessage } from '../../bus/operations/logs.ts';
 import type { Divergence } from '../../bus/operations/looks.ts';
-import type { StoredCommit } from '../../bus/types.ts';
+import type { ForkPoint, StoredCommit } from '../../bus/types.ts';
 import type { TimelineStore } from '../timeline/ports.ts';
 
-export interface ScanStore extends Pick<TimelineStore, 'getLarge'> {
+export interface ScanStore extends Pick<TimelineStore, 'getLarge' | 'read'> {
   /** What stands in a session's log, in order, whatever is wrong with it. */
   scan(session: string): AsyncIterable<ScannedMessage[]>;
 }
@@ -40,6 +49,13 @@ export async function wholeCommits(
         continue;
       }
       const stored = { commit, position, sizeBytes };
+      const { parent } = commit.head;
+      if (place === CHAIN_START && parent) {
+        const shared = await sharedCommits(name, parent, store);
+        commits.push(...shared.commits);
+        if (shared.fault) return { commits, fault: shared.fault };
+        place = placeBefore(commit);
+      }
       const fault = commitFault(stored, place);
       if (fault) return { commits, fault: faultAt(position, faultText(fault)) };
       try {
@@ -52,4 +68,32 @@ export async function wholeCommits(
     }
   }
   return { commits, fault: odd };
+}
+
+/** What a fork shares with its parent: read by way of the fork or, where that is of no use, of the parent. */
+async function sharedCommits(
+  name: string,
+  { session, seq, position, hash }: ForkPoint,
+  store: ScanStore,
+): Promise<{ commits: StoredCommit[]; fault: Divergence | null }> {
+  let commits: StoredCommit[] = [];
+  let fault: Divergence | null = null;
+  for (const source of [name, session]) {
+    commits = [];
+    const reader = new ChainReader();
+    let end = '';
+    try {
+      for await (const stored of store.read(source, 0, seq)) {
+        reader.check(stored);
+        commits.push(...(await restoredCommits(cutToSession([{ ...stored, upTo: Math.min(stored.upTo ?? seq, seq) }]), store)));
+        end = stored.commit.hash;
+      }
+      if (end === hash) return { commits, fault: null };
+      fault ??= chainDivergence({ seq, position }, 'what it is a fork of is not there');
+    } catch (thrown) {
+      if (!hasCode(thrown, 'CORRUPT', 'CHAIN_BROKEN')) throw thrown;
+      fault ??= chainDivergence(thrown.at ?? { seq, position }, thrown.message);
+    }
+  }
+  return { commits, fault };
 }

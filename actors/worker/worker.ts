@@ -3,7 +3,7 @@ import { encode } from '../../bus/codec.ts';
 import { RepriseError } from '../../bus/errors.ts';
 import type { LivePrinted } from '../../bus/live.ts';
 import { answerLong } from '../../bus/long-call.ts';
-import { LOOK, type LookName } from '../../bus/operations/looks.ts';
+import { ANY_WORKER, type AnyWorkerName } from '../../bus/operations/any-worker.ts';
 import type { PresenceReply } from '../../bus/operations/presence.ts';
 import { readRequest } from '../../bus/operations/row.ts';
 import type { SessionRequest } from '../../bus/operations/sessions.ts';
@@ -22,6 +22,7 @@ import { makeReclaim } from '../kernel/reclaim.ts';
 import { type Lifecycle, makeLifecycle } from '../role/lifecycle.ts';
 import { DEFAULT_SETTINGS, type SessionSettings } from '../session/ports.ts';
 import type { Log } from '../timeline/ports.ts';
+import { fork } from './forking.ts';
 import { LOOKS } from './looks.ts';
 import { PersistenceManager } from './persistence.ts';
 import { serveRequest } from './requests.ts';
@@ -50,7 +51,8 @@ export interface WorkerPorts {
 
 /** Any request to a session: which row it is, it says itself. */
 const CMD = { ...SESSION.execute, request: sessionRequestSchema };
-const LOOK_NAMES = Object.keys(LOOK) as LookName[];
+const ANY_NAMES = Object.keys(ANY_WORKER) as AnyWorkerName[];
+const ANY = { ...LOOKS, fork };
 /** How often is looked which sessions are to be put away. */
 const PUT_AWAY_MS = 500;
 /** Sessions put away that are worth a collection of garbage. */
@@ -109,8 +111,8 @@ export class Worker {
     this.#subscriptions.push(
       serve(bus, subjects.activate, activate, { queue }),
       serve(bus, subjects.activateAt(id), activate),
-      ...LOOK_NAMES.map((name) =>
-        serve(bus, subjects.look(LOOK[name]), (message) => this.#onLook(name, message), { queue }),
+      ...ANY_NAMES.map((name) =>
+        serve(bus, subjects.any(ANY_WORKER[name]), (message) => this.#onAny(name, message), { queue }),
       ),
       ...announce(bus, subjects, () => this.presence()),
     );
@@ -130,7 +132,7 @@ export class Worker {
     this.#stopListening();
     this.#putAwayTimer?.cancel();
     this.#sweeper.stop();
-    for (const subscription of this.#subscriptions.splice(0, 2 + LOOK_NAMES.length))
+    for (const subscription of this.#subscriptions.splice(0, 2 + ANY_NAMES.length))
       subscription.unsubscribe();
     await this.sessions.shutdown(graceMs);
     for (const subscription of this.#subscriptions.splice(0)) subscription.unsubscribe();
@@ -196,12 +198,12 @@ export class Worker {
     });
   }
 
-  /** Executes a log beside its session. */
-  #onLook(name: LookName, message: BusMessage): Promise<void> {
+  /** Does what any worker does, beside the session that it is asked of. */
+  #onAny(name: AnyWorkerName, message: BusMessage): Promise<void> {
     return this.#answer(message, async () => {
-      const request = readRequest(LOOK[name], message.data);
-      const { kernel, log } = this.#ports;
-      const reply = await LOOKS[name](request as never, { store: this.#store, kernel, log });
+      const request = readRequest(ANY_WORKER[name], message.data);
+      const { kernel, log, clock, newId } = this.#ports;
+      const reply = await ANY[name](request as never, { store: this.#store, kernel, log, clock, newId });
       return encode({ ok: true, ...reply });
     });
   }

@@ -3,17 +3,17 @@ import { encode } from '../codec.ts';
 import type { RepriseError } from '../errors.ts';
 import { longCall } from '../long-call.ts';
 import { connectBus } from '../nats.ts';
+import { ANY_WORKER, type AnyWorkerName } from '../operations/any-worker.ts';
 import type { RemovalProgress, Trouble } from '../operations/catalogue.ts';
+import type { ForkReply, ForkRequest } from '../operations/lineage.ts';
 import type { BrokenLog } from '../operations/logs.ts';
-import {
-  type AtReply,
-  type AtRequest,
-  type BisectReply,
-  type BisectRequest,
-  type LastGoodReply,
-  LOOK,
-  type LookName,
-  type ReplayReply,
+import type {
+  AtReply,
+  AtRequest,
+  BisectReply,
+  BisectRequest,
+  LastGoodReply,
+  ReplayReply,
 } from '../operations/looks.ts';
 import type { PresenceReply } from '../operations/presence.ts';
 import type { ReplyOf } from '../operations/row.ts';
@@ -76,6 +76,11 @@ export interface BisectOptions extends LongLookOptions {
   monotonic?: boolean;
   /** Wall-clock budget of the predicate at one moment, ms; default 5 s. */
   timeoutMs?: number;
+}
+
+export interface ForkOptions extends LongLookOptions {
+  /** The same id forks once: give it to retry after TIMEOUT. Default: a new one. */
+  commandId?: string;
 }
 
 export interface ClientPorts {
@@ -268,7 +273,7 @@ export class SessionClient implements ISessionClient {
 
   /** Has a worker re-execute the whole log and compare; goes on as long as one is at work. @throws RepriseError NOT_FOUND */
   async replay(session: string, options: LongLookOptions = {}): Promise<ReplayReply> {
-    return this.#look('replay', { session }, `the replay of '${session}'`, options);
+    return this.#any('replay', { session }, `the replay of '${session}'`, options);
   }
 
   /**
@@ -277,7 +282,7 @@ export class SessionClient implements ISessionClient {
    * @throws RepriseError NOT_FOUND; CORRUPT when nothing of the log is good
    */
   async lastGood(session: string, options: LongLookOptions = {}): Promise<LastGoodReply> {
-    return this.#look('lastGood', { session }, `the look at '${session}'`, options);
+    return this.#any('lastGood', { session }, `the look at '${session}'`, options);
   }
 
   /**
@@ -288,7 +293,7 @@ export class SessionClient implements ISessionClient {
   async at(session: string, seq?: number, options: AtOptions = {}): Promise<AtReply> {
     const { code, timeoutMs, ...rest } = options;
     const request: AtRequest = { session, seq, code, timeoutMs };
-    return this.#look('at', request, `the look at '${session}'`, rest);
+    return this.#any('at', request, `the look at '${session}'`, rest);
   }
 
   /**
@@ -299,23 +304,35 @@ export class SessionClient implements ISessionClient {
   async bisect(session: string, predicate: string, options: BisectOptions = {}): Promise<BisectReply> {
     const { monotonic, timeoutMs, ...rest } = options;
     const request: BisectRequest = { session, predicate, monotonic, timeoutMs };
-    return this.#look('bisect', request, `the search in '${session}'`, rest);
+    return this.#any('bisect', request, `the search in '${session}'`, rest);
   }
 
-  /** Has a worker execute a log, as long as one is at work. */
-  async #look<Name extends LookName>(
+  /**
+   * Begins a session that shares everything up to an event of another one, which is not touched, and goes on by itself:
+   * what has no answer there is asked for anew. Neither time nor space depend on how long the log is.
+   * @param seq of the event; absent: the newest, of a session that was closed the one before its end
+   * @throws RepriseError NOT_FOUND (no such session, no such event), BAD_REQUEST (the name is taken), BAD_NAME
+   */
+  async fork(session: string, name: string, seq?: number, options: ForkOptions = {}): Promise<ForkReply> {
+    const { commandId = this.#newId(), ...rest } = options;
+    const request: ForkRequest = { session, name: normalName(name), seq, commandId };
+    return this.#any('fork', request, `the fork of '${session}'`, rest);
+  }
+
+  /** Has any worker do something, as long as one is at work. */
+  async #any<Name extends AnyWorkerName>(
     name: Name,
     request: { session: string },
     what: string,
     options: LongLookOptions,
-  ): Promise<ReplyOf<(typeof LOOK)[Name]>> {
-    const row = LOOK[name];
+  ): Promise<ReplyOf<(typeof ANY_WORKER)[Name]>> {
+    const row = ANY_WORKER[name];
     const patience = new Patience(this.#bus, this.#clock, { waitMs: WAIT_MS, ...options });
     const data = encode({ ...request, session: normalName(request.session) });
     for (;;) {
       try {
         const bytes = await longCall(this.#bus, {
-          subject: this.#subjects.look(row),
+          subject: this.#subjects.any(row),
           data,
           timeoutMs: options.waitMs ?? Number.POSITIVE_INFINITY,
           pingSubject: this.#subjects.ping,
@@ -323,7 +340,7 @@ export class SessionClient implements ISessionClient {
           clock: this.#clock,
           signal: options.signal,
         });
-        return parseReply(row.reply as Schema<ReplyOf<(typeof LOOK)[Name]>>, bytes);
+        return parseReply(row.reply as Schema<ReplyOf<(typeof ANY_WORKER)[Name]>>, bytes);
       } catch (thrown) {
         patience.assertWorthwhile(thrown, what);
         await patience.pause(thrown);

@@ -1,5 +1,5 @@
 /** The log of a session that is not whole: all that is readable, in order, and where the chain breaks. */
-import { CHAIN_START, type ChainPlace, commitFault, faultText, placeAfter } from '../chain.ts';
+import { CHAIN_START, type ChainPlace, commitFault, faultText, placeAfter, placeBefore } from '../chain.ts';
 import { hasCode } from '../errors.ts';
 import { type LargeStore, restoredEvents } from '../large.ts';
 import type { ScannedMessage } from '../operations/logs.ts';
@@ -24,6 +24,7 @@ export class Salvage {
       return [{ broken: problem ?? `there is no commit at log position ${position}` }];
     }
     const stored = { commit, position, sizeBytes };
+    if (this.#place?.position === 0) this.#place = placeBefore(commit);
     const fault = problem === undefined ? commitFault(stored, this.#place) : null;
     // What was not appended is no link of the chain: the next commit follows the one before.
     if (problem === undefined) this.#place = placeAfter(stored);

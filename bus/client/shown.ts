@@ -78,7 +78,8 @@ export class ShownSession {
       const text = `warning: ${warningText(event)}\n`;
       return [{ input: this.#input, kind: 'printed', stream: 'stderr', text, cell: event.cell }];
     }
-    const shown = this.#isStrike(event) || event.type === 'checkpoint' ? [] : this.#end();
+    const isAside = this.#isStrike(event) || event.type === 'checkpoint' || event.type === 'fork';
+    const shown = isAside ? [] : this.#end();
     if (begins(event)) {
       this.#turn = { seq, committed: 0, ahead: '', unseen: 0, isOver: false };
       if (event.type === 'input') {

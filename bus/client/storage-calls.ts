@@ -1,6 +1,6 @@
 /** Questions to storage: what sessions there are and what their logs say. All of them are safe to repeat. */
 
-import { CHAIN_START, ChainReader } from '../chain.ts';
+import { CHAIN_START, ChainReader, cutToSession } from '../chain.ts';
 import { restoredCommits } from '../large.ts';
 import type { ListReply, RemovalProgress, Trouble } from '../operations/catalogue.ts';
 import type { BrokenLog, ExamineReply } from '../operations/logs.ts';
@@ -124,7 +124,7 @@ export class StorageCalls {
     const last = to === Number.MAX_SAFE_INTEGER ? undefined : to;
     for await (const commits of this.#storage.read(session, from, last, signal)) {
       for (const stored of commits) chain.check(stored);
-      for (const { commit } of await restoredCommits(commits, this.#storage.blobs(signal))) {
+      for (const { commit } of await restoredCommits(cutToSession(commits), this.#storage.blobs(signal))) {
         for (const [index, event] of commit.events.entries()) {
           const seq = commit.first + index;
           if (seq >= from && seq <= to) yield event;

@@ -187,4 +187,3 @@ export const LOOK = {
     what: 'finds the first event after which something holds',
   }),
 };
-export type LookName = keyof typeof LOOK;

@@ -122,6 +122,7 @@ export const metadata = shaped<SessionMetadata>({
   eventCount: natural,
   checkpointCount: natural,
   size: natural,
+  parent: optional(shaped<NonNullable<SessionMetadata['parent']>>({ session: text, id: text, seq: natural })),
 });
 
 const commandId = v.custom<string>(

@@ -59,6 +59,7 @@ async function at(
     terminal,
     session,
     look: (wanted, line) => sessions.at(session, wanted, { code: line, timeoutMs }),
+    fork: async (wanted, name) => void (await sessions.fork(session, name, wanted)),
     event: async (wanted) => {
       for await (const event of sessions.events(session, wanted, wanted)) return event;
       throw new RepriseError('NOT_FOUND', `there is no event ${wanted}`);

@@ -18,6 +18,7 @@ const COLOURS: Record<SessionEventType, Colour> = {
   interrupt: 'yellow',
   paused: 'yellow',
   warning: 'yellow',
+  fork: 'bold',
   closed: 'bold',
 };
 
@@ -52,6 +53,8 @@ export function eventContent(event: SessionEvent): string {
       return warningText(event);
     case 'paused':
       return `${event.turns} turns in the background since the last cell: the next one lets it go on`;
+    case 'fork':
+      return `${event.name} goes on from ${event.parent.session} at seq ${event.parent.seq}`;
     case 'closed':
       return event.reason;
     default:

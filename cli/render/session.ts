@@ -91,6 +91,10 @@ function backgroundFacts({ background }: ReplState): [string, string][] {
   return [['background', paused ? `paused after ${of}: the next cell lets it go on` : of]];
 }
 
+function forkFacts({ parent }: SessionMetadata): [string, string][] {
+  return parent ? [['fork of', `${printable(parent.session)} at seq ${parent.seq}`]] : [];
+}
+
 /** Everything `reprise show` tells about a session. */
 export function renderSession({ state, metadata, passedOver = [] }: InspectReply, palette: Palette): string {
   // No heap is empty: nobody could look into it.
@@ -98,6 +102,7 @@ export function renderSession({ state, metadata, passedOver = [] }: InspectReply
   const facts: [string, string][] = [
     ['session', palette.bold(printable(metadata.name))],
     ['id', metadata.id],
+    ...forkFacts(metadata),
     ['created', formatTime(metadata.created)],
     ['last used', formatTime(metadata.lastAccessed)],
     ['log', `${count(metadata.eventCount, 'event')}, newest seq ${state.seq}`],

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { encode } from '../../bus/codec.ts';
-import { LOOK } from '../../bus/operations/looks.ts';
+import { ANY_WORKER } from '../../bus/operations/any-worker.ts';
 import { MODEL } from '../../bus/operations/models.ts';
 import { PRESENCE } from '../../bus/operations/presence.ts';
 import { type AnyOperation, readRequest } from '../../bus/operations/row.ts';
@@ -17,7 +17,7 @@ import { AccessMode } from '../../bus/types.ts';
 const rows: [string, AnyOperation][] = Object.entries({
   ...SESSION,
   ...WORKER,
-  ...LOOK,
+  ...ANY_WORKER,
   append: APPEND,
   ...STORE,
   call: MODEL.call,

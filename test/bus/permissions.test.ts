@@ -4,8 +4,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { accountsConfig, type Credentials } from '../../actors/supervisor/nats-server/config.ts';
+import { ANY_WORKER } from '../../bus/operations/any-worker.ts';
 import { BLOB_KINDS } from '../../bus/operations/blobs.ts';
-import { LOOK } from '../../bus/operations/looks.ts';
 import { inboxPrefix, permissionsOf, subjectFamilies } from '../../bus/permissions.ts';
 import { ROLES } from '../../bus/roles.ts';
 import { makeSubjects, processId } from '../../bus/subjects.ts';
@@ -44,7 +44,7 @@ test('every subject that is built belongs to exactly one family', () => {
       subjects.blob(kind, 'scope.key'),
     ]),
     subjects.live('x'),
-    ...Object.values(LOOK).map((row) => subjects.look(row)),
+    ...Object.values(ANY_WORKER).map((row) => subjects.any(row)),
     subjects.llm,
     subjects.streams.log.marker,
     subjects.streams.blob.marker,

@@ -102,7 +102,7 @@ describe('a hostile client', () => {
       const execute = { op: 'execute', session: 'mine', command: 'x', commandId: reply };
       bus.publish(subjects.cmd('mine'), encode(execute), { reply });
       bus.publish(subjects.activate, encode({ session: 'mine', request: execute }), { reply });
-      bus.publish(subjects.look(LOOK.replay), encode({ session: 'mine' }), { reply });
+      bus.publish(subjects.any(LOOK.replay), encode({ session: 'mine' }), { reply });
     }
     await bus.flush();
     await client.execute('mine', 'x');
@@ -126,7 +126,7 @@ describe('a hostile client', () => {
     ];
     for (const subject of [
       ...wanted,
-      subjects.look(LOOK.replay),
+      subjects.any(LOOK.replay),
       subjects.who,
       '_INBOX.>',
       '_INBOX.worker.>',

@@ -62,6 +62,28 @@ describe('a system of real processes', () => {
     await assertWholeHistory(client, 'stored');
   });
 
+  it('begins each fork once and whole, although storage and workers are killed amid forking', async () => {
+    for (let i = 0; i < 20; i++) await client.execute('trunk', `let v${i} = ${i}`);
+    for (const victim of ['storage', 'worker', 'storage']) {
+      const pid = system.pidOf(victim);
+      const forks = Array.from({ length: 20 }, (_, index) => {
+        const name = `${victim}-${pid}-${index}`;
+        return client
+          .fork('trunk', name, 2 * index, { commandId: name })
+          .then(() => ({ name, seq: 2 * index }));
+      });
+      process.kill(pid, 'SIGKILL');
+      for (const { name, seq } of await Promise.all(forks)) {
+        const events = await eventsOf(client, name);
+        const [index] = events.flatMap(({ type }, at) => (type === 'fork' ? [at] : []));
+        assert.equal(index, seq + 1);
+        await client.execute(name, '1');
+        assert.equal((await client.replay(name)).verified, true);
+      }
+      await system.healthy(pid);
+    }
+  });
+
   it('answers a model call although the LLM actor is killed in the middle of it', async () => {
     const answer = client.execute(
       'model',
@@ -164,7 +186,7 @@ describe('a system of real processes', () => {
       subjects.cmd(token),
       subjects.activate,
       ...workers.map(({ process }) => subjects.activateAt(process)),
-      subjects.look(LOOK.replay),
+      subjects.any(LOOK.replay),
       subjects.append(token),
       ...[
         'load',

@@ -52,6 +52,24 @@ test('bisect names the event since which something holds, in one session or in a
   assert.equal((await shell.run(['bisect', 'nobody', 'true'])).code, 4);
 });
 
+test('fork goes on from any event, tree shows from where, and what is removed stays for its forks', async () => {
+  const json = await shell.json(['fork', 'demo', 'what if', '--at', '2']);
+  assert.deepEqual([json.session, json.parent], ['what if', { session: 'demo', seq: 2 }]);
+  assert.equal((await shell.run(['exec', 'what if', 'x += 41'])).stdout, '42\n');
+  assert.equal((await shell.run(['exec', 'demo', 'x'])).stdout, '3\n');
+  assert.match((await shell.run(['show', 'what if'])).stdout, /^fork of +demo at seq 2$/m);
+  assert.equal((await shell.run(['fork', 'what if', 'deeper'])).code, 0);
+  assert.match((await shell.run(['tree'])).stdout, /demo .*\n└─ what if .*from seq 2.*\n {3}└─ deeper/);
+  assert.equal((await shell.run(['rm', 'what if', '--yes'])).code, 0);
+  assert.match((await shell.run(['tree', 'deeper'])).stdout, /^what if .*removed.*\n└─ deeper/);
+  assert.equal((await shell.run(['replay', 'deeper'])).code, 0);
+  assert.equal((await shell.json(['fork', 'demo', 'deeper'], 2)).code, 'BAD_REQUEST');
+  assert.equal((await shell.json(['fork', 'nobody', 'x'], 4)).code, 'NOT_FOUND');
+  assert.equal((await shell.json(['fork', 'demo', 'x', '--at', '999'], 4)).code, 'NOT_FOUND');
+  assert.equal((await shell.run(['tree', 'nobody'])).code, 4);
+  assert.equal((await shell.run(['fork', 'demo'])).code, 2);
+});
+
 test('on a terminal it is a prompt that moves through time', { skip }, async () => {
   const terminal = new TerminalSession(shell, 'at demo 5');
   const ended = new Promise((resolve) => terminal.child.once('close', resolve));

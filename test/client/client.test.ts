@@ -230,7 +230,7 @@ describe('the client', () => {
     const verdict = { verified: true, events: 9, checkpoints: 1, durationMs: 1 };
     const serveReplay = (own: MemoryBus, id: string, ms: number) =>
       own.subscribe(
-        subjects.look(LOOK.replay),
+        subjects.any(LOOK.replay),
         (message) =>
           answerLong(
             message,

@@ -8,6 +8,8 @@ import { Appends } from '../../storage/appends.ts';
 import { MemoryLog } from '../../storage/memory-log.ts';
 import { SessionWriter } from '../kit/commits.ts';
 
+const noForks = { hold: async () => assert.fail('no fork is begun here') };
+
 const DAMAGE: Record<string, (commit: Commit) => Commit> = {
   'its checkpoint': (commit) => ({
     ...commit,
@@ -33,7 +35,7 @@ for (const [what, change] of Object.entries(DAMAGE)) {
       const bytes = encode(change(decode(newest.bytes!) as Commit));
       return [...kept.slice(0, -1), { ...newest, bytes }];
     });
-    const appends = new Appends(log, () => 1e6, Date.now);
+    const appends = new Appends(log, noForks, () => 1e6, Date.now);
     const work = appends.append({ commit: by.next(), expected: by.position });
     await assert.rejects(work, (error) => hasCode(error, 'CORRUPT') && error.at?.position === by.position);
     assert.equal(await log.count(by.token), 3);
@@ -51,6 +53,7 @@ test('a first commit looks no second time whether there is anything, for a secon
   let nowMs = 0;
   const appends = new Appends(
     log,
+    noForks,
     () => 1e6,
     () => nowMs,
   );

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { systemClock } from '../../bus/port.ts';
 import type { SessionEvent, SessionMetadata } from '../../bus/types.ts';
 import { BlobParts } from '../../storage/blob-parts.ts';
+import { Forks } from '../../storage/forks.ts';
 import { History } from '../../storage/history.ts';
 import { MemoryBlobs } from '../../storage/memory-blobs.ts';
 import { MemoryLog } from '../../storage/memory-log.ts';
@@ -81,6 +82,7 @@ describe('the session index', () => {
               blobs,
               parts,
               index: indexes[size % 2]!,
+              forks: new Forks({ log, blobs, clock: systemClock }),
               clock: systemClock,
               logger: silent,
             };

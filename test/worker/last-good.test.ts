@@ -54,6 +54,7 @@ function look(messages: readonly ScannedMessage[]): Promise<LastGoodReply> {
     async *scan() {
       yield [...messages];
     },
+    read: () => assert.fail('nothing is a fork'),
     getLarge: async () => assert.fail('nothing is large'),
   };
   return lastGood('s', { store, kernel, log: silent });
