@@ -7,6 +7,7 @@ import { addClose } from './commands/close.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addDown } from './commands/down.ts';
+import { addEdit } from './commands/edit.ts';
 import { addExec } from './commands/exec.ts';
 import { addFork } from './commands/fork.ts';
 import { addInterrupt } from './commands/interrupt.ts';
@@ -56,6 +57,7 @@ export function makeProgram(context: Context, onUsage: (text: string) => void): 
     addAt,
     addBisect,
     addFork,
+    addEdit,
     addTree,
     addReplay,
     addInterrupt,

@@ -10,8 +10,11 @@ import { isDerived } from '../timeline/turn.ts';
 export class Batch {
   events: SessionEvent[] = [];
   fold: SessionFold;
+  /** The session before the first of its events. */
+  readonly base: SessionFold;
 
   constructor(fold: SessionFold, events: readonly SessionEvent[] = []) {
+    this.base = fold;
     this.fold = fold;
     for (const event of events) this.push(event);
   }

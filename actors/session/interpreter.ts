@@ -260,7 +260,8 @@ export class SessionInterpreter {
 
   async #enter(mail: Exclude<Mail, { kind: 'close' }>, batch: Batch): Promise<Turn> {
     const cell = this.#command;
-    const turn = await this.#stepper.enter(mail, batch, this.#writer, cell?.computedMs ?? 0);
+    const options = { writer: this.#writer, computedMs: cell?.computedMs };
+    const turn = await this.#stepper.enter(mail, batch, options);
     if (cell) cell.computedMs += turn.durationMs;
     return turn;
   }

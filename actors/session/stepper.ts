@@ -1,7 +1,7 @@
 /** Lets one thing at a time into the kernel and collects the events that follow, ready to be committed. */
 import type { SessionEvent } from '../../bus/types.ts';
 import { BEHAVIOUR_VERSION } from '../kernel/behaviours.ts';
-import type { HeapImage, Printed, Turn } from '../kernel/port.ts';
+import type { HeapImage, Printed, Strike, Turn } from '../kernel/port.ts';
 import type { SessionFold } from '../timeline/fold-shape.ts';
 import { renumber, stepOf } from '../timeline/replay.ts';
 import type { KernelSeat } from '../timeline/seat.ts';
@@ -17,13 +17,24 @@ import { warningsOf } from './warnings.ts';
 const CLOSE_GRACE_MS = 5_000;
 const STRIKE_AGAIN_MS = 1_000;
 
+export interface TurnOptions {
+  /** Commits early what entered; absent: nothing is committed before the turn is over. */
+  writer?: LogWriter;
+  /** What the cell has computed before this turn, ms. */
+  computedMs?: number;
+  /** Where it is struck. */
+  strike?: Strike;
+}
+
+type StepperPorts = Pick<SessionPorts, 'clock' | 'settings' | 'show' | 'newId'>;
+
 export class Stepper {
-  readonly #ports: SessionPorts;
+  readonly #ports: StepperPorts;
   readonly #seat: KernelSeat;
   #kernelQueue: Promise<unknown> = Promise.resolve();
   #isStruck = false;
 
-  constructor(ports: SessionPorts, seat: KernelSeat) {
+  constructor(ports: StepperPorts, seat: KernelSeat) {
     this.#ports = ports;
     this.#seat = seat;
   }
@@ -68,34 +79,32 @@ export class Stepper {
   /**
    * Adds to `batch` the event by which `mail` enters, and what the turn it begins leads to. A turn that takes
    * long has its entry committed meanwhile: it is then durable that it began, whoever dies.
-   * @param computedMs what the cell has computed before this turn
    */
-  async enter(
-    mail: Exclude<Mail, { kind: 'close' }>,
-    batch: Batch,
-    writer: LogWriter,
-    computedMs: number,
-  ): Promise<Turn> {
+  async enter(mail: Exclude<Mail, { kind: 'close' }>, batch: Batch, options: TurnOptions): Promise<Turn> {
     const { clock } = this.#ports;
     if (batch.fold.seq < 0) await this.#begin(batch);
     batch.push(entryEvent(mail, batch.fold, batch.timestamp(clock)));
-    return this.#run(batch.events.at(-1)!, batch, writer, computedMs);
+    return this.#run(batch.events.at(-1)!, batch, options);
   }
 
   /** Runs the turn that `event` began, the newest of the log: an owner before this one died over it. */
   resume(event: SessionEvent, batch: Batch, writer: LogWriter): Promise<Turn> {
-    return this.#run(event, batch, writer, 0);
+    return this.#run(event, batch, { writer });
   }
 
-  async #run(event: SessionEvent, batch: Batch, writer: LogWriter, computedMs: number): Promise<Turn> {
+  async #run(
+    event: SessionEvent,
+    batch: Batch,
+    { writer, computedMs = 0, strike }: TurnOptions,
+  ): Promise<Turn> {
     const { clock, settings, show } = this.#ports;
     const seat = this.#seat;
     const { name, seq: turnAt } = batch.fold;
-    const step = stepOf(event, { timeMs: batch.fold.timeMs, fold: batch.fold })!;
+    const step = stepOf(event, { timeMs: batch.fold.timeMs, fold: batch.fold, strike })!;
     let early: Promise<void> | null = null;
     const commitEarly = (): Promise<void> => {
       if (early) return early;
-      early = writer.write(batch);
+      early = writer ? writer.write(batch) : Promise.resolve();
       // The turn's outcome could no longer be committed: stop computing it.
       early.catch(() => seat.interrupt());
       return early;

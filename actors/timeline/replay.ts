@@ -287,7 +287,7 @@ export function stepOf(event: SessionEvent, facts: StepFacts): KernelStep | null
 }
 
 /** The strike recorded for the turn that the event at `index` begins. */
-function strikeOn(events: readonly SessionEvent[], index: number): Strike | undefined {
+export function strikeOn(events: readonly SessionEvent[], index: number): Strike | undefined {
   let at = index + 1;
   while (at < events.length && isAside(events[at]!)) at += 1;
   const next = events[at];

@@ -7,7 +7,7 @@ import { hasCode, RepriseError } from '../../bus/errors.ts';
 import type { ForkReply, ForkRequest } from '../../bus/operations/lineage.ts';
 import type { Clock } from '../../bus/port.ts';
 import { normalName } from '../../bus/subjects.ts';
-import type { EventOf, SessionEvent, StoredCommit } from '../../bus/types.ts';
+import type { EventOf, ForkPoint, SessionEvent, StoredCommit } from '../../bus/types.ts';
 import { kindOf } from '../effects/kinds.ts';
 import { Batch } from '../session/batch.ts';
 import { LogWriter } from '../session/log-writer.ts';
@@ -31,44 +31,64 @@ export interface ForkPorts extends TimelinePorts {
  */
 export async function fork(request: ForkRequest, ports: ForkPorts): Promise<ForkReply> {
   const started = performance.now();
-  const { store, clock, kernel, newId } = ports;
   const [session, name] = [normalName(request.session), normalName(request.name)];
   const { fold, point } = await pointAt(session, request.seq, ports);
-  const event = forkEvent(fold, point, { ...request, name }, ports);
-  const { seq, parent } = event;
-  const { token } = emptyFold(name);
-  const log = { position: 0, hash: parent.hash, epoch: 0, tail: [], sizeBytes: 0 };
-  const child: SessionFold = { ...fold, name, token, log };
-  const writer = new LogWriter(child, {
-    store,
-    clock,
-    newId,
-    kernelVersion: kernel.version,
-    onCommitted: () => {},
-  });
-  const reply = (bytesWritten: number, from: { session: string; seq: number }): ForkReply => ({
+  const { batch, parent } = branch({ fold, point }, name, request.commandId, ports);
+  const { bytesWritten, begun } = await begin(batch, request.commandId, ports);
+  const from = begun?.type === 'fork' ? begun.parent : parent;
+  return {
     session: name,
     parent: { session: from.session, seq: from.seq },
     bytesWritten,
     durationMs: performance.now() - started,
-  });
+  };
+}
+
+/** A session at an event, and the commit that holds the event. */
+export interface Point {
+  fold: SessionFold;
+  point: StoredCommit;
+}
+
+/** The beginning of a fork, not committed yet. */
+export function branch(
+  { fold, point }: Point,
+  name: string,
+  commandId: string,
+  ports: ForkPorts,
+): { batch: Batch; parent: ForkPoint } {
+  const event = forkEvent(fold, point, { name, commandId }, ports);
+  const { token } = emptyFold(name);
+  const log = { position: 0, hash: event.parent.hash, epoch: 0, tail: [], sizeBytes: 0 };
+  return { batch: new Batch({ ...fold, name, token, log }, [event]), parent: event.parent };
+}
+
+/**
+ * Commits the beginning of a session. `begun`: the same command had begun it before, with this event.
+ * @throws RepriseError BAD_REQUEST when the name is taken; what storage throws
+ */
+export async function begin(
+  batch: Batch,
+  commandId: string,
+  { store, clock, kernel, newId }: ForkPorts,
+): Promise<{ bytesWritten: number; begun?: SessionEvent }> {
+  const { name } = batch.fold;
+  const kernelVersion = kernel.version;
+  const facts = { store, clock, newId, kernelVersion, onCommitted: () => {} };
+  const writer = new LogWriter(batch.base, facts);
   try {
-    await writer.write(new Batch(child, [event]));
+    await writer.write(batch);
+    return { bytesWritten: writer.fold.log.sizeBytes };
   } catch (thrown) {
-    if (!hasCode(thrown, 'FENCED')) throw thrown;
-    const first = await begunBy(name, request.commandId, store);
-    if (!first) throw takenError(name);
-    return reply(0, first.parent);
+    if (!hasCode(thrown, 'FENCED') || writer.fold.log.position > 0) throw thrown;
+    const begun = await begunBy(name, commandId, store);
+    if (begun) return { bytesWritten: 0, begun };
+    throw takenError(name);
   }
-  return reply(writer.fold.log.sizeBytes, { session: parent.session, seq: seq - 1 });
 }
 
 /** The session as the log tells it right after an event, and the commit that holds the event. */
-async function pointAt(
-  session: string,
-  at: number | undefined,
-  ports: ForkPorts,
-): Promise<{ fold: SessionFold; point: StoredCommit }> {
+async function pointAt(session: string, at: number | undefined, ports: ForkPorts): Promise<Point> {
   const loaded = await new Timeline(ports).load(session, { at, heapless: true });
   const newest = loaded.tail.at(-1);
   const last = newest ? lastSeqOf(newest.commit) : loaded.fold.seq;
@@ -82,7 +102,8 @@ async function pointAt(
   });
 }
 
-function foldAt({ fold: start, checkpoint, tail }: Loaded, seq: number) {
+/** What the log tells of the session after an event. @throws RepriseError BAD_REQUEST amid an undone turn */
+export function foldAt({ fold: start, checkpoint, tail }: Loaded, seq: number): Point {
   let fold = start;
   let point = checkpoint;
   const behind: SessionEvent[] = [];
@@ -113,7 +134,7 @@ function assertOutcome(tail: readonly StoredCommit[], behind: readonly SessionEv
 function forkEvent(
   fold: SessionFold,
   { commit, position }: StoredCommit,
-  { name, commandId }: ForkRequest,
+  { name, commandId }: Pick<ForkRequest, 'name' | 'commandId'>,
   { clock, newId }: ForkPorts,
 ): EventOf<'fork'> {
   const id = newId();

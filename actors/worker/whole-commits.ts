@@ -85,7 +85,12 @@ async function sharedCommits(
     try {
       for await (const stored of store.read(source, 0, seq)) {
         reader.check(stored);
-        commits.push(...(await restoredCommits(cutToSession([{ ...stored, upTo: Math.min(stored.upTo ?? seq, seq) }]), store)));
+        commits.push(
+          ...(await restoredCommits(
+            cutToSession([{ ...stored, upTo: Math.min(stored.upTo ?? seq, seq) }]),
+            store,
+          )),
+        );
         end = stored.commit.hash;
       }
       if (end === hash) return { commits, fault: null };

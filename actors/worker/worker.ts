@@ -22,6 +22,7 @@ import { makeReclaim } from '../kernel/reclaim.ts';
 import { type Lifecycle, makeLifecycle } from '../role/lifecycle.ts';
 import { DEFAULT_SETTINGS, type SessionSettings } from '../session/ports.ts';
 import type { Log } from '../timeline/ports.ts';
+import { edit } from './editing.ts';
 import { fork } from './forking.ts';
 import { LOOKS } from './looks.ts';
 import { PersistenceManager } from './persistence.ts';
@@ -52,7 +53,7 @@ export interface WorkerPorts {
 /** Any request to a session: which row it is, it says itself. */
 const CMD = { ...SESSION.execute, request: sessionRequestSchema };
 const ANY_NAMES = Object.keys(ANY_WORKER) as AnyWorkerName[];
-const ANY = { ...LOOKS, fork };
+const ANY = { ...LOOKS, fork, edit };
 /** How often is looked which sessions are to be put away. */
 const PUT_AWAY_MS = 500;
 /** Sessions put away that are worth a collection of garbage. */

@@ -5,7 +5,7 @@ import { longCall } from '../long-call.ts';
 import { connectBus } from '../nats.ts';
 import { ANY_WORKER, type AnyWorkerName } from '../operations/any-worker.ts';
 import type { RemovalProgress, Trouble } from '../operations/catalogue.ts';
-import type { ForkReply, ForkRequest } from '../operations/lineage.ts';
+import type { EditRequest, ForkReply, ForkRequest } from '../operations/lineage.ts';
 import type { BrokenLog } from '../operations/logs.ts';
 import type {
   AtReply,
@@ -35,53 +35,23 @@ import { makeSubjects, normalName, type Subjects, sessionToken } from '../subjec
 import type { ExecuteResult, ISessionClient, SessionEvent, SessionMetadata } from '../types.ts';
 import { parseReply } from '../wire.ts';
 import { newCommandId } from './command-id.ts';
+import { type EditChange, type Edited, rerunRest } from './edit.ts';
 import { Following } from './following.ts';
+import type {
+  AtOptions,
+  BisectOptions,
+  EditOptions,
+  ExecuteOptions,
+  ForkOptions,
+  LongLookOptions,
+  LookOptions,
+} from './options.ts';
 import type { Salvaged } from './salvage.ts';
 import { SessionCalls } from './session-calls.ts';
 import type { Shown } from './shown.ts';
 import { type EventRange, StorageCalls } from './storage-calls.ts';
 
-export interface ExecuteOptions {
-  /** The same id is executed once: give it to retry after TIMEOUT. Default: a new one. */
-  commandId?: string;
-  /** Wall-clock budget of the cell's computing, ms; default: the worker's. */
-  timeoutMs?: number;
-  /** How long to wait for the answer, ms; Infinity: as long as somebody is at work. Default `timeoutMs` (30 s) + 5 s. */
-  waitMs?: number;
-  signal?: AbortSignal;
-}
-
-export interface LookOptions {
-  /** How long to wait for the answer, ms; default 30 s. */
-  waitMs?: number;
-  signal?: AbortSignal;
-}
-
-/** Of what takes as long as a log is long. */
-export interface LongLookOptions {
-  /** How long to wait while no worker is at work, ms; default 30 s. */
-  waitMs?: number;
-  signal?: AbortSignal;
-}
-
-export interface AtOptions extends LongLookOptions {
-  /** Code to run there. */
-  code?: string;
-  /** Wall-clock budget of the code, ms; default 30 s. */
-  timeoutMs?: number;
-}
-
-export interface BisectOptions extends LongLookOptions {
-  /** Once it holds it holds for ever: found by halving. Default: every turn is looked at. */
-  monotonic?: boolean;
-  /** Wall-clock budget of the predicate at one moment, ms; default 5 s. */
-  timeoutMs?: number;
-}
-
-export interface ForkOptions extends LongLookOptions {
-  /** The same id forks once: give it to retry after TIMEOUT. Default: a new one. */
-  commandId?: string;
-}
+export type * from './options.ts';
 
 export interface ClientPorts {
   bus: Bus;
@@ -317,6 +287,27 @@ export class SessionClient implements ISessionClient {
     const { commandId = this.#newId(), ...rest } = options;
     const request: ForkRequest = { session, name: normalName(name), seq, commandId };
     return this.#any('fork', request, `the fork of '${session}'`, rest);
+  }
+
+  /**
+   * Begins a fork in which what entered at event `seq` is another, and runs everything behind it again. Recorded answers
+   * are taken again for as long as the same is asked; then calls are made, unless `calls` is false.
+   * @throws RepriseError as `fork`; BAD_REQUEST also when nothing entered at the event; DIVERGED
+   */
+  async edit(
+    session: string,
+    name: string,
+    seq: number,
+    change: EditChange,
+    options: EditOptions = {},
+  ): Promise<Edited> {
+    const { commandId = this.#newId(), dryRun, calls = true, onCell, ...rest } = options;
+    const asked = { ...change, dryRun, noCalls: !calls };
+    const request: EditRequest = { session, name: normalName(name), seq, ...asked, commandId };
+    const { rest: left, ...reply } = await this.#any('edit', request, `the edit of '${session}'`, rest);
+    const edited = { ...reply, cells: 0, left: left !== null };
+    if (dryRun || !calls) return edited;
+    return rerunRest(this, { session, rest: left, signal: rest.signal, onCell }, edited);
   }
 
   /** Has any worker do something, as long as one is at work. */

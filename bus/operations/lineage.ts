@@ -1,6 +1,8 @@
 /** Requests that make sessions out of others; any worker serves them. */
-import { natural, number, optional, shaped, text } from '../schema.ts';
-import { AccessMode } from '../types.ts';
+import * as v from 'valibot';
+import { CELL_REQUEST_BYTES_MAX } from '../limits.ts';
+import { flag, json, natural, number, optional, shaped, text } from '../schema.ts';
+import { AccessMode, type Json } from '../types.ts';
 import { operation } from './row.ts';
 
 /** `fork`: a new session that shares everything up to an event of another one, and goes on by itself. */
@@ -21,21 +23,99 @@ export interface ForkReply {
   durationMs: number;
 }
 
+/**
+ * `edit`: a fork in which what entered at an event is another, and everything behind it runs again, up to what has to
+ * be asked of the world. One of `code`, `answer`, `timeMs` and `seed` says what changes.
+ */
+export interface EditRequest {
+  session: string;
+  /** Name of the new session. */
+  name: string;
+  /** The event that is another. */
+  seq: number;
+  /** The code of a cell. */
+  code?: string;
+  /** What an effect brought; of a model call, a text. */
+  answer?: { value: Json };
+  /** When it entered, ms since the epoch: all that comes after it moves with it. */
+  timeMs?: number;
+  /** Of the session's first event: the seed of its randomness. */
+  seed?: string;
+  /** Begins nothing: only tells what it would come to. */
+  dryRun?: boolean;
+  /** Ends before the first call of a model that is not recorded. */
+  noCalls?: boolean;
+  commandId: string;
+}
+export interface EditReply {
+  session: string;
+  /** null: nothing is shared, for it is the first event that changes. */
+  parent: { session: string; seq: number } | null;
+  /** Recorded answers of models that were taken again. */
+  reused: number;
+  /** Those that were recorded behind the change and cannot be taken again. */
+  asked: number;
+  /** What is asked for anew first. */
+  first: { effect: number; kind: string; detail: string } | null;
+  /** Events of the other session that are still to enter; null: none. */
+  rest: { from: number; to: number } | null;
+  /** seq of the new session's newest event. */
+  seq: number;
+  bytesWritten: number;
+  durationMs: number;
+}
+
+const place = shaped<ForkReply['parent']>({ session: text, seq: natural });
+const made = {
+  from: ['client'],
+  servedBy: ['worker'],
+  access: AccessMode.ReadWrite,
+  idempotent: true,
+  answer: 'long',
+} as const;
+
 export const LINEAGE = {
   fork: operation({
+    ...made,
     subject: 'fork',
-    from: ['client'],
-    servedBy: ['worker'],
-    access: AccessMode.ReadWrite,
-    idempotent: true,
-    answer: 'long',
     request: shaped<ForkRequest>({ session: text, name: text, seq: optional(natural), commandId: text }),
     reply: shaped<ForkReply>({
       session: text,
-      parent: shaped<ForkReply['parent']>({ session: text, seq: natural }),
+      parent: place,
       bytesWritten: natural,
       durationMs: number,
     }),
     what: 'begins a session that goes on from an event of another one',
+  }),
+  edit: operation({
+    ...made,
+    subject: 'edit',
+    requestBytes: CELL_REQUEST_BYTES_MAX,
+    request: shaped<EditRequest>({
+      session: text,
+      name: text,
+      seq: natural,
+      code: optional(text),
+      answer: optional(shaped<{ value: Json }>({ value: json })),
+      timeMs: optional(natural),
+      seed: optional(text),
+      dryRun: optional(flag),
+      noCalls: optional(flag),
+      commandId: text,
+    }),
+    reply: shaped<EditReply>({
+      session: text,
+      parent: v.nullable(place),
+      reused: natural,
+      asked: natural,
+      first: v.nullable(
+        shaped<NonNullable<EditReply['first']>>({ effect: natural, kind: text, detail: text }),
+      ),
+      rest: v.nullable(shaped<NonNullable<EditReply['rest']>>({ from: natural, to: natural })),
+      seq: natural,
+      bytesWritten: natural,
+      durationMs: number,
+    }),
+    what: 'begins a fork in which an event is another, and runs the rest again',
   }),
 };

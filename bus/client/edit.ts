@@ -1,0 +1,49 @@
+/** The live half of an edit: what a recording could not answer is asked, and the cells behind it run again. */
+import { isAnswer, receiptKeyIn } from '../effect-events.ts';
+import type { EditReply, EditRequest } from '../operations/lineage.ts';
+import type { SessionClient } from './client.ts';
+
+/** What is another: one of them. */
+export type EditChange = Pick<EditRequest, 'code' | 'answer' | 'timeMs' | 'seed'>;
+
+export interface Edited extends Omit<EditReply, 'rest'> {
+  /** Cells that ran again live. */
+  cells: number;
+  /** Cells of the other session have not run again. */
+  left: boolean;
+}
+
+interface Rest {
+  session: string;
+  rest: EditReply['rest'];
+  signal?: AbortSignal;
+  onCell?: (code: string) => void;
+}
+
+/** Runs what is left of the other session's cells, one after the other, and counts what was asked. */
+export async function rerunRest(
+  client: Pick<SessionClient, 'events' | 'execute'>,
+  { session, rest, signal, onCell }: Rest,
+  edited: Edited,
+): Promise<Edited> {
+  let cells = 0;
+  const options = { waitMs: Number.POSITIVE_INFINITY, signal };
+  if (rest) {
+    for await (const event of client.events(session, rest.from, rest.to, { signal })) {
+      if (event.type !== 'input') continue;
+      onCell?.(event.code);
+      const { commandId = `seq-${event.seq}`, timeoutMs } = event;
+      const reply = await client.execute(edited.session, event.code, { ...options, commandId, timeoutMs });
+      cells += 1;
+      if (reply.shouldExit) break;
+    }
+  }
+  signal?.throwIfAborted();
+  let asked = 0;
+  let seq = edited.seq;
+  for await (const event of client.events(edited.session, edited.seq + 1, undefined, { signal })) {
+    seq = event.seq ?? 0;
+    if (isAnswer(event) && receiptKeyIn(event) !== undefined) asked += 1;
+  }
+  return { ...edited, asked, seq, cells, left: false };
+}
