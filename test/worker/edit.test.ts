@@ -142,7 +142,7 @@ test('what cannot be changed is refused with the reason, and nothing is begun', 
 });
 
 test('cells that are struck or undone in the rest, and endless ones, end as they would', async () => {
-  await using world = await startWorld({ kernel: { threads: 2 } });
+  await using world = await startWorld({ kernel: { limits: { memoryBytes: 24 * 1024 * 1024 } } });
   await world.client.execute('s', 'let n = 1', { timeoutMs: 300 });
   await world.client.execute('s', 'for (;;) n += 1', { timeoutMs: 300 });
   await world.client.execute('s', 'n > 1');
