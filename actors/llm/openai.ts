@@ -4,7 +4,7 @@
  */
 import type OpenAI from 'openai';
 import { LARGE_BYTES_MAX } from '../../bus/limits.ts';
-import type { LlmAnswer } from '../../bus/operations/models.ts';
+import { answerOf } from './completion.ts';
 import { type LlmErrorCode, ProviderError } from './failure.ts';
 import type { Provider, ProviderCall } from './provider.ts';
 import { type ProxySettings, proxyingFetch } from './proxies.ts';
@@ -129,72 +129,6 @@ function post(client: OpenAI, body: Record<string, unknown>, call: ProviderCall)
   });
 }
 
-/**
- * Reads a chat completion.
- * @throws ProviderError PROVIDER when it is none.
- */
-export function answerOf(completion: unknown, modelAsked: string): LlmAnswer {
-  if (!isRecord(completion)) {
-    throw new ProviderError(
-      'PROVIDER',
-      'the server did not answer JSON: check the base URL (it often ends in /v1)',
-    );
-  }
-  const choice = Array.isArray(completion.choices) ? completion.choices[0] : undefined;
-  if (!isRecord(choice) || !isRecord(choice.message)) {
-    const reported = isRecord(completion.error) ? completion.error.message : undefined;
-    throw new ProviderError(
-      'PROVIDER',
-      `the answer has no choices${reported ? `: ${String(reported)}` : ''}`,
-    );
-  }
-  const answer: LlmAnswer = {
-    response: textOfMessage(choice.message, choice.finish_reason),
-    model: typeof completion.model === 'string' ? completion.model.slice(0, MODEL_CHARS_MAX) : modelAsked,
-  };
-  const { usage } = completion;
-  if (isRecord(usage)) {
-    answer.usage = {
-      inputTokens: tokens(usage.prompt_tokens),
-      outputTokens: tokens(usage.completion_tokens),
-    };
-  }
-  return answer;
-}
-
-const MODEL_CHARS_MAX = 256;
-
-/**
- * The text of a completion's message: its content (some servers give it in parts), or its refusal.
- * @throws ProviderError PROVIDER when it has none and asks for a tool instead (`llm` returns text), or was cut before it
- * began.
- */
-function textOfMessage(
-  { content, refusal, tool_calls: calls }: Record<string, unknown>,
-  finishReason: unknown,
-): string {
-  const parts = Array.isArray(content) ? content : [{ text: content }];
-  const text = parts
-    .map((part) => (isRecord(part) && typeof part.text === 'string' ? part.text : ''))
-    .join('');
-  if (text !== '') return text;
-  if (typeof refusal === 'string') return refusal;
-  if (Array.isArray(calls) && calls.length > 0) {
-    throw new ProviderError('PROVIDER', 'the model asks for a tool to be called, which llm() cannot do');
-  }
-  // Models that reason may spend all they were given before they say anything.
-  if (finishReason === 'length') {
-    throw new ProviderError(
-      'PROVIDER',
-      "the model reached its limit of tokens before it said anything (finish_reason 'length'): raise maxTokens, lower reasoningEffort, or shorten the prompt",
-    );
-  }
-  if (finishReason === 'content_filter') {
-    throw new ProviderError('PROVIDER', "the server withheld the answer (finish_reason 'content_filter')");
-  }
-  return '';
-}
-
 /** What a failed request means: which code, and whether to try again. */
 export function failureOf(thrown: unknown, nowMs: number, baseUrl?: string): ProviderError {
   if (thrown instanceof ProviderError) return thrown;
@@ -276,8 +210,4 @@ function redacted(error: ProviderError, apiKey: string | undefined): ProviderErr
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
-}
-
-function tokens(value: unknown): number {
-  return typeof value === 'number' && Number.isFinite(value) ? value : 0;
 }

@@ -104,6 +104,50 @@ test('content in parts is joined, and an answer that only asks for a tool is an 
   assert.equal((await ask({ prompt: 'x' })).response, 'text, too');
 });
 
+test('content that is no text is an error that names what came', async () => {
+  const body = (message: object) => ({ type: 'body', body: { model: 'm', choices: [{ message }] } }) as const;
+  const none: [unknown, RegExp][] = [
+    [42, /content has no text, it is 42$/],
+    [0, /it is 0$/],
+    [false, /it is false$/],
+    [{ a: 1 }, /it is \{"a":1\}$/],
+    [{ a: 'x'.repeat(1_000) }, /it is \{"a":"x{50,80}…$/],
+    [[{ type: 'text', text: 42 }], /it is 42$/],
+    [['one', 2], /it is 2$/],
+    [[{ type: 'image_url', image_url: { url: 'u' } }], /it is \[\{"type":"image_url"/],
+  ];
+  for (const [content, message] of none) {
+    const { reason, retryable, message: told } = await failure(body({ content }));
+    assert.deepEqual([reason, retryable], ['PROVIDER', false], JSON.stringify(content));
+    assert.match(told, message);
+  }
+  assert.match((await failure(body({ content: null, refusal: 7 }))).message, /refusal has no text, it is 7$/);
+  assert.match((await failure(body({ function_call: { name: 'f' } }))).message, /tool/);
+  for (const content of [[], [{ type: 'text', text: '' }], [null], undefined]) {
+    double.script(body({ content }));
+    assert.equal((await ask({ prompt: 'x' })).response, '', JSON.stringify(content));
+  }
+  double.script(body({ content: ['one ', { type: 'text', text: 'two' }] }));
+  assert.equal((await ask({ prompt: 'x' })).response, 'one two');
+  double.script(body({ content: [{ type: 'refusal', refusal: 'I would rather not' }] }));
+  assert.equal((await ask({ prompt: 'x' })).response, 'I would rather not');
+});
+
+test('usage is what the server counted, or none', async () => {
+  const usageFor = async (usage: unknown) => {
+    double.script({ type: 'body', body: { choices: [{ message: { content: 'a' } }], usage } });
+    return (await ask({ prompt: 'x' })).usage;
+  };
+  assert.deepEqual(await usageFor({ prompt_tokens: 0, completion_tokens: 3 }), {
+    inputTokens: 0,
+    outputTokens: 3,
+  });
+  const counts = { prompt_tokens: 1, completion_tokens: 1 };
+  const wrong = [null, 7, 'x', [], {}, { prompt_tokens: 1 }, { ...counts, prompt_tokens: '1' }];
+  for (const usage of [...wrong, { ...counts, completion_tokens: -1 }, { ...counts, prompt_tokens: 0.5 }])
+    assert.equal(await usageFor(usage), undefined, JSON.stringify(usage));
+});
+
 test('what is no completion at all is said to be none', async () => {
   const bodies = [
     null,
@@ -179,6 +223,8 @@ test('a broken answer may be tried again; one that is no completion may not', as
     [other.reason, other.message],
     ['PROVIDER', 'the answer has no choices: model is loading'],
   );
+  const brief = await failure({ type: 'body', body: { error: 'no such model' } });
+  assert.equal(brief.message, 'the answer has no choices: no such model');
 });
 
 test('a reset connection and an absent server may be tried again', async () => {
