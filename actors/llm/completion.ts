@@ -1,4 +1,5 @@
 /** What a server's chat completion says. Pure. */
+import { LARGE_BYTES_MAX, mebibytes, weightOf } from '../../bus/limits.ts';
 import type { LlmAnswer } from '../../bus/operations/models.ts';
 import { ProviderError } from './failure.ts';
 
@@ -7,16 +8,34 @@ const MODEL_CHARS_MAX = 256;
 const CAME_CHARS_MAX = 80;
 
 /**
- * Reads a chat completion.
- * @throws ProviderError PROVIDER when it is none, or has no text for `llm` to return.
+ * Reads the JSON of a chat completion.
+ * @throws ProviderError UNAVAILABLE when it is broken off, PROVIDER when it is none or has no text for `llm` to return,
+ * TOO_LARGE when that text is too long to be passed on.
  */
-export function answerOf(completion: unknown, modelAsked: string): LlmAnswer {
-  if (!isRecord(completion)) {
-    throw new ProviderError(
-      'PROVIDER',
-      'the server did not answer JSON: check the base URL (it often ends in /v1)',
-    );
+export function parseCompletion(bytes: Uint8Array, modelAsked: string): LlmAnswer {
+  if (bytes.byteLength === 0) throw noJson();
+  let completion: unknown;
+  try {
+    completion = JSON.parse(new TextDecoder().decode(bytes));
+  } catch (thrown) {
+    // A proxy or the server died in the middle of it.
+    const message = `malformed answer: ${(thrown as Error).message}`;
+    throw new ProviderError('UNAVAILABLE', message, { retryable: true, cause: thrown });
   }
+  const answer = answerOf(completion, modelAsked);
+  if (weightOf(answer.response) <= LARGE_BYTES_MAX) return answer;
+  throw new ProviderError(
+    'TOO_LARGE',
+    `the answer has more than ${mebibytes(LARGE_BYTES_MAX)}: ask for less (maxTokens)`,
+  );
+}
+
+/** What answers is no API. */
+export const noJson = (): ProviderError =>
+  new ProviderError('PROVIDER', 'the server did not answer JSON: check the base URL (it often ends in /v1)');
+
+function answerOf(completion: unknown, modelAsked: string): LlmAnswer {
+  if (!isRecord(completion)) throw noJson();
   const choice = Array.isArray(completion.choices) ? completion.choices[0] : undefined;
   if (!isRecord(choice) || !isRecord(choice.message)) {
     const { error } = completion;

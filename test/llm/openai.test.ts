@@ -4,6 +4,8 @@ import { after, before, beforeEach, test } from 'node:test';
 import { ProviderError } from '../../actors/llm/failure.ts';
 import { chatBody, makeOpenAi, retryAfterMs } from '../../actors/llm/openai.ts';
 import { parseRequest } from '../../actors/llm/request.ts';
+import { largeContent } from '../../bus/large.ts';
+import { LARGE_BYTES_MAX } from '../../bus/limits.ts';
 import { type Behaviour, type OpenAiDouble, startOpenAiDouble } from '../kit/openai-double.ts';
 
 const KEY = 'sk-test-0123456789';
@@ -171,6 +173,45 @@ test('a body without an end is given up before it fills the memory', async () =>
   const { reason, retryable } = await failure({ type: 'endless' });
   assert.deepEqual([reason, retryable], ['TOO_LARGE', false]);
   await double.abandoned(abandonedBefore + 1);
+});
+
+test('a refusal without an end is read as far as it says why', async () => {
+  const abandonedBefore = double.aborted;
+  const { reason, retryable } = await failure({ type: 'endless', status: 503 });
+  assert.deepEqual([reason, retryable], ['UNAVAILABLE', true]);
+  await double.abandoned(abandonedBefore + 1);
+});
+
+test('what takes long to parse and encode is read apart, so that the actor goes on answering', async (t) => {
+  const parse = t.mock.method(JSON, 'parse');
+  const large = 'ä"'.repeat(1024 * 1024);
+  double.script({ type: 'answer', text: large });
+  const answer = await ask({ prompt: 'x' });
+  const { value, bytes } = largeContent(large);
+  assert.deepEqual([answer.response, answer.content?.value], ['', value]);
+  assert.ok(Buffer.from(bytes).equals(answer.content!.bytes));
+  double.script({ type: 'answer', text: 'x'.repeat(LARGE_BYTES_MAX - 100) });
+  assert.equal((await ask({ prompt: 'x' })).content?.value.bytes, LARGE_BYTES_MAX - 95);
+  const over = await failure({ type: 'answer', text: 'x'.repeat(LARGE_BYTES_MAX) });
+  assert.deepEqual([over.reason, over.retryable], ['TOO_LARGE', false]);
+  assert.match(over.message, /more than 64 MiB: ask for less \(maxTokens\)/);
+  const broken = await failure({ type: 'text', text: `{"choices": "${large}` });
+  assert.deepEqual([broken.reason, broken.retryable], ['UNAVAILABLE', true]);
+  const other = await failure({ type: 'body', body: { error: large } });
+  assert.equal(other.reason, 'PROVIDER');
+  for (const { arguments: given } of parse.mock.calls) assert.ok(String(given[0]).length < 1024 * 1024);
+});
+
+test('aborting ends calls whose answers are large', async () => {
+  const abort = new AbortController();
+  const large = 'x'.repeat(LARGE_BYTES_MAX);
+  double.script({ type: 'answer', text: large }, { type: 'answer', text: large });
+  const calls = [1, 2].map(() => ask({ prompt: 'x' }, { signal: abort.signal }));
+  const settled = Promise.allSettled(calls);
+  await double.received(2);
+  abort.abort();
+  for (const { status } of await settled) assert.equal(status, 'rejected');
+  assert.equal((await ask({ prompt: 'small' })).response, 'double: small');
 });
 
 test('failures say what they are and whether another try may help', async () => {
