@@ -16,6 +16,7 @@ const ENTRIES = {
   'kernel-thread': 'actors/kernel/thread.ts',
   storage: 'storage/main.ts',
   llm: 'actors/llm/main.ts',
+  'completion-thread': 'actors/llm/completion-thread.ts',
   supervisor: 'actors/supervisor/main.ts',
 };
 

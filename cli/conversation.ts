@@ -12,7 +12,7 @@ import { type Context, EXIT } from './context.ts';
 import { renderAnswer, renderUnread } from './render/answer.ts';
 import { renderEvent } from './render/event.ts';
 import { renderFailure } from './render/failure.ts';
-import { renderSession } from './render/session.ts';
+import { renderInterrupted, renderSession } from './render/session.ts';
 import { firstLine } from './render/text.ts';
 import { Screen } from './screen.ts';
 
@@ -310,10 +310,18 @@ export class Conversation {
       action: () => this.#close(),
     });
     command('break', 'Give up the cell that is being typed', async () => {});
+    command('interrupt', "Stop what computes: another cell, or a timer's callback", (signal) =>
+      this.#interrupt(signal),
+    );
     command('show', 'Show the session: its variables, pending effects and heap', (signal) =>
       this.#show(signal),
     );
     command('log', `Show the last ${LOG_LINES} events of the session`, (signal) => this.#log(signal));
+  }
+
+  async #interrupt(signal: AbortSignal): Promise<void> {
+    const reply = await this.#sessions.interrupt(this.#session);
+    if (!signal.aborted) this.context.terminal.out(renderInterrupted(this.#session, reply));
   }
 
   async #show(signal: AbortSignal): Promise<void> {

@@ -31,7 +31,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   bus: [],
   storage: ['bus', 'actors/role'],
   'actors/role': ['bus'],
-  'actors/kernel': ['bus', 'actors/role/freshness.mjs'],
+  'actors/kernel': ['bus', 'actors/role/thread-start.ts'],
   'actors/effects': ['bus', 'actors/kernel/port.ts', 'actors/kernel/behaviours.ts'],
   'actors/timeline': [
     'bus',

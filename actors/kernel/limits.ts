@@ -49,5 +49,6 @@ export const KILLED_JOBS = 1_000_000;
 /** Callbacks that one look may take: 100 ms of the guest's time, or a little more. */
 export const LOOKING_FUEL = 600;
 
-/** Callbacks that one variable of a look may take. */
+/** Callbacks that one variable of a look may take; half as many after each that took more, down to the least. */
 export const VARIABLE_FUEL = 150;
+export const VARIABLE_FUEL_MIN = 4;

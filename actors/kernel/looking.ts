@@ -4,15 +4,15 @@ import type { VariableSummary } from '../../bus/types.ts';
 import { completionTarget } from './compiler/compile.ts';
 import type { Guest } from './guest.ts';
 import { KernelTrap } from './instance.ts';
-import { LOOKING_FUEL, VARIABLE_FUEL } from './limits.ts';
+import { LOOKING_FUEL, VARIABLE_FUEL, VARIABLE_FUEL_MIN } from './limits.ts';
 import type { InspectReport } from './port.ts';
 import type { Residency } from './residency.ts';
 import type { SessionState } from './session-state.ts';
 
-/** How often a look begins anew with a full budget because a variable took all memory, which takes a while. */
-const EXHAUSTIONS_MAX = 2;
-/** Wall-clock time after which a look ends although its fuel would last, ms: built-ins burn hardly any. */
+/** Wall-clock time after which a look is struck although its fuel would last, ms: built-ins burn hardly any. */
 const LOOKING_MS = 500;
+/** How often it goes on behind a variable that no strike could end in time: built-ins, and filling the memory. */
+const OVERRUNS_MAX = 2;
 
 interface Looking {
   residency: Residency;
@@ -25,31 +25,35 @@ interface Looking {
 
 /**
  * The variables of a session. One whose getter, trap or custom rendering takes too long is said to be impossible to
- * show, and the others are shown; when the budget is spent, all that are left are.
+ * show, and the look goes on behind it. What was shown before the budget ended stays; what comes after is withheld.
  * @throws RepriseError UNAVAILABLE when the heap has no room left to look at it.
  */
 export function inspectSession(looking: Looking): InspectReport {
   const { pages, state, heapBytes, stateId } = looking.residency.peek(looking.session);
   const budget = makeBudget(looking);
-  let withheld: string[] | null = [];
-  let exhaustions = 0;
+  const variables: VariableSummary[] = [];
+  let withheld: 'none' | 'first' | 'all' = 'none';
   for (;;) {
-    // A copy each: a strike may leave something half done.
+    let listed = false;
+    const hear = (kind: string, payload: string) => {
+      if (kind === 'listed') listed = true;
+      else if (kind === 'looked') variables.push(JSON.parse(payload) as VariableSummary);
+      else return;
+      budget.next();
+    };
+    // A copy each: a strike may leave something half done. On each the variables are the same, in the same order.
     try {
-      const variables = looking.residency.withCopy(pages, (guest) =>
-        ask(guest, state, 'inspect', { state: state.compiler, withheld }, budget),
-      ) as VariableSummary[];
+      const asked = { state: state.compiler, from: variables.length, withheld };
+      looking.residency.withCopy(pages, (guest) => ask(guest, state, 'inspect', asked, budget, hear));
       return { variables, heapBytes, stateId: stateId(), cells: state.cells };
     } catch (thrown) {
       if (!(thrown instanceof StruckLook)) throw thrown;
-      if (withheld === null) throw cannotLook('inspect');
-      if (thrown.exhausted && thrown.at !== undefined && exhaustions++ < EXHAUSTIONS_MAX) {
-        withheld.push(thrown.at);
+      if (withheld === 'all') throw cannotLook('inspect');
+      if (listed && budget.lasts()) withheld = 'first';
+      else {
+        withheld = 'all';
         budget.renew();
-      } else if (budget.spent || thrown.at === undefined) {
-        withheld = null;
-        budget.renew();
-      } else withheld.push(thrown.at);
+      }
     }
   }
 }
@@ -72,71 +76,66 @@ export function completeIn(
 }
 
 /** A look that took too long or too much memory. Thrown, so that its instance is not used again. */
-class StruckLook extends Error {
-  /** The variable that was being looked at. */
-  readonly at: string | undefined;
-  /** It took all memory. */
-  readonly exhausted: boolean;
-  constructor(at: string | undefined, exhausted: boolean) {
-    super('a look was struck');
-    this.at = at;
-    this.exhausted = exhausted;
-  }
-}
+class StruckLook extends Error {}
 
 interface Budget {
   /** Called at every interrupt callback; true strikes. */
   interrupt(): boolean;
   /** Another variable begins. */
   next(): void;
+  /** A variable was struck: whether there is something left for those behind it, of which each may now take less. */
+  lasts(): boolean;
   /** One more look that needs no more than our own code does. */
   renew(): void;
-  readonly spent: boolean;
 }
 
 function makeBudget({ now, tick }: Looking): Budget {
   let deadline = now() + LOOKING_MS;
+  let overruns = 0;
   let fuel = 0;
+  let variableFuel = VARIABLE_FUEL;
   // What is not about one variable has the whole budget.
   let ofOne = Number.NEGATIVE_INFINITY;
-  const spent = (): boolean => fuel >= LOOKING_FUEL || now() >= deadline;
+  const isLate = (): boolean => now() >= deadline;
   return {
     interrupt() {
       tick();
       fuel++;
       ofOne++;
-      return spent() || ofOne >= VARIABLE_FUEL;
+      return fuel >= LOOKING_FUEL || ofOne >= variableFuel || isLate();
     },
     next() {
       ofOne = 0;
+    },
+    lasts() {
+      // However many there are that never end, they leave something for the others.
+      variableFuel = Math.max(VARIABLE_FUEL_MIN, variableFuel >> 1);
+      ofOne = Number.NEGATIVE_INFINITY;
+      if (fuel >= LOOKING_FUEL) return false;
+      if (!isLate()) return true;
+      deadline = now() + LOOKING_MS;
+      return overruns++ < OVERRUNS_MAX;
     },
     renew() {
       fuel = 0;
       ofOne = Number.NEGATIVE_INFINITY;
       deadline = now() + LOOKING_MS;
     },
-    get spent() {
-      return spent();
-    },
   };
 }
 
+/** Asks an entry of the prelude. @param hear what the guest says meanwhile */
 function ask(
   guest: Guest,
   state: SessionState,
   entry: 'inspect' | 'complete',
   argument: unknown,
   budget: Budget,
+  hear: (kind: string, payload: string) => void = () => {},
 ): unknown {
-  let at: string | undefined;
-  let exhausted = false;
   guest.instance.clockMs = state.timeMs;
   guest.instance.hooks = {
-    emit: (kind, payload) => {
-      if (kind !== 'looking') return;
-      at = JSON.parse(payload) as string;
-      budget.next();
-    },
+    emit: hear,
     interrupt: () => {
       if (!budget.interrupt()) return false;
       guest.hurryInterrupt();
@@ -148,9 +147,8 @@ function ask(
     if (outcome.thrown === undefined) return JSON.parse(guest.text(outcome.value));
   } catch (thrown) {
     if (!(thrown instanceof KernelTrap || thrown instanceof WebAssembly.RuntimeError)) throw thrown;
-    exhausted = thrown instanceof KernelTrap && thrown.reason === 'memory';
   }
-  throw new StruckLook(at, exhausted);
+  throw new StruckLook('a look was struck');
 }
 
 const cannotLook = (entry: string): RepriseError =>

@@ -1,8 +1,7 @@
 /** The host's end of one kernel thread: requests out, answers in, and whether the thread still moves. */
-import { fileURLToPath } from 'node:url';
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
 import { RepriseError } from '../../bus/errors.ts';
-import { isBuildFresh } from '../role/freshness.mjs';
+import { startThread } from '../role/thread-start.ts';
 import { DEFAULT_TIMEOUT_MS, THREAD_STACK_MB, THREAD_YOUNG_MB } from './limits.ts';
 import type { KernelStep, Printed } from './port.ts';
 import {
@@ -14,10 +13,6 @@ import {
   type ThreadRequest,
   type ThreadSetup,
 } from './thread-port.ts';
-
-const ROOT = new URL('../../', import.meta.url);
-/** The thread's bundle; `fresh`, once it was looked at, says whether it matches the sources. */
-const BUILT: { thread: URL; fresh?: boolean } = { thread: new URL('dist/kernel-thread.js', ROOT) };
 
 /** A request and whoever waits for its answer. */
 export interface Call {
@@ -196,21 +191,11 @@ function budgetOfStep(step: KernelStep): number {
   return (step.type === 'abandon' ? undefined : step.timeoutMs) ?? DEFAULT_TIMEOUT_MS;
 }
 
-/** From a build as it is, where it matches the sources: quarter of a second sooner. From the sources through tsx. */
 function startWorker(workerData: unknown, transferList: MessagePort[]): Worker {
-  const options = {
+  return startThread('kernel-thread', 'actors/kernel/thread.ts', {
     workerData,
     transferList,
     resourceLimits: { stackSizeMb: THREAD_STACK_MB, maxYoungGenerationSizeMb: THREAD_YOUNG_MB },
     execArgv: [],
-  };
-  if (!import.meta.url.endsWith('.ts')) {
-    return new Worker(new URL('./kernel-thread.js', import.meta.url), options);
-  }
-  BUILT.fresh ??= isBuildFresh(fileURLToPath(ROOT), fileURLToPath(BUILT.thread));
-  if (BUILT.fresh) return new Worker(BUILT.thread, options);
-  const tsx = JSON.stringify(import.meta.resolve('tsx/esm/api'));
-  const entry = JSON.stringify(new URL('./thread.ts', import.meta.url).href);
-  const code = `import { register } from ${tsx}; register(); await import(${entry});`;
-  return new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), options);
+  });
 }

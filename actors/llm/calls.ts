@@ -11,10 +11,11 @@
 import { decode } from '../../bus/codec.ts';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
 import { largeContent, scopeOf } from '../../bus/large.ts';
-import { LARGE_BYTES_MAX, mebibytes, weightOf } from '../../bus/limits.ts';
+import { weightOf } from '../../bus/limits.ts';
 import type { LlmAnswer, LlmCall } from '../../bus/operations/models.ts';
 import type { Clock } from '../../bus/port.ts';
 import { failedAnswer, ProviderError } from './failure.ts';
+import type { ProvidedAnswer } from './provider.ts';
 import type { Receipts } from './receipts.ts';
 import { parseRequest } from './request.ts';
 import { callWithRetries, type RetryPolicy } from './retry.ts';
@@ -87,27 +88,20 @@ export function makeCalls(options: CallsOptions): Calls {
     }
   }
 
-  async function ask({ receiptKey, request: raw }: LlmCall): Promise<LlmAnswer> {
+  async function ask({ receiptKey, request: raw }: LlmCall): Promise<ProvidedAnswer> {
     const request = parseRequest(raw);
     const { provider, model } = options.route(request.model);
     const attempt = (signal: AbortSignal) => {
       onEvent({ type: 'attempt', receiptKey });
       return provider.call({ ...request, model }, { signal, idempotencyKey: receiptKey });
     };
-    const answer = await callWithRetries(attempt, options.retry, {
+    return callWithRetries(attempt, options.retry, {
       clock,
       random: options.random,
       signal: stop.signal,
       enter: (task) => slots.run(task, stop.signal),
       onRetry: (error, failed, delayMs) => onEvent({ type: 'retry', receiptKey, error, failed, delayMs }),
     });
-    if (Buffer.byteLength(answer.response) > LARGE_BYTES_MAX) {
-      throw new ProviderError(
-        'TOO_LARGE',
-        `the answer has more than ${mebibytes(LARGE_BYTES_MAX)}: ask for less (maxTokens)`,
-      );
-    }
-    return answer;
   }
 
   /** The call with its request, which came by reference when no message took it. */
@@ -118,9 +112,9 @@ export function makeCalls(options: CallsOptions): Calls {
   }
 
   /** An answer that no message takes is stored by itself: the receipt names it. */
-  async function setApart(answer: LlmAnswer, call: LlmCall): Promise<LlmAnswer> {
-    if (weightOf(answer.response) <= options.inlineBytes()) return answer;
-    const { value, bytes } = largeContent(answer.response);
+  async function setApart({ content, ...answer }: ProvidedAnswer, call: LlmCall): Promise<LlmAnswer> {
+    if (!content && weightOf(answer.response) <= options.inlineBytes()) return answer;
+    const { value, bytes } = content ?? largeContent(answer.response);
     await receipts.large(stop.signal).putLarge(scopeOfCall(call), value, bytes);
     return { ...answer, response: '', large: value };
   }

@@ -3,11 +3,10 @@
  * the first call (that takes ~100 ms), never reads the environment here, and never retries (we do).
  */
 import type OpenAI from 'openai';
-import { LARGE_BYTES_MAX } from '../../bus/limits.ts';
-import type { LlmAnswer } from '../../bus/operations/models.ts';
 import { type LlmErrorCode, ProviderError } from './failure.ts';
 import type { Provider, ProviderCall } from './provider.ts';
 import { type ProxySettings, proxyingFetch } from './proxies.ts';
+import { readAnswer } from './reading.ts';
 import type { LlmRequest } from './request.ts';
 
 export interface OpenAiSettings {
@@ -39,7 +38,8 @@ export function makeOpenAi(settings: OpenAiSettings, now: () => number): Provide
     name: 'openai',
     async call(request, call) {
       try {
-        return answerOf(await post(await client(), chatBody(request, ownServer), call), request.model);
+        const response = await post(await client(), chatBody(request, ownServer), call);
+        return await readAnswer(response, request.model, call.signal);
       } catch (thrown) {
         throw redacted(failureOf(thrown, now(), settings.baseUrl), settings.apiKey);
       }
@@ -95,104 +95,33 @@ async function loadClient(settings: OpenAiSettings): Promise<OpenAI> {
   });
 }
 
-/** More than any answer that could be passed on, escaped and with all that may surround it. */
-const BODY_BYTES_MAX = 2 * LARGE_BYTES_MAX;
+/** The library reads the body of a refusal at a stroke: as much of it as says why. */
+const REFUSAL_BYTES_MAX = 8 * 1024 * 1024;
 
-/** `fetch`, but a body without an end does not fill the memory. */
+/** `fetch`, but the body of a refusal is cut where it is too long. */
 function bounded(fetching: typeof fetch): typeof fetch {
   return async (...request) => {
     const response = await fetching(...request);
-    if (response.body === null) return response;
-    let bytes = 0;
-    const counted = response.body.pipeThrough(
+    if (response.ok || response.body === null) return response;
+    let left = REFUSAL_BYTES_MAX;
+    const cut = response.body.pipeThrough(
       new TransformStream<Uint8Array, Uint8Array>({
         transform(chunk, controller) {
-          bytes += chunk.byteLength;
-          if (bytes <= BODY_BYTES_MAX) controller.enqueue(chunk);
-          else
-            controller.error(
-              new ProviderError('TOO_LARGE', `the answer has more than ${BODY_BYTES_MAX} bytes`),
-            );
+          controller.enqueue(chunk.subarray(0, left));
+          left -= chunk.byteLength;
+          if (left <= 0) controller.terminate();
         },
       }),
     );
     const { status, statusText, headers } = response;
-    return new Response(counted, { status, statusText, headers });
+    return new Response(cut, { status, statusText, headers });
   };
 }
 
-function post(client: OpenAI, body: Record<string, unknown>, call: ProviderCall): Promise<unknown> {
-  return client.post('/chat/completions', {
-    body,
-    signal: call.signal,
-    headers: { 'Idempotency-Key': call.idempotencyKey },
-  });
-}
-
-/**
- * Reads a chat completion.
- * @throws ProviderError PROVIDER when it is none.
- */
-export function answerOf(completion: unknown, modelAsked: string): LlmAnswer {
-  if (!isRecord(completion)) {
-    throw new ProviderError(
-      'PROVIDER',
-      'the server did not answer JSON: check the base URL (it often ends in /v1)',
-    );
-  }
-  const choice = Array.isArray(completion.choices) ? completion.choices[0] : undefined;
-  if (!isRecord(choice) || !isRecord(choice.message)) {
-    const reported = isRecord(completion.error) ? completion.error.message : undefined;
-    throw new ProviderError(
-      'PROVIDER',
-      `the answer has no choices${reported ? `: ${String(reported)}` : ''}`,
-    );
-  }
-  const answer: LlmAnswer = {
-    response: textOfMessage(choice.message, choice.finish_reason),
-    model: typeof completion.model === 'string' ? completion.model.slice(0, MODEL_CHARS_MAX) : modelAsked,
-  };
-  const { usage } = completion;
-  if (isRecord(usage)) {
-    answer.usage = {
-      inputTokens: tokens(usage.prompt_tokens),
-      outputTokens: tokens(usage.completion_tokens),
-    };
-  }
-  return answer;
-}
-
-const MODEL_CHARS_MAX = 256;
-
-/**
- * The text of a completion's message: its content (some servers give it in parts), or its refusal.
- * @throws ProviderError PROVIDER when it has none and asks for a tool instead (`llm` returns text), or was cut before it
- * began.
- */
-function textOfMessage(
-  { content, refusal, tool_calls: calls }: Record<string, unknown>,
-  finishReason: unknown,
-): string {
-  const parts = Array.isArray(content) ? content : [{ text: content }];
-  const text = parts
-    .map((part) => (isRecord(part) && typeof part.text === 'string' ? part.text : ''))
-    .join('');
-  if (text !== '') return text;
-  if (typeof refusal === 'string') return refusal;
-  if (Array.isArray(calls) && calls.length > 0) {
-    throw new ProviderError('PROVIDER', 'the model asks for a tool to be called, which llm() cannot do');
-  }
-  // Models that reason may spend all they were given before they say anything.
-  if (finishReason === 'length') {
-    throw new ProviderError(
-      'PROVIDER',
-      "the model reached its limit of tokens before it said anything (finish_reason 'length'): raise maxTokens, lower reasoningEffort, or shorten the prompt",
-    );
-  }
-  if (finishReason === 'content_filter') {
-    throw new ProviderError('PROVIDER', "the server withheld the answer (finish_reason 'content_filter')");
-  }
-  return '';
+/** The response whose body is still to be read. */
+function post(client: OpenAI, body: Record<string, unknown>, call: ProviderCall): Promise<Response> {
+  const headers = { 'Idempotency-Key': call.idempotencyKey };
+  return client.post('/chat/completions', { body, signal: call.signal, headers }).asResponse();
 }
 
 /** What a failed request means: which code, and whether to try again. */
@@ -208,13 +137,6 @@ export function failureOf(thrown: unknown, nowMs: number, baseUrl?: string): Pro
     return new ProviderError(code, advice === '' ? message : `404: ${advice}`, {
       retryable,
       retryAfterMs: retryable ? retryAfterMs(headers, nowMs) : undefined,
-      cause: thrown,
-    });
-  }
-  // A body that breaks off is a SyntaxError: a proxy or the server died in the middle of it.
-  if (thrown instanceof SyntaxError) {
-    return new ProviderError('UNAVAILABLE', `malformed answer: ${message}`, {
-      retryable: true,
       cause: thrown,
     });
   }
@@ -276,8 +198,4 @@ function redacted(error: ProviderError, apiKey: string | undefined): ProviderErr
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
-}
-
-function tokens(value: unknown): number {
-  return typeof value === 'number' && Number.isFinite(value) ? value : 0;
 }

@@ -5,6 +5,7 @@
  * one place (`retry.ts`). The call takes an options object so that later needs (a token listener for
  * streaming, say) are additions that no provider has to know about.
  */
+import type { LargeContent } from '../../bus/large.ts';
 import type { LlmAnswer } from '../../bus/operations/models.ts';
 import type { LlmRequest } from './request.ts';
 
@@ -15,11 +16,16 @@ export interface ProviderCall {
   idempotencyKey: string;
 }
 
+/** What a provider gives: instead of a `response` (then '') that takes long to encode, its content. */
+export interface ProvidedAnswer extends LlmAnswer {
+  content?: LargeContent;
+}
+
 export interface Provider {
   readonly name: string;
   /**
-   * One attempt. The request's `model` is set and is the provider's own name for the model.
+   * One attempt; its answer has at most `LARGE_BYTES_MAX` of text. The request's `model` is set and is the provider's own name for the model.
    * @throws ProviderError
    */
-  call(request: LlmRequest & { model: string }, call: ProviderCall): Promise<LlmAnswer>;
+  call(request: LlmRequest & { model: string }, call: ProviderCall): Promise<ProvidedAnswer>;
 }

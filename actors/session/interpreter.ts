@@ -34,7 +34,7 @@ import { type Mail, Mailbox, type Waiter } from './mailbox.ts';
 import { OpenEffects } from './open-effects.ts';
 import type { SessionListener, SessionPorts } from './ports.ts';
 import { RecordedReplies } from './recorded-replies.ts';
-import { withdrawnReply } from './reply.ts';
+import { type Running, withdrawnReply } from './reply.ts';
 import { Restorer } from './restorer.ts';
 import { Stepper } from './stepper.ts';
 import { verdictOn } from './verdict.ts';
@@ -150,15 +150,15 @@ export class SessionInterpreter {
   async interrupt(commandId?: string): Promise<InterruptReply> {
     const running = this.#command?.commandId ?? this.fold.running?.commandId;
     const { seq: at } = this.fold;
-    if (commandId !== undefined && commandId !== running && this.#withdraws(commandId))
-      return { seq: at, interrupted: 'queued' };
-    const isMeant = commandId === undefined || commandId === running;
     const computes = this.state === 'running';
-    if (!isMeant || (running === undefined && !computes)) return { seq: at, interrupted: 'nothing' };
+    const what = running !== undefined ? 'cell' : computes ? 'callback' : 'nothing';
+    const isMeant = commandId === undefined || commandId === running;
+    if (!isMeant && this.#withdraws(commandId, what)) return { seq: at, interrupted: 'queued' };
+    if (!isMeant || what === 'nothing') return { seq: at, interrupted: 'nothing' };
     if (computes) this.#stepper.strike();
     const abandon = { kind: 'abandon', reason: 'user', commandId: running } as const;
     const { seq } = await this.#post<{ seq: number }>((waiter) => ({ ...abandon, waiter }));
-    return { seq, interrupted: running === undefined ? 'callback' : 'cell' };
+    return { seq, interrupted: what };
   }
 
   /** Takes a checkpoint at the next quiet moment, unless the newest one is still true. */
@@ -368,9 +368,9 @@ export class SessionInterpreter {
     });
   }
 
-  #withdraws(commandId: string): boolean {
+  #withdraws(commandId: string, before: Running): boolean {
     const facts = { session: this.name, commandId, worker: this.#ports.worker };
-    return this.#mailbox.withdraw(commandId, () => withdrawnReply(facts, Math.max(0, this.fold.seq)));
+    return this.#mailbox.withdraw(commandId, () => withdrawnReply(facts, Math.max(0, this.fold.seq), before));
   }
 
   #writerOn(fold: SessionFold): LogWriter {

@@ -66,10 +66,25 @@ export function replyFromEvents(
   return reply;
 }
 
+/** What runs in a session. */
+export type Running = 'cell' | 'callback' | 'nothing';
+
+/** What a command waited for, and how that is stopped: its own interrupt takes back the command alone. */
+const WAITED_FOR: Record<Running, string> = {
+  cell: ' Another cell runs before it: `reprise interrupt <session>` (in a repl `.interrupt`) stops that one.',
+  callback:
+    " A timer's callback computes before it: `reprise interrupt <session>` (in a repl `.interrupt`) stops that.",
+  nothing: '',
+};
+
 /** The reply to a command that was taken back before it began: the log has nothing of it. */
-export function withdrawnReply(facts: Omit<ReplyFacts, 'repeated'>, seq: number): ExecuteReply {
+export function withdrawnReply(
+  facts: Omit<ReplyFacts, 'repeated'>,
+  seq: number,
+  running: Running,
+): ExecuteReply {
   const name = 'InterruptedError';
-  const message = 'The cell was interrupted before it began; nothing of it ran.';
+  const message = `The cell was interrupted before it began; nothing of it ran.${WAITED_FOR[running]}`;
   const error = { name, message, stack: `${name}: ${message}` };
   const nothing = { output: '', stdout: '', stderr: '', shouldExit: false, durationMs: 0, repeated: false };
   return { ...facts, ...nothing, seq: [seq, seq], error };

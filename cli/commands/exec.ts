@@ -5,6 +5,7 @@ import type { SessionClient } from '../../bus/client/client.ts';
 import { newCommandId } from '../../bus/client/command-id.ts';
 import type { Shown } from '../../bus/client/shown.ts';
 import { RepriseError } from '../../bus/errors.ts';
+import type { ExecuteReply } from '../../bus/operations/sessions.ts';
 import { readCode } from '../code.ts';
 import { whileAttended } from '../connection.ts';
 import { addExamples, type Context, EXIT, sessionName } from '../context.ts';
@@ -87,22 +88,32 @@ async function exec(
     );
     const interrupted = strikes > 0 && reply.error?.name === 'InterruptedError';
     if (reply.error !== null) context.exitCode = interrupted ? EXIT.interrupted : EXIT.threw;
-    if (live === undefined) return terminal.out(answerJson(reply));
-    const isShown = await live.finish(reply);
-    const answer = renderAnswer(reply, terminal.errPalette);
-    if (isShown === false) {
-      terminal.out(answer.stdout);
-      terminal.err(answer.stderr);
-    } else if (isShown === null) {
-      terminal.err(renderUnread(session, reply.seq, terminal.errPalette));
-    }
-    terminal.out(answer.result);
-    terminal.err(answer.failure);
+    if (live === undefined) terminal.out(answerJson(reply));
+    else await tellAnswer(context, session, reply, live);
     if (!reply.repeated) await tellUnseen(context, sessions, session, reply.seq[0]);
   } finally {
     live?.stop();
     stop();
   }
+}
+
+/** Prints what of the answer has not been printed while the cell ran. */
+async function tellAnswer(
+  { terminal }: Context,
+  session: string,
+  reply: ExecuteReply,
+  live: LiveAnswer,
+): Promise<void> {
+  const isShown = await live.finish(reply);
+  const answer = renderAnswer(reply, terminal.errPalette);
+  if (isShown === false) {
+    terminal.out(answer.stdout);
+    terminal.err(answer.stderr);
+  } else if (isShown === null) {
+    terminal.err(renderUnread(session, reply.seq, terminal.errPalette));
+  }
+  terminal.out(answer.result);
+  terminal.err(answer.failure);
 }
 
 /** Says what the session printed since the cell before: nobody was there to see it. */

@@ -1,7 +1,7 @@
 /** `reprise interrupt`: Ctrl-C for the running cell of a session. */
 import type { Command } from 'commander';
 import { addExamples, type Context, sessionName } from '../context.ts';
-import { printable } from '../render/text.ts';
+import { renderInterrupted } from '../render/session.ts';
 
 /** Declares `interrupt`. */
 export function addInterrupt(program: Command, context: Context): void {
@@ -15,15 +15,8 @@ export function addInterrupt(program: Command, context: Context): void {
       const { terminal } = context;
       const sessions = await context.sessions();
       const { seq, interrupted = 'cell' } = await sessions.interrupt(session, options.id);
-      if (options.json) return terminal.out(`${JSON.stringify({ session, seq, interrupted })}\n`);
-      const name = `'${printable(session)}'`;
-      const told = {
-        cell: `interrupted ${name} after seq ${seq}`,
-        callback: `interrupted a timer's callback in ${name} after seq ${seq}; its other timers go on`,
-        queued: `took the cell back before it began in ${name}`,
-        nothing: `no cell runs in ${name}`,
-      };
-      terminal.out(`${told[interrupted]}\n`);
+      if (options.json) terminal.out(`${JSON.stringify({ session, seq, interrupted })}\n`);
+      else terminal.out(renderInterrupted(session, { seq, interrupted }));
     });
   addExamples(command, [['reprise interrupt demo', 'as Ctrl-C in its repl']]);
 }

@@ -1,7 +1,7 @@
 /** Sessions and their state. Pure. */
 
 import type { LastGoodReply } from '../../bus/operations/looks.ts';
-import type { InspectReply } from '../../bus/operations/sessions.ts';
+import type { InspectReply, InterruptReply } from '../../bus/operations/sessions.ts';
 import type { ReplState, SessionMetadata, VariableSummary } from '../../bus/types.ts';
 import type { Palette } from './palette.ts';
 import { renderTable } from './table.ts';
@@ -136,4 +136,16 @@ export function renderLastGood(reply: LastGoodReply, palette: Palette): string {
     `${palette.red('the log is good up to')} seq ${state.seq}; this is the state after it\n` +
     `${palette.dim('wrong'.padEnd(11))}seq ${seq} (${kind}${where}): ${oneLine(actual)}\n${text}`
   );
+}
+
+/** What an interrupt struck, as one line. An older worker does not say: then it was a cell. */
+export function renderInterrupted(session: string, { seq, interrupted = 'cell' }: InterruptReply): string {
+  const name = `'${printable(session)}'`;
+  const told = {
+    cell: `interrupted ${name} after seq ${seq}`,
+    callback: `interrupted a timer's callback in ${name} after seq ${seq}; its other timers go on`,
+    queued: `took the cell back before it began in ${name}`,
+    nothing: `no cell runs in ${name}`,
+  };
+  return `${told[interrupted]}\n`;
 }

@@ -104,20 +104,25 @@ test('exec --json stays one object at the end', async () => {
   assert.equal(JSON.parse(seen.stdout).stdout, '0\n1\n2\n');
 });
 
-test('exec says that there was output since the cell before, once, and where it is', async () => {
-  const { stderr } = await shell.run([
-    'exec',
-    'since',
-    "setTimeout(() => console.log('later\\nand later'), 20)",
-  ]);
-  assert.equal(stderr, '');
-  await until(async () => (await shell.run(['log', 'since', '--json'])).stdout.includes('later'));
-  const told = await shell.run(['exec', 'since', '1']);
-  const [, from, to] =
-    /2 lines of output since the cell before: `reprise log since --from (\d+) --to (\d+)`/.exec(told.stderr)!;
-  assert.match((await shell.run(['log', 'since', '--from', from!, '--to', to!])).stdout, /stdout +later/);
-  assert.deepEqual(await shell.run(['exec', 'since', '2']), { code: 0, stdout: '2\n', stderr: '' });
-});
+for (const [how, flags, answer] of [
+  ['', [], /^1\n$/],
+  [' --json', ['--json'], /^\{.*"output":"1".*\}\n$/],
+] as const) {
+  test(`exec${how} says that there was output since the cell before, once, and where it is`, async () => {
+    const name = `since${flags.length}`;
+    const late = "setTimeout(() => console.log('later\\nand later'), 20)";
+    assert.equal((await shell.run(['exec', name, late])).stderr, '');
+    await until(async () => (await shell.run(['log', name, '--json'])).stdout.includes('later'));
+    const told = await shell.run(['exec', name, '1', ...flags]);
+    assert.match(told.stdout, answer);
+    const [, from, to] =
+      /2 lines of output since the cell before: `reprise log since\d --from (\d+) --to (\d+)`/.exec(
+        told.stderr,
+      )!;
+    assert.match((await shell.run(['log', name, '--from', from!, '--to', to!])).stdout, /stdout +later/);
+    assert.deepEqual(await shell.run(['exec', name, '2']), { code: 0, stdout: '2\n', stderr: '' });
+  });
+}
 
 test('lines from a pipe: output of every kind comes once and in order', async () => {
   const lines = [

@@ -95,6 +95,27 @@ test('on a terminal: prompt with the cell number, completion, Ctrl-C, history', 
   assert.match(history, /longName \+ 1/);
 });
 
+test(
+  "on a terminal: a timer's callback that loops is named when it hinders a cell, and stopped",
+  { skip },
+  async () => {
+    const terminal = new TerminalSession(shell, 'repl looping');
+    const ended = outcomeOf(terminal.child);
+    await terminal.shows(/looping \[1\]> $/);
+    await terminal.type('setTimeout(() => { for (;;); }, 1); 5\r', /\r\n5\r\n[\s\S]*looping \[2\]> $/);
+    await until(async () => (await shell.json(['show', 'looping'])).state.status === 'running');
+    await terminal.type('6\r', /\r\n/);
+    await terminal.type('\u0003', /callback computes before it: .*`\.interrupt`.*[\s\S]*looping \[\d\]> $/);
+    await terminal.type(
+      '.interrupt\r',
+      /interrupted a timer's callback in 'looping'[\s\S]*looping \[\d\]> $/,
+    );
+    await terminal.type('6 + 1\r', /\r\n7\r\n/);
+    await terminal.type('.exit\r', /$/);
+    assert.equal((await ended).code, 0);
+  },
+);
+
 test('on a terminal: Ctrl-D leaves', { skip }, async () => {
   const terminal = new TerminalSession(shell, 'repl eof');
   const ended = outcomeOf(terminal.child);

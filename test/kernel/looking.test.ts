@@ -109,6 +109,49 @@ describe('a look', () => {
     assert.ok(LOOKING_FUEL < 1_000);
   });
 
+  const SLOW = 'Object.defineProperty(new Error("e"), "stack", { get() { for (;;); } })';
+  const FULL =
+    '({ [Symbol.for("nodejs.util.inspect.custom")]() { for (const l = []; ; ) l.push(new Uint8Array(1e6).fill(1)); } })';
+  for (const [what, bad, many] of [
+    ['four errors whose stack never ends', SLOW, 4],
+    ['eighteen errors whose stack never ends', SLOW, 18],
+    ['two renderings that take all memory', FULL, 2],
+  ] as const) {
+    it(`shows the variables before, between and behind ${what}`, async () => {
+      const session = await open();
+      const good = (at: number) => `var good${at} = { at: ${at} };`;
+      const pairs = Array.from({ length: many }, (_, at) => `var bad${at} = ${bad}; ${good(at + 1)}`);
+      await session.run(`${good(0)} ${pairs.join(' ')} 0`);
+      const { variables } = await host.inspect(session.name);
+      assert.equal(variables.length, 2 * many + 1);
+      for (const { name, preview } of variables) {
+        if (name.startsWith('bad')) assert.match(preview, /^<cannot be shown: it takes too long/, name);
+        else assert.equal(preview, `{ at: ${name.slice(4)} }`, name);
+      }
+    });
+  }
+
+  it('keeps what it has shown when its budget ends, and says of the rest that it was not reached', async () => {
+    const session = await open();
+    const list = Array.from({ length: 150 }, (_, at) => `var bad${at} = ${SLOW};`).join('');
+    await session.run(`var first = 1; ${list} var last = 1; 0`);
+    const { variables } = await host.inspect(session.name);
+    const previews = Object.fromEntries(variables.map(({ name, preview }) => [name, preview]));
+    assert.equal(previews.first, '1');
+    assert.match(previews.bad0!, /^<cannot be shown: it takes too long/);
+    assert.match(previews.last!, /^<cannot be shown: others take/);
+  });
+
+  it('lists all variables although showing one makes and removes others', async () => {
+    const session = await open();
+    const meddling =
+      '({ [Symbol.for("nodejs.util.inspect.custom")]() { delete globalThis.a; globalThis.z = 1; return "done"; } })';
+    await session.run(`var meddler = ${meddling}; globalThis.a = 1; var bad = ${SLOW}; globalThis.b = 2; 0`);
+    const { variables } = await host.inspect(session.name);
+    assert.deepEqual(variables.map(({ name }) => name).sort(), ['a', 'b', 'bad', 'meddler']);
+    assert.equal(variables.find(({ name }) => name === 'b')!.preview, '2');
+  });
+
   it('does not ask what users put in place of built-ins', async () => {
     const session = await open();
     await session.run('var word = { sum: 1 }; RegExp.prototype.exec = () => { for (;;); }; 0');

@@ -40,6 +40,7 @@ export class Guest {
   state: CompilerState = initialCompilerState;
   cells = 0;
   #turn: GuestTurn = emptyTurn();
+  #variables: VariableSummary[] = [];
   readonly #ffi: QuickJSFFI;
   readonly #module;
   readonly #runtime: number;
@@ -134,7 +135,8 @@ export class Guest {
     else if (kind === 'error') turn.error = value;
     else if (kind === 'exit') turn.exit = true;
     else if (kind === 'settled') turn.settled = true;
-    else if (kind === 'unheard' || kind === 'looking') return;
+    else if (kind === 'looked') this.#variables.push(value);
+    else if (kind === 'unheard' || kind === 'listed') return;
     else if (kind === 'unset') this.state = withUnset(this.state, value);
     else throw new Error(`unknown emission ${kind}`);
   }
@@ -244,7 +246,9 @@ export class Guest {
   }
 
   inspect(): VariableSummary[] {
-    return JSON.parse(this.call('inspect', { state: this.state }));
+    this.#variables = [];
+    this.call('inspect', { state: this.state, from: 0, withheld: 'none' });
+    return this.#variables;
   }
 
   complete(code: string, cursor = code.length): { completions: string[]; from: number } {

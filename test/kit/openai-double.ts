@@ -24,7 +24,7 @@ export type Behaviour =
   /** Sends the headers and half of the body, then nothing more. */
   | { type: 'halfBody' }
   /** A body that never ends. */
-  | { type: 'endless' }
+  | { type: 'endless'; status?: number }
   /** Closes the connection without an answer. */
   | { type: 'reset' };
 
@@ -142,6 +142,7 @@ function respond(response: ServerResponse, body: Record<string, unknown>, behavi
     }
     case 'endless': {
       const page = Buffer.alloc(1024 * 1024, 0x20);
+      response.writeHead(behaviour.status ?? 200, { 'content-type': 'application/json' });
       const more = () => {
         while (!response.destroyed && response.write(page));
       };

@@ -4,6 +4,8 @@ import { after, before, beforeEach, test } from 'node:test';
 import { ProviderError } from '../../actors/llm/failure.ts';
 import { chatBody, makeOpenAi, retryAfterMs } from '../../actors/llm/openai.ts';
 import { parseRequest } from '../../actors/llm/request.ts';
+import { largeContent } from '../../bus/large.ts';
+import { LARGE_BYTES_MAX } from '../../bus/limits.ts';
 import { type Behaviour, type OpenAiDouble, startOpenAiDouble } from '../kit/openai-double.ts';
 
 const KEY = 'sk-test-0123456789';
@@ -104,6 +106,50 @@ test('content in parts is joined, and an answer that only asks for a tool is an 
   assert.equal((await ask({ prompt: 'x' })).response, 'text, too');
 });
 
+test('content that is no text is an error that names what came', async () => {
+  const body = (message: object) => ({ type: 'body', body: { model: 'm', choices: [{ message }] } }) as const;
+  const none: [unknown, RegExp][] = [
+    [42, /content has no text, it is 42$/],
+    [0, /it is 0$/],
+    [false, /it is false$/],
+    [{ a: 1 }, /it is \{"a":1\}$/],
+    [{ a: 'x'.repeat(1_000) }, /it is \{"a":"x{50,80}…$/],
+    [[{ type: 'text', text: 42 }], /it is 42$/],
+    [['one', 2], /it is 2$/],
+    [[{ type: 'image_url', image_url: { url: 'u' } }], /it is \[\{"type":"image_url"/],
+  ];
+  for (const [content, message] of none) {
+    const { reason, retryable, message: told } = await failure(body({ content }));
+    assert.deepEqual([reason, retryable], ['PROVIDER', false], JSON.stringify(content));
+    assert.match(told, message);
+  }
+  assert.match((await failure(body({ content: null, refusal: 7 }))).message, /refusal has no text, it is 7$/);
+  assert.match((await failure(body({ function_call: { name: 'f' } }))).message, /tool/);
+  for (const content of [[], [{ type: 'text', text: '' }], [null], undefined]) {
+    double.script(body({ content }));
+    assert.equal((await ask({ prompt: 'x' })).response, '', JSON.stringify(content));
+  }
+  double.script(body({ content: ['one ', { type: 'text', text: 'two' }] }));
+  assert.equal((await ask({ prompt: 'x' })).response, 'one two');
+  double.script(body({ content: [{ type: 'refusal', refusal: 'I would rather not' }] }));
+  assert.equal((await ask({ prompt: 'x' })).response, 'I would rather not');
+});
+
+test('usage is what the server counted, or none', async () => {
+  const usageFor = async (usage: unknown) => {
+    double.script({ type: 'body', body: { choices: [{ message: { content: 'a' } }], usage } });
+    return (await ask({ prompt: 'x' })).usage;
+  };
+  assert.deepEqual(await usageFor({ prompt_tokens: 0, completion_tokens: 3 }), {
+    inputTokens: 0,
+    outputTokens: 3,
+  });
+  const counts = { prompt_tokens: 1, completion_tokens: 1 };
+  const wrong = [null, 7, 'x', [], {}, { prompt_tokens: 1 }, { ...counts, prompt_tokens: '1' }];
+  for (const usage of [...wrong, { ...counts, completion_tokens: -1 }, { ...counts, prompt_tokens: 0.5 }])
+    assert.equal(await usageFor(usage), undefined, JSON.stringify(usage));
+});
+
 test('what is no completion at all is said to be none', async () => {
   const bodies = [
     null,
@@ -127,6 +173,45 @@ test('a body without an end is given up before it fills the memory', async () =>
   const { reason, retryable } = await failure({ type: 'endless' });
   assert.deepEqual([reason, retryable], ['TOO_LARGE', false]);
   await double.abandoned(abandonedBefore + 1);
+});
+
+test('a refusal without an end is read as far as it says why', async () => {
+  const abandonedBefore = double.aborted;
+  const { reason, retryable } = await failure({ type: 'endless', status: 503 });
+  assert.deepEqual([reason, retryable], ['UNAVAILABLE', true]);
+  await double.abandoned(abandonedBefore + 1);
+});
+
+test('what takes long to parse and encode is read apart, so that the actor goes on answering', async (t) => {
+  const parse = t.mock.method(JSON, 'parse');
+  const large = 'ä"'.repeat(1024 * 1024);
+  double.script({ type: 'answer', text: large });
+  const answer = await ask({ prompt: 'x' });
+  const { value, bytes } = largeContent(large);
+  assert.deepEqual([answer.response, answer.content?.value], ['', value]);
+  assert.ok(Buffer.from(bytes).equals(answer.content!.bytes));
+  double.script({ type: 'answer', text: 'x'.repeat(LARGE_BYTES_MAX - 100) });
+  assert.equal((await ask({ prompt: 'x' })).content?.value.bytes, LARGE_BYTES_MAX - 95);
+  const over = await failure({ type: 'answer', text: 'x'.repeat(LARGE_BYTES_MAX) });
+  assert.deepEqual([over.reason, over.retryable], ['TOO_LARGE', false]);
+  assert.match(over.message, /more than 64 MiB: ask for less \(maxTokens\)/);
+  const broken = await failure({ type: 'text', text: `{"choices": "${large}` });
+  assert.deepEqual([broken.reason, broken.retryable], ['UNAVAILABLE', true]);
+  const other = await failure({ type: 'body', body: { error: large } });
+  assert.equal(other.reason, 'PROVIDER');
+  for (const { arguments: given } of parse.mock.calls) assert.ok(String(given[0]).length < 1024 * 1024);
+});
+
+test('aborting ends calls whose answers are large', async () => {
+  const abort = new AbortController();
+  const large = 'x'.repeat(LARGE_BYTES_MAX);
+  double.script({ type: 'answer', text: large }, { type: 'answer', text: large });
+  const calls = [1, 2].map(() => ask({ prompt: 'x' }, { signal: abort.signal }));
+  const settled = Promise.allSettled(calls);
+  await double.received(2);
+  abort.abort();
+  for (const { status } of await settled) assert.equal(status, 'rejected');
+  assert.equal((await ask({ prompt: 'small' })).response, 'double: small');
 });
 
 test('failures say what they are and whether another try may help', async () => {
@@ -179,6 +264,8 @@ test('a broken answer may be tried again; one that is no completion may not', as
     [other.reason, other.message],
     ['PROVIDER', 'the answer has no choices: model is loading'],
   );
+  const brief = await failure({ type: 'body', body: { error: 'no such model' } });
+  assert.equal(brief.message, 'the answer has no choices: no such model');
 });
 
 test('a reset connection and an absent server may be tried again', async () => {

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { decode, encode } from '../../bus/codec.ts';
+import { LARGE_BYTES_MAX } from '../../bus/limits.ts';
 import { longCall } from '../../bus/long-call.ts';
 import { connectBus, type NatsBus } from '../../bus/nats.ts';
 import type { LlmAnswer } from '../../bus/operations/models.ts';
@@ -165,4 +166,12 @@ test('what is wrong with the environment is said, with the exit code of a usage 
     running.map((child) => child.exitCode),
     [2, 2],
   );
+});
+
+test('an answer above the limit is asked for once, and the process goes on', async () => {
+  await startLlm();
+  double.script({ type: 'answer', text: 'x'.repeat(LARGE_BYTES_MAX + 1) });
+  assert.equal((await ask('too-large', 'hi')).error?.code, 'TOO_LARGE');
+  assert.equal(double.requests.length, 1);
+  assert.equal((await ask('after', 'still here?')).response, 'double: still here?');
 });

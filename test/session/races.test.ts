@@ -58,7 +58,9 @@ describe('a command that waits for another one', () => {
       await world.clock.advance(10);
       const interrupted = await world.settled(world.session.interrupt('c'), 100);
       assert.equal(interrupted.interrupted, 'queued');
-      assert.equal((await world.settled(waiting, 100)).error?.name, 'InterruptedError');
+      const { error } = await world.settled(waiting, 100);
+      assert.equal(error?.name, 'InterruptedError');
+      assert.match(error.message, /Another cell runs before it: `reprise interrupt <session>`/);
       assert.equal((await world.settled(world.session.interrupt('b'), 1_000)).interrupted, 'cell');
       assert.equal((await world.settled(other, 1_000)).output, '2', 'only one of the two has run');
       assert.ok(!(await world.events()).some((event) => event.type === 'input' && event.commandId === 'c'));

@@ -143,6 +143,22 @@ describe('a session in a worker', () => {
     assert.equal((await world.client.replay('s')).verified, true);
   });
 
+  it("takes a command back that waits behind a timer's callback, and says what computes and how to stop it", async () => {
+    await using world = await startWorld();
+    await world.client.execute('s', 'setTimeout(() => { for (;;); }, 1); 5');
+    await until(async () => (await world.client.inspect('s')).state.status === 'running');
+    for (const commandId of ['once', 'again']) {
+      const waiting = world.client.execute('s', '6', { commandId });
+      await until(async () => (await world.client.interrupt('s', commandId)).interrupted === 'queued');
+      assert.match(
+        (await waiting).error!.message,
+        /A timer's callback computes before it: `reprise interrupt/,
+      );
+    }
+    assert.equal((await world.client.interrupt('s')).interrupted, 'callback');
+    assert.equal((await world.client.execute('s', '7')).output, '7');
+  });
+
   it('strikes a running cell on interrupt, and gives up one that awaits', async () => {
     await using world = await startWorld();
     await world.client.execute('s', '1');

@@ -32,6 +32,7 @@ interface Variable {
 }
 
 const NOT_SHOWN = '<cannot be shown: it takes too long or too much memory>';
+const NOT_REACHED = '<cannot be shown: others take all the time of a look>';
 const MAX_VARIABLES = 2000;
 /** Members of one object that are considered. */
 const MAX_MEMBERS = 20_000;
@@ -75,40 +76,46 @@ function variable(name: string, kind: string): Variable {
 }
 
 /**
- * The session's variables: those that cells declared, then properties users put on globalThis. The host hears which
- * one is being looked at; those that took too long before are `withheld` by name, and all of them when it says so.
+ * The session's variables: those that cells declared, then properties users put on globalThis. All are listed before
+ * anything of theirs runs; the host hears of that, and of each from the `from`-th on what there is to see, so that what
+ * it has heard is kept when the look is struck. The first of them, or all, may be `withheld`.
  */
 export function inspectVariables({
   state,
+  from,
   withheld,
 }: {
   state: State;
-  withheld: string[] | null;
-}): Variable[] {
-  const refused = new Table<string, true>();
-  if (withheld) for (let at = 0; at < withheld.length; at++) refused.set(withheld[at]!, true);
-  const found: Variable[] = [];
+  from: number;
+  withheld: 'none' | 'first' | 'all';
+}): null {
+  const names: string[] = [];
+  const kinds: string[] = [];
   const seen = new Table<string, true>();
-  const add = (names: string[], kindOf: (name: string) => string) => {
-    for (let at = 0; at < names.length && found.length < MAX_VARIABLES; at++) {
-      const name = names[at]!;
+  const list = (some: string[], kindOf: (name: string) => string) => {
+    for (let at = 0; at < some.length && names.length < MAX_VARIABLES; at++) {
+      const name = some[at]!;
       if (seen.has(name)) continue;
       seen.set(name, true);
-      if (withheld === null || refused.has(name)) {
-        push(found, { name, type: 'unknown', preview: NOT_SHOWN, kind: kindOf(name) });
-        continue;
-      }
-      emit('looking', name);
-      push(found, variable(name, kindOf(name)));
+      push(names, name);
+      push(kinds, kindOf(name));
     }
   };
-  add(keys(state.lexicals), (name) => state.lexicals[name]!);
-  add(keys(state.globals), (name) => state.globals[name]!);
+  list(keys(state.lexicals), (name) => state.lexicals[name]!);
+  list(keys(state.globals), (name) => state.globals[name]!);
   const implicit: string[] = [];
   const all = keys(globalThis);
   for (let at = 0; at < all.length; at++) if (isIdentifier(all[at]!)) push(implicit, all[at]!);
-  add(implicit, () => 'global');
-  return found;
+  list(implicit, () => 'global');
+  emit('listed', undefined);
+  for (let at = from; at < names.length; at++) {
+    const name = names[at]!;
+    const kind = kinds[at]!;
+    const isWithheld = withheld === 'all' || (withheld === 'first' && at === from);
+    const hidden = { name, type: 'unknown', preview: at === from ? NOT_SHOWN : NOT_REACHED, kind };
+    emit('looked', isWithheld ? hidden : variable(name, kind));
+  }
+  return null;
 }
 
 const KEYWORDS = [
