@@ -202,6 +202,13 @@ it('whatever is written over several lines stays JavaScript', () => {
   }
 });
 
+it('chains and sums may have thousands of lines', () => {
+  const chain = `var link = { next() { return this } }\nlink${'\n.next()'.repeat(1000)} === link`;
+  assert.equal(guest.show(chain), 'true');
+  const sum = `link${'+\nlink'.repeat(3000)}`;
+  assert.ok(compileCell(sum, initialCompilerState, 1).ok);
+});
+
 it('functions with operations over several lines show the text that they were written in', () => {
   for (const text of [
     '(a) =>\n a\n .b\n +\n a\n .c',

@@ -20,6 +20,9 @@ import { type SyntaxNode, walk } from './tree.ts';
 
 export type Child = SyntaxNode | null | undefined;
 
+/** Links of a chain that are put in brackets: these nest, and the engine's parser has a stack. */
+const LONGEST_CHAIN = 50;
+
 export class Notes {
   readonly inserted: Inserted[] = [];
   readonly #tokens: readonly Token[];
@@ -32,6 +35,8 @@ export class Notes {
   readonly #classes = new Map<number, number>();
   /** Where statements begin that are expressions, and where they end. */
   readonly #heads = new Map<number, number>();
+  /** Brackets by where they open. */
+  readonly #links = new Map<number, number>();
   /** The line that would be told now; 0: none has been noted. */
   line = 0;
 
@@ -89,8 +94,11 @@ export class Notes {
   /** What is done once `node` has been evaluated fails at `to`. */
   works(node: Child, to: number): void {
     if (!node || this.lineOf(to) === this.line) return;
-    this.line = this.lineOf(to);
     const { start, end } = worked(node);
+    const links = this.#links.get(start) ?? 0;
+    if (links === LONGEST_CHAIN) return;
+    this.#links.set(start, links + 1);
+    this.line = this.lineOf(to);
     const head = this.#heads.get(start);
     if (head !== undefined) this.insert(start, HEAD_MARKER, this.#told.get(start)!, head);
     this.#heads.delete(start);

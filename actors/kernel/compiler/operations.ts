@@ -29,10 +29,14 @@ export function operationsIn(
   return notes.inserted;
 }
 
+/** Levels of a program that are looked at: what is nested deeper is data, and this walk has a stack. */
+const DEEPEST = 1000;
+
 class Walk {
   readonly #notes: Notes;
   readonly #marked: ReadonlyMap<SyntaxNode, number>;
   #depth = 0;
+  #levels = 0;
 
   constructor(notes: Notes, marked: readonly Marked[]) {
     this.#notes = notes;
@@ -41,7 +45,13 @@ class Walk {
 
   /** Goes through a node as the engine's code does. */
   visit(node: Child): void {
-    if (!node) return;
+    if (!node || this.#levels === DEEPEST) return;
+    this.#levels++;
+    this.#visit(node);
+    this.#levels--;
+  }
+
+  #visit(node: SyntaxNode): void {
     const marked = this.#marked.get(node);
     if (marked !== undefined) this.#notes.line = this.#notes.lineOf(marked);
     switch (node.type) {
