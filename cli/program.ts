@@ -16,6 +16,7 @@ import { addReplay } from './commands/replay.ts';
 import { addRm } from './commands/rm.ts';
 import { addShow } from './commands/show.ts';
 import { addStatus } from './commands/status.ts';
+import { addTimeline } from './commands/timeline.ts';
 import { addUp } from './commands/up.ts';
 import { type Context, EXIT } from './context.ts';
 import { failureJson, renderFailure } from './render/failure.ts';
@@ -51,6 +52,7 @@ export function makeProgram(context: Context, onUsage: (text: string) => void): 
     addLs,
     addShow,
     addLog,
+    addTimeline,
     addAt,
     addBisect,
     addReplay,
