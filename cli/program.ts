@@ -18,6 +18,7 @@ import { addShow } from './commands/show.ts';
 import { addStatus } from './commands/status.ts';
 import { addTimeline } from './commands/timeline.ts';
 import { addUp } from './commands/up.ts';
+import { addVerify } from './commands/verify.ts';
 import { type Context, EXIT } from './context.ts';
 import { failureJson, renderFailure } from './render/failure.ts';
 
@@ -56,6 +57,7 @@ export function makeProgram(context: Context, onUsage: (text: string) => void): 
     addAt,
     addBisect,
     addReplay,
+    addVerify,
     addInterrupt,
     addClose,
     addRm,

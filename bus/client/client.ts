@@ -14,6 +14,9 @@ import {
   LOOK,
   type LookName,
   type ReplayReply,
+  type VerifiedPlace,
+  type VerifyReply,
+  type VerifyRequest,
 } from '../operations/looks.ts';
 import type { PresenceReply } from '../operations/presence.ts';
 import type { ReplyOf } from '../operations/row.ts';
@@ -69,6 +72,13 @@ export interface AtOptions extends LongLookOptions {
   code?: string;
   /** Wall-clock budget of the code, ms; default 30 s. */
   timeoutMs?: number;
+}
+
+export interface VerifyOptions extends LongLookOptions {
+  /** Once more, moved between kernels after turns that follow from this seed. */
+  schedule?: string;
+  /** Where it was verified before: nothing is executed when nothing has changed since. */
+  known?: VerifiedPlace;
 }
 
 export interface BisectOptions extends LongLookOptions {
@@ -269,6 +279,17 @@ export class SessionClient implements ISessionClient {
   /** Has a worker re-execute the whole log and compare; goes on as long as one is at work. @throws RepriseError NOT_FOUND */
   async replay(session: string, options: LongLookOptions = {}): Promise<ReplayReply> {
     return this.#look('replay', { session }, `the replay of '${session}'`, options);
+  }
+
+  /**
+   * Has a worker prove all that can be proven of a session: as `replay`, and what follows each checkpoint once more from
+   * what is stored of it.
+   * @throws RepriseError NOT_FOUND
+   */
+  async verify(session: string, options: VerifyOptions = {}): Promise<VerifyReply> {
+    const { schedule, known, ...rest } = options;
+    const request: VerifyRequest = { session, schedule, known };
+    return this.#look('verify', request, `the verification of '${session}'`, rest);
   }
 
   /**
