@@ -5,12 +5,14 @@ import type { Handlers } from '../../bus/operations/row.ts';
 import { normalName } from '../../bus/subjects.ts';
 import { Timeline } from '../timeline/timeline.ts';
 import { bisect } from './bisection.ts';
+import { verifyFully } from './full-verification.ts';
 import { lastGood } from './last-good.ts';
 import { metadataOf, stateOf } from './reports.ts';
 import { type VerificationPorts, verifySession } from './verification.ts';
 
 export const LOOKS: Handlers<typeof LOOK, [VerificationPorts]> = {
   replay: ({ session }, ports) => verifySession(normalName(session), ports),
+  verify: (request, ports) => verifyFully({ ...request, session: normalName(request.session) }, ports),
   lastGood: ({ session }, ports) => lastGood(normalName(session), ports),
   at: lookAt,
   bisect,

@@ -1,6 +1,7 @@
 /** Verification: re-execute a session's whole log in a fresh kernel and compare everything. */
 import { hasCode } from '../../bus/errors.ts';
 import type { Divergence, ReplayReply } from '../../bus/operations/looks.ts';
+import type { KernelHandle } from '../kernel/handle.ts';
 import { diffImages } from '../kernel/image-diff.ts';
 import type { Moment } from '../timeline/moment.ts';
 import type { TimelineStore } from '../timeline/ports.ts';
@@ -35,24 +36,37 @@ export async function verifySession(name: string, ports: VerificationPorts): Pro
       verified: false,
       events,
       checkpoints,
-      divergence: await withPages(divergence, moment, ports),
+      divergence: await withPages(divergence, moment.kernel, ports),
     });
   } catch (error) {
-    if (!hasCode(error, 'CHAIN_BROKEN', 'CORRUPT') || !error.at) throw error;
-    // Who reads the log message by message knows where in the session it is.
-    const isPlaced = error.at.seq !== undefined;
-    const { fault } = isPlaced ? { fault: null } : await wholeCommits(name, ports.store);
-    const divergence = fault ?? chainDivergence(error.at, error.message);
-    return reply({ verified: false, events: 0, checkpoints: 0, divergence });
+    return reply({
+      verified: false,
+      events: 0,
+      checkpoints: 0,
+      divergence: await chainBreak(name, error, ports),
+    });
   } finally {
     moment?.close();
   }
 }
 
+/** Where a log that could not be read is broken. @throws the error itself when it is about something else */
+export async function chainBreak(
+  name: string,
+  error: unknown,
+  { store }: VerificationPorts,
+): Promise<Divergence> {
+  if (!hasCode(error, 'CHAIN_BROKEN', 'CORRUPT') || !error.at) throw error;
+  // Who reads the log message by message knows where in the session it is.
+  const isPlaced = error.at.seq !== undefined;
+  const { fault } = isPlaced ? { fault: null } : await wholeCommits(name, store);
+  return fault ?? chainDivergence(error.at, error.message);
+}
+
 /** Of heaps that differ, says in which pages: the kernel still stands where the replay ended. */
-async function withPages(
+export async function withPages(
   divergence: Divergence,
-  moment: Moment,
+  kernel: KernelHandle,
   { store, log }: TimelinePorts,
 ): Promise<Divergence> {
   if (divergence.kind !== 'stateId') return divergence;
@@ -61,7 +75,7 @@ async function withPages(
     if (!recorded) return divergence;
     const { pages, state } = diffImages(
       { bytes: recorded, stateId: divergence.expected },
-      await moment.kernel.capture(),
+      await kernel.capture(),
     );
     const shown = pages.slice(0, PAGES_SHOWN).join(', ') + (pages.length > PAGES_SHOWN ? ', …' : '');
     const where = `${pages.length} heap pages differ${pages.length > 0 ? `: ${shown}` : ''}`;
