@@ -19,9 +19,9 @@ import type { SessionFold } from '../timeline/fold-shape.ts';
 import { foldAt, foldBytes } from '../timeline/loading.ts';
 import { type ReplayKernel, type ReplayOptions, replayEvents, watched } from '../timeline/replay.ts';
 import { KernelSeat } from '../timeline/seat.ts';
-import { noSession, Timeline, wroteAll } from '../timeline/timeline.ts';
+import { noSession, Timeline, type TimelinePorts, wroteAll } from '../timeline/timeline.ts';
 import { placeInCode } from './code-place.ts';
-import { chainBreak, type VerificationPorts, withPages } from './verification.ts';
+import { chainBreak, withPages } from './verification.ts';
 
 /** Of this many turns a schedule moves the session after one, on average. */
 const TURNS_A_MOVE = 4;
@@ -39,7 +39,7 @@ interface Finding {
  */
 export async function verifyFully(
   { session, schedule, known }: VerifyRequest,
-  ports: VerificationPorts,
+  ports: TimelinePorts,
 ): Promise<VerifyReply> {
   const started = performance.now();
   const { kernel, store } = ports;
@@ -87,9 +87,9 @@ class FullVerification {
   readonly counts: Pick<VerifyReply, 'events' | 'checkpoints' | 'tails' | 'moves'>;
   readonly #commits: readonly StoredCommit[];
   readonly #seat: KernelSeat;
-  readonly #ports: VerificationPorts;
+  readonly #ports: TimelinePorts;
 
-  constructor(commits: readonly StoredCommit[], seat: KernelSeat, ports: VerificationPorts) {
+  constructor(commits: readonly StoredCommit[], seat: KernelSeat, ports: TimelinePorts) {
     this.#commits = commits;
     this.#seat = seat;
     this.#ports = ports;

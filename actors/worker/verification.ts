@@ -4,22 +4,17 @@ import type { Divergence, ReplayReply } from '../../bus/operations/looks.ts';
 import type { KernelHandle } from '../kernel/handle.ts';
 import { diffImages } from '../kernel/image-diff.ts';
 import type { Moment } from '../timeline/moment.ts';
-import type { TimelineStore } from '../timeline/ports.ts';
 import { type OpenOptions, Timeline, type TimelinePorts } from '../timeline/timeline.ts';
-import { chainDivergence, type ScanStore, wholeCommits } from './whole-commits.ts';
+import { chainDivergence, wholeCommits } from '../timeline/whole-commits.ts';
 
 /** Page numbers that a divergence names at most. */
 const PAGES_SHOWN = 8;
-
-export interface VerificationPorts extends TimelinePorts {
-  store: TimelineStore & ScanStore;
-}
 
 /**
  * Re-executes a session from seq 0. It reads the log once and runs beside the session, never in it.
  * @throws RepriseError NOT_FOUND, CORRUPT (a large value), and what storage throws. Divergences are results.
  */
-export async function verifySession(name: string, ports: VerificationPorts): Promise<ReplayReply> {
+export async function verifySession(name: string, ports: TimelinePorts): Promise<ReplayReply> {
   const started = performance.now();
   const reply = (rest: Omit<ReplayReply, 'durationMs'>): ReplayReply => ({
     ...rest,
@@ -54,7 +49,7 @@ export async function verifySession(name: string, ports: VerificationPorts): Pro
 export async function chainBreak(
   name: string,
   error: unknown,
-  { store }: VerificationPorts,
+  { store }: TimelinePorts,
 ): Promise<Divergence> {
   if (!hasCode(error, 'CHAIN_BROKEN', 'CORRUPT') || !error.at) throw error;
   // Who reads the log message by message knows where in the session it is.
