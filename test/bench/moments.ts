@@ -1,4 +1,4 @@
-/** Time travel: a look at any event of a session, near and far, against a look at the session as it is. */
+/** Time travel: a look at any event of a session, near and far, and forks there, against a look at it as it is. */
 import type { TestSystem } from '../kit/system.ts';
 import type { Floors } from './floors.ts';
 import { median, ms, percentile, print, series, times } from './measure.ts';
@@ -24,6 +24,18 @@ export async function moments(system: TestSystem, { roundTripMs }: Floors): Prom
     };
     const jumps = await series(JUMPS, () => at(Math.floor(Math.random() * (newest + 1))), 20);
     const steps = await series(JUMPS, () => at(newest--));
+    let bytes = 0;
+    let forked = 0;
+    const forks = await series(
+      JUMPS,
+      async () => {
+        const seq = Math.floor(Math.random() * metadata.eventCount);
+        const { parent, bytesWritten } = await client.fork(name, `${name}-${forked++}`, seq);
+        if (parent.seq !== seq) throw new Error(`a fork at ${seq} is one at ${parent.seq}`);
+        bytes = Math.max(bytes, bytesWritten);
+      },
+      20,
+    );
     rows.push(
       { what: `look at a session of ${metadata.eventCount} events as it is`, figure: ms(median(looks)) },
       {
@@ -31,6 +43,12 @@ export async function moments(system: TestSystem, { roundTripMs }: Floors): Prom
         figure: ms(median(jumps)),
         ratio: times(median(jumps) / roundTripMs),
         note: `worst ${ms(percentile(jumps, 100))}`,
+      },
+      {
+        what: 'fork at any of its events',
+        figure: ms(median(forks)),
+        ratio: times(median(forks) / roundTripMs),
+        note: `worst ${ms(percentile(forks, 100))}, at most ${bytes} bytes`,
       },
       { what: 'step back', figure: ms(median(steps)), ratio: times(median(steps) / roundTripMs) },
     );
