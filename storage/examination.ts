@@ -15,13 +15,19 @@ import type { LogIndex, LogStore } from './ports.ts';
 const PAGE = 64;
 /** Sessions looked at side by side. */
 const WIDTH = 8;
+/** Messages counted at once. */
+const SCANNED = 64;
 /** Commits that are walked through; of a longer log, only the newest one is looked at. */
 const COMMITS_MAX = 20_000;
 
 /** One page of sessions, by token. @throws RepriseError of the store */
 export async function examine(
   { after = '' }: ExamineRequest,
-  { log, history, removing }: { log: LogStore; history: History; removing: () => Promise<Set<string>> },
+  {
+    log,
+    history,
+    removing,
+  }: { log: LogStore; history: History; removing: () => Promise<Map<string, number>> },
 ): Promise<ExamineReply> {
   const before = await log.index();
   const tokens = [...before.commits.keys()].filter((token) => token > after).sort();
@@ -34,7 +40,7 @@ export async function examine(
       const fault = hashFault(last.commit, last.position);
       if (fault) return { token, name, problem: faultText(fault) };
       if (before.commits.get(token)! > COMMITS_MAX) return { token, name };
-      return { token, name, chained: await history.count(last) };
+      return { token, name, chained: await history.count(last), newest: last.position };
     } catch (thrown) {
       if (!hasCode(thrown, 'CORRUPT', 'CHAIN_BROKEN')) throw thrown;
       return { token, name: await firstName(log, token), problem: thrown.message };
@@ -44,11 +50,11 @@ export async function examine(
     ({ token, chained }) => chained !== undefined && chained !== before.commits.get(token),
   );
   const now = differs ? await log.index() : before;
-  // Of a name whose last session is still being removed, the counts are of two sessions.
-  const ending = differs ? await removing() : new Set<string>();
+  const ending = differs ? await removing() : new Map<string, number>();
   const broken: BrokenLog[] = [];
   for (const look of looks) {
-    const odd = ending.has(look.token) ? null : miscount(look, before, now);
+    const ended = ending.get(look.token);
+    const odd = ended === undefined ? miscount(look, before, now) : await miscountBehind(look, ended, log);
     const problem =
       look.problem ?? (odd && [odd, await firstHole(look.token, history)].filter(Boolean).join(': '));
     if (problem) broken.push({ session: look.name ?? look.token, problem });
@@ -65,6 +71,8 @@ interface Look {
   name?: string;
   /** Commits that its tails lead back to. */
   chained?: number;
+  /** Position of the newest of them. */
+  newest?: number;
   problem?: string;
 }
 
@@ -76,6 +84,31 @@ function miscount({ token, chained }: Look, before: LogIndex, now: LogIndex): st
   if (before.generation !== now.generation) return null;
   if (chained < least) return `${least - chained} of its ${least} messages are not in its chain`;
   if (chained > most) return `${chained - most} of its ${chained} commits are missing`;
+  return null;
+}
+
+/**
+ * The same of a name under which an older session still stands, whose newest commit is at `ended`: it is being removed,
+ * or forks go on from it. Only what stands behind its grave counts.
+ */
+async function miscountBehind(
+  { token, chained, newest }: Look,
+  ended: number,
+  log: LogStore,
+): Promise<string | null> {
+  const grave = await log.grave(token, ended);
+  if (grave === null || chained === undefined) return null;
+  let own = 0;
+  for (let after = grave; ; ) {
+    const found = await log.scan(token, after, SCANNED);
+    own += found.length;
+    if (found.length < SCANNED) break;
+    after = found.at(-1)!.position;
+  }
+  // It goes on meanwhile: the next examination tells.
+  if ((await log.end(token)) !== newest) return null;
+  if (chained < own) return `${own - chained} of its ${own} messages are not in its chain`;
+  if (chained > own) return `${chained - own} of its ${chained} commits are missing`;
   return null;
 }
 

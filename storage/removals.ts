@@ -128,9 +128,12 @@ export class Removals {
     throw new RepriseError('UNAVAILABLE', `session ${token} could not be ended: it goes on writing`);
   }
 
-  /** Sessions whose removal is under way. */
-  async tokens(): Promise<Set<string>> {
-    return new Set((await this.#ports.blobs.keys(KIND)).map((key) => partsOf(key).token));
+  /** Names of sessions whose removal is under way, with the position of the newest commit of the last of them. */
+  async tokens(): Promise<Map<string, number>> {
+    const ended = new Map<string, number>();
+    for (const { token, position } of (await this.#ports.blobs.keys(KIND)).map(partsOf))
+      ended.set(token, Math.max(position, ended.get(token) ?? 0));
+    return ended;
   }
 
   /**
