@@ -6,8 +6,9 @@ import type { DiffReply } from '../../bus/client/diff/diff.ts';
 import { until } from '../kit/until.ts';
 import { startWorld, type World } from './world.ts';
 
-const diff = (world: World, a: string, b: string, atA?: number, atB?: number) =>
-  world.client.diff({ session: a, seq: atA }, { session: b, seq: atB }, { timeoutMs: 2_000 });
+/** The budget is far from what a walk takes; a walk that never ends is given less. */
+const diff = (world: World, a: string, b: string, atA?: number, atB?: number, timeoutMs = 60_000) =>
+  world.client.diff({ session: a, seq: atA }, { session: b, seq: atB }, { timeoutMs });
 
 const lines = ({ variables }: DiffReply) =>
   variables.map(({ path, a, b }) => `${path}: ${a ?? '∅'} ⇒ ${b ?? '∅'}`);
@@ -248,7 +249,7 @@ test('builtins that the session has overwritten do not matter; where they must b
     await tell(world, name, [start, cell]);
     const at = (await world.events(name)).length - 1;
     await tell(world, name, ['x.a = 2; 0']);
-    const reply = await diff(world, name, name, at);
+    const reply = await diff(world, name, name, at, undefined, cell.includes('stuck') ? 500 : undefined);
     assert.deepEqual(
       [lines(reply), reply.bounds],
       [['x: { a: 1, list: [ 1 ] } ⇒ { a: 2, list: [ 1 ] }'], ['previews']],
