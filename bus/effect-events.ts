@@ -1,5 +1,5 @@
 /** Which events of a log ask the world for something, and which bring its answer. Pure. */
-import type { EventOf, SessionEvent } from './events.ts';
+import type { EventOf, Json, SessionEvent } from './events.ts';
 
 export type RequestEvent = EventOf<'llm_req' | 'effect_req'>;
 export type AnswerEvent = EventOf<'llm_resp' | 'effect_resp'>;
@@ -13,3 +13,10 @@ export const isAnswer = (event: SessionEvent): event is AnswerEvent =>
 /** Under which key the answer is kept that the event asks for, or brings; undefined: its kind leaves no receipt. */
 export const receiptKeyIn = (event: RequestEvent | AnswerEvent): string | undefined =>
   'receiptKey' in event ? event.receiptKey : undefined;
+
+/** The request of an event, whole: what stands in `prompt` alone belongs to it. */
+export function requestIn({ prompt, request }: EventOf<'llm_req'>): Json {
+  if (request === undefined) return { prompt };
+  if (request === null || typeof request !== 'object' || Array.isArray(request)) return request;
+  return 'prompt' in request || 'messages' in request ? request : { ...request, prompt };
+}

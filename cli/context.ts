@@ -23,6 +23,8 @@ export const EXIT = {
   ok: 0,
   /** The cell threw. */
   threw: 1,
+  /** `diff`: as diff(1). */
+  differ: 1,
   usage: 2,
   divergence: 3,
   notFound: 4,

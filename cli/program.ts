@@ -5,6 +5,7 @@ import { addAt } from './commands/at.ts';
 import { addBisect } from './commands/bisect.ts';
 import { addClose } from './commands/close.ts';
 import { addDemo } from './commands/demo.ts';
+import { addDiff } from './commands/diff.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addDown } from './commands/down.ts';
 import { addEdit } from './commands/edit.ts';
@@ -27,7 +28,7 @@ import { failureJson, renderFailure } from './render/failure.ts';
 
 const EXIT_CODES = `
 Exit codes:
-  0 ok   1 the cell threw   2 usage   3 divergence   4 not found
+  0 ok   1 the cell threw, or moments differ   2 usage   3 divergence   4 not found
   5 unavailable or timed out (safe to retry)   6 denied   130 Ctrl-C
 
 Environment:
@@ -61,6 +62,7 @@ export function makeProgram(context: Context, onUsage: (text: string) => void): 
     addBisect,
     addFork,
     addEdit,
+    addDiff,
     addTree,
     addReplay,
     addVerify,

@@ -1,8 +1,8 @@
 /** The kinds of effects there are. A new one is a file and a row here. */
-import { type AnswerEvent, type RequestEvent, receiptKeyIn } from '../../bus/effect-events.ts';
+import { type AnswerEvent, type RequestEvent, receiptKeyIn, requestIn } from '../../bus/effect-events.ts';
 import type { EffectCall } from '../kernel/port.ts';
 import { type EffectKind, type OpenEffect, plainKind } from './kind.ts';
-import { llm, requestIn } from './llm.ts';
+import { llm } from './llm.ts';
 import { timer } from './timer.ts';
 
 export const KINDS: readonly EffectKind[] = [timer, llm];

@@ -49,13 +49,6 @@ export const llm: EffectKind = {
   perform: (...args) => callModel(...args),
 };
 
-/** The request of an event, whole: what stands in `prompt` alone belongs to it. */
-export function requestIn({ prompt, request }: EventOf<'llm_req'>): Json {
-  if (request === undefined) return { prompt };
-  if (request === null || typeof request !== 'object' || Array.isArray(request)) return request;
-  return 'prompt' in request || 'messages' in request ? request : { ...request, prompt };
-}
-
 /** The receipt key of an LLM call: the same call of the same session has the same key in every replay. */
 export function receiptKeyOf(sessionId: string, effect: number, request: Json): string {
   return sha256(encodeCanonical({ sessionId, effect, request }));

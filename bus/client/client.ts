@@ -37,11 +37,13 @@ import { makeSubjects, normalName, type Subjects, sessionToken } from '../subjec
 import type { ExecuteResult, ISessionClient, SessionEvent, SessionMetadata } from '../types.ts';
 import { parseReply } from '../wire.ts';
 import { newCommandId } from './command-id.ts';
+import type { DiffMoment, DiffPorts, DiffReply } from './diff/diff.ts';
 import { type EditChange, type Edited, rerunRest } from './edit.ts';
 import { Following } from './following.ts';
 import type {
   AtOptions,
   BisectOptions,
+  DiffOptions,
   EditOptions,
   ExecuteOptions,
   ForkOptions,
@@ -322,6 +324,21 @@ export class SessionClient implements ISessionClient {
     const edited = { ...reply, cells: 0, left: left !== null };
     if (dryRun || !calls) return edited;
     return rerunRest(this, { session, rest: left, signal: rest.signal, onCell }, edited);
+  }
+
+  /**
+   * Where two moments differ, of one session or of two: the event at which they part, variables by path, and outputs and
+   * calls behind it. Neither session is touched.
+   * @throws RepriseError as `at`
+   */
+  async diff(a: DiffMoment, b: DiffMoment, options: DiffOptions = {}): Promise<DiffReply> {
+    const { diffMoments } = await import('./diff/diff.ts');
+    const ports: DiffPorts = {
+      at: (session, seq, asked) => this.at(session, seq, asked),
+      events: (session, from, to, range) => this.events(session, from, to, range),
+      commitOf: (session, seq, signal) => this.#storage.commitOf(session, seq, signal),
+    };
+    return diffMoments(ports, { a, b }, options);
   }
 
   /** Has any worker do something, as long as one is at work. */

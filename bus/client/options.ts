@@ -45,6 +45,11 @@ export interface BisectOptions extends LongLookOptions {
   timeoutMs?: number;
 }
 
+export interface DiffOptions extends LongLookOptions {
+  /** Wall-clock budget of looking into the variables of one side, ms; default 10 s. */
+  timeoutMs?: number;
+}
+
 export interface ForkOptions extends LongLookOptions {
   /** The same id forks once: give it to retry after TIMEOUT. Default: a new one. */
   commandId?: string;

@@ -1,6 +1,7 @@
 /** Questions to storage: what sessions there are and what their logs say. All of them are safe to repeat. */
 
 import { CHAIN_START, ChainReader, cutToSession } from '../chain.ts';
+import { RepriseError } from '../errors.ts';
 import { restoredCommits } from '../large.ts';
 import type { ListReply, RemovalProgress, Trouble } from '../operations/catalogue.ts';
 import type { BrokenLog, ExamineReply } from '../operations/logs.ts';
@@ -89,6 +90,15 @@ export class StorageCalls {
     } finally {
       bell?.stop();
     }
+  }
+
+  /** Hash of the commit that holds an event: no other commit has it. @throws RepriseError NOT_FOUND */
+  async commitOf(name: string, seq: number, signal?: AbortSignal): Promise<string> {
+    const session = normalName(name);
+    for await (const [stored] of this.#storage.read(session, seq, seq, signal)) {
+      if (stored) return stored.commit.hash;
+    }
+    throw new RepriseError('NOT_FOUND', `there is no event ${seq} in '${session}'`);
   }
 
   /** Everything readable of a log that is not whole, and where it breaks. @throws RepriseError */
