@@ -2,6 +2,7 @@
 import type { SessionEvent } from '../../bus/types.ts';
 import { BEHAVIOUR_VERSION } from '../kernel/behaviours.ts';
 import type { HeapImage, Printed, Strike, Turn } from '../kernel/port.ts';
+import { seqOf } from '../timeline/fold.ts';
 import type { SessionFold } from '../timeline/fold-shape.ts';
 import { renumber, stepOf } from '../timeline/replay.ts';
 import type { KernelSeat } from '../timeline/seat.ts';
@@ -99,7 +100,9 @@ export class Stepper {
   ): Promise<Turn> {
     const { clock, settings, show } = this.#ports;
     const seat = this.#seat;
-    const { name, seq: turnAt } = batch.fold;
+    const { name } = batch.fold;
+    // Behind it may stand what is part of no turn: the log's newest event is not always the one that began this.
+    const turnAt = seqOf(event);
     const step = stepOf(event, { timeMs: batch.fold.timeMs, fold: batch.fold, strike })!;
     let early: Promise<void> | null = null;
     const commitEarly = (): Promise<void> => {
