@@ -10,7 +10,7 @@ import { hungTurn, isDerived } from '../timeline/turn.ts';
 import { Batch } from './batch.ts';
 import { entryEvent, isSpent, outcomeEvents } from './entry.ts';
 import type { LogWriter } from './log-writer.ts';
-import type { Mail } from './mailbox.ts';
+import type { TurnMail } from './mailbox.ts';
 import type { SessionPorts } from './ports.ts';
 import { warningsOf } from './warnings.ts';
 
@@ -81,7 +81,7 @@ export class Stepper {
    * Adds to `batch` the event by which `mail` enters, and what the turn it begins leads to. A turn that takes
    * long has its entry committed meanwhile: it is then durable that it began, whoever dies.
    */
-  async enter(mail: Exclude<Mail, { kind: 'close' }>, batch: Batch, options: TurnOptions): Promise<Turn> {
+  async enter(mail: TurnMail, batch: Batch, options: TurnOptions): Promise<Turn> {
     const { clock } = this.#ports;
     if (batch.fold.seq < 0) await this.#begin(batch);
     batch.push(entryEvent(mail, batch.fold, batch.timestamp(clock)));

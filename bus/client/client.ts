@@ -1,9 +1,7 @@
 /** The client library: sessions over the bus, for the command line and for programs. Holds no truth. */
-import { encode } from '../codec.ts';
-import type { RepriseError } from '../errors.ts';
-import { longCall } from '../long-call.ts';
+import { RepriseError } from '../errors.ts';
 import { connectBus } from '../nats.ts';
-import { ANY_WORKER, type AnyWorkerName } from '../operations/any-worker.ts';
+import type { AnnotateReply, AnnotationsReply } from '../operations/annotations.ts';
 import type { RemovalProgress, Trouble } from '../operations/catalogue.ts';
 import type { EditRequest, ForkReply, ForkRequest } from '../operations/lineage.ts';
 import type { BrokenLog } from '../operations/logs.ts';
@@ -20,6 +18,7 @@ import type {
 import type { PresenceReply } from '../operations/presence.ts';
 import type { ReplyOf } from '../operations/row.ts';
 import type {
+  CheckpointReply,
   CompleteReply,
   ExecuteReply,
   ExecuteRequest,
@@ -29,13 +28,18 @@ import type {
   SimpleReply,
 } from '../operations/sessions.ts';
 import { assertCompletable, assertExecutable, type SESSION } from '../operations/sessions.ts';
-import { Patience } from '../patience.ts';
 import { type Bus, type Clock, systemClock } from '../port.ts';
 import { gatherPresence } from '../presence.ts';
-import type { Schema } from '../schema.ts';
 import { makeSubjects, normalName, type Subjects, sessionToken } from '../subjects.ts';
-import type { ExecuteResult, ISessionClient, SessionEvent, SessionMetadata } from '../types.ts';
-import { parseReply } from '../wire.ts';
+import type {
+  CheckpointAnnotation,
+  ExecuteResult,
+  ISessionClient,
+  SessionEvent,
+  SessionMetadata,
+} from '../types.ts';
+import { type AnnotateOptions, type AnnotationFilter, type AnnotationWish, isSought } from './annotations.ts';
+import { AnyWorkerCalls } from './any-worker-calls.ts';
 import { newCommandId } from './command-id.ts';
 import { type EditChange, type Edited, rerunRest } from './edit.ts';
 import { Following } from './following.ts';
@@ -52,6 +56,7 @@ import type {
 import type { Salvaged } from './salvage.ts';
 import { SessionCalls } from './session-calls.ts';
 import type { Shown } from './shown.ts';
+import { Snapshots } from './snapshots.ts';
 import { type EventRange, StorageCalls } from './storage-calls.ts';
 
 export type * from './options.ts';
@@ -79,8 +84,6 @@ const EXECUTE_MS = 30_000;
 const MARGIN_MS = 5_000;
 /** Looking and saving: everything but executing. */
 const WAIT_MS = 30_000;
-/** Asked again, a replay begins again: a worker that is only busy is not given up. */
-const REPLAY_HUNG_MS = 10_000;
 const WHO = { limitMs: 200, quietMs: 100 };
 
 /**
@@ -98,11 +101,14 @@ export async function connectClient(options: ConnectOptions = {}): Promise<Sessi
  * Errors are RepriseErrors; TIMEOUT means that the outcome is unknown and a retry with the same commandId is safe.
  */
 export class SessionClient implements ISessionClient {
+  /** Moments of sessions that are kept. */
+  readonly snapshots = new Snapshots(this);
   readonly #bus: Bus;
   readonly #subjects: Subjects;
   readonly #clock: Clock;
   readonly #newId: () => string;
   readonly #calls: SessionCalls;
+  readonly #any: AnyWorkerCalls;
   readonly #storage: StorageCalls;
 
   constructor({ bus, subjects, clock = systemClock, newId = () => newCommandId(clock) }: ClientPorts) {
@@ -111,6 +117,7 @@ export class SessionClient implements ISessionClient {
     this.#clock = clock;
     this.#newId = newId;
     this.#calls = new SessionCalls(bus, subjects, clock);
+    this.#any = new AnyWorkerCalls(bus, subjects, clock);
     this.#storage = new StorageCalls(bus, subjects, clock);
   }
 
@@ -141,7 +148,7 @@ export class SessionClient implements ISessionClient {
   /** `execute`, as the contract has it. @throws Error when the cell threw */
   async executeCommand(sessionName: string, command: string): Promise<ExecuteResult> {
     const reply = await this.execute(sessionName, command);
-    if (reply.error) throw cellError(reply.error);
+    if (reply.error) throw Object.assign(new Error(reply.error.message), reply.error);
     return { output: reply.output, shouldExit: reply.shouldExit };
   }
 
@@ -175,6 +182,47 @@ export class SessionClient implements ISessionClient {
   /** Takes a checkpoint now. @throws RepriseError NOT_FOUND */
   async forceSave(session: string): Promise<void> {
     await this.#ask({ op: 'checkpoint', session: normalName(session) });
+  }
+
+  /** The same, and says which one it is. @throws RepriseError NOT_FOUND, CLOSED */
+  async checkpoint(session: string, options: LookOptions = {}): Promise<Required<CheckpointReply>> {
+    const { seq, stateId } = await this.#ask({ op: 'checkpoint', session: normalName(session) }, options);
+    if (stateId === undefined) throw closedError(session);
+    return { seq, stateId };
+  }
+
+  /**
+   * Says something of a moment of a session, says something else of it, or takes that back. It never touches what the
+   * session holds or does.
+   * @throws RepriseError NOT_FOUND (no such session, event or annotation), CLOSED, BAD_REQUEST, TOO_LARGE
+   */
+  async annotate(
+    session: string,
+    wish: AnnotationWish,
+    options: AnnotateOptions = {},
+  ): Promise<AnnotateReply> {
+    const { commandId = this.#newId(), ...rest } = options;
+    return this.#ask({ op: 'annotate', session: normalName(session), ...wish, commandId }, rest);
+  }
+
+  /** What is said of the moments of a session, oldest first, snapshots included. @throws RepriseError NOT_FOUND */
+  async annotations(
+    session: string,
+    filter: AnnotationFilter = {},
+    options: LookOptions = {},
+  ): Promise<CheckpointAnnotation[]> {
+    const all: CheckpointAnnotation[] = [];
+    for (let from: number | null = 0; from !== null; ) {
+      const page: AnnotationsReply = await this.#any.ask(
+        'annotations',
+        { session, from },
+        `'${session}'`,
+        options,
+      );
+      all.push(...page.annotations);
+      from = page.next;
+    }
+    return all.filter((one) => isSought(one, filter));
   }
 
   async listSessions(): Promise<SessionMetadata[]> {
@@ -246,7 +294,7 @@ export class SessionClient implements ISessionClient {
 
   /** Has a worker re-execute the whole log and compare; goes on as long as one is at work. @throws RepriseError NOT_FOUND */
   async replay(session: string, options: LongLookOptions = {}): Promise<ReplayReply> {
-    return this.#any('replay', { session }, `the replay of '${session}'`, options);
+    return this.#any.ask('replay', { session }, `the replay of '${session}'`, options);
   }
 
   /**
@@ -257,7 +305,7 @@ export class SessionClient implements ISessionClient {
   async verify(session: string, options: VerifyOptions = {}): Promise<VerifyReply> {
     const { schedule, known, ...rest } = options;
     const request: VerifyRequest = { session, schedule, known };
-    return this.#any('verify', request, `the verification of '${session}'`, rest);
+    return this.#any.ask('verify', request, `the verification of '${session}'`, rest);
   }
 
   /**
@@ -266,7 +314,7 @@ export class SessionClient implements ISessionClient {
    * @throws RepriseError NOT_FOUND; CORRUPT when nothing of the log is good
    */
   async lastGood(session: string, options: LongLookOptions = {}): Promise<LastGoodReply> {
-    return this.#any('lastGood', { session }, `the look at '${session}'`, options);
+    return this.#any.ask('lastGood', { session }, `the look at '${session}'`, options);
   }
 
   /**
@@ -277,7 +325,7 @@ export class SessionClient implements ISessionClient {
   async at(session: string, seq?: number, options: AtOptions = {}): Promise<AtReply> {
     const { code, timeoutMs, ...rest } = options;
     const request: AtRequest = { session, seq, code, timeoutMs };
-    return this.#any('at', request, `the look at '${session}'`, rest);
+    return this.#any.ask('at', request, `the look at '${session}'`, rest);
   }
 
   /**
@@ -288,7 +336,7 @@ export class SessionClient implements ISessionClient {
   async bisect(session: string, predicate: string, options: BisectOptions = {}): Promise<BisectReply> {
     const { monotonic, timeoutMs, ...rest } = options;
     const request: BisectRequest = { session, predicate, monotonic, timeoutMs };
-    return this.#any('bisect', request, `the search in '${session}'`, rest);
+    return this.#any.ask('bisect', request, `the search in '${session}'`, rest);
   }
 
   /**
@@ -300,7 +348,7 @@ export class SessionClient implements ISessionClient {
   async fork(session: string, name: string, seq?: number, options: ForkOptions = {}): Promise<ForkReply> {
     const { commandId = this.#newId(), ...rest } = options;
     const request: ForkRequest = { session, name: normalName(name), seq, commandId };
-    return this.#any('fork', request, `the fork of '${session}'`, rest);
+    return this.#any.ask('fork', request, `the fork of '${session}'`, rest);
   }
 
   /**
@@ -318,39 +366,10 @@ export class SessionClient implements ISessionClient {
     const { commandId = this.#newId(), dryRun, calls = true, onCell, ...rest } = options;
     const asked = { ...change, dryRun, noCalls: !calls };
     const request: EditRequest = { session, name: normalName(name), seq, ...asked, commandId };
-    const { rest: left, ...reply } = await this.#any('edit', request, `the edit of '${session}'`, rest);
+    const { rest: left, ...reply } = await this.#any.ask('edit', request, `the edit of '${session}'`, rest);
     const edited = { ...reply, cells: 0, left: left !== null };
     if (dryRun || !calls) return edited;
     return rerunRest(this, { session, rest: left, signal: rest.signal, onCell }, edited);
-  }
-
-  /** Has any worker do something, as long as one is at work. */
-  async #any<Name extends AnyWorkerName>(
-    name: Name,
-    request: { session: string },
-    what: string,
-    options: LongLookOptions,
-  ): Promise<ReplyOf<(typeof ANY_WORKER)[Name]>> {
-    const row = ANY_WORKER[name];
-    const patience = new Patience(this.#bus, this.#clock, { waitMs: WAIT_MS, ...options });
-    const data = encode({ ...request, session: normalName(request.session) });
-    for (;;) {
-      try {
-        const bytes = await longCall(this.#bus, {
-          subject: this.#subjects.any(row),
-          data,
-          timeoutMs: options.waitMs ?? Number.POSITIVE_INFINITY,
-          pingSubject: this.#subjects.ping,
-          hungMs: REPLAY_HUNG_MS,
-          clock: this.#clock,
-          signal: options.signal,
-        });
-        return parseReply(row.reply as Schema<ReplyOf<(typeof ANY_WORKER)[Name]>>, bytes);
-      } catch (thrown) {
-        patience.assertWorthwhile(thrown, what);
-        await patience.pause(thrown);
-      }
-    }
   }
 
   /** Every process that answers. */
@@ -371,6 +390,8 @@ export class SessionClient implements ISessionClient {
   }
 }
 
-function cellError({ name, message, stack }: { name: string; message: string; stack: string }): Error {
-  return Object.assign(new Error(message), { name, stack });
+function closedError(session: string): RepriseError {
+  return new RepriseError('CLOSED', `session ${JSON.stringify(session)} is closed: it takes no checkpoint`, {
+    hint: '`reprise fork` goes on from before its end',
+  });
 }

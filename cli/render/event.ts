@@ -1,6 +1,6 @@
 /** Events of a log as lines. Pure. */
 import { warningText } from '../../bus/client/warning-text.ts';
-import type { SessionEvent, SessionEventType } from '../../bus/types.ts';
+import type { EventOf, SessionEvent, SessionEventType } from '../../bus/types.ts';
 import type { Colour, Palette } from './palette.ts';
 import { firstLine, formatTime, printable } from './text.ts';
 
@@ -19,8 +19,18 @@ const COLOURS: Record<SessionEventType, Colour> = {
   paused: 'yellow',
   warning: 'yellow',
   fork: 'bold',
+  annotation: 'cyan',
   closed: 'bold',
 };
+
+/** What an annotation says, and of which event. */
+function annotationText(event: EventOf<'annotation'>): string {
+  const { action, checkpointSeq, label, renamed, description, tags = [], snapshot } = event;
+  const what = { add: '', change: 'changed: ', remove: 'removed: ' }[action];
+  const name = snapshot ? 'snapshot' : JSON.stringify(renamed ?? label);
+  const marks = tags.map((tag) => ` #${tag}`).join('');
+  return `${what}${name} at seq ${checkpointSeq}${marks}${description ? ` — ${description}` : ''}`;
+}
 
 const failed = (error: { name: string; message: string }) => `✗ ${error.name}: ${error.message}`;
 
@@ -55,6 +65,8 @@ export function eventContent(event: SessionEvent): string {
       return `${event.turns} turns in the background since the last cell: the next one lets it go on`;
     case 'fork':
       return `${event.name} goes on from ${event.parent.session} at seq ${event.parent.seq}`;
+    case 'annotation':
+      return annotationText(event);
     case 'closed':
       return event.reason;
     default:
