@@ -1,6 +1,6 @@
 /** What is said of moments, as the client library tells it. */
 import type { AnnotateRequest } from '../operations/annotations.ts';
-import type { CheckpointAnnotation } from '../types.ts';
+import type { CheckpointAnnotation, EventOf } from '../types.ts';
 import type { LookOptions } from './options.ts';
 
 /** What is said, and of which event: as `AnnotateRequest` has it. */
@@ -31,4 +31,13 @@ export function isSought(
     .toLowerCase()
     .split(/\s+/)
     .every((word) => all.includes(word));
+}
+
+/** What an annotation says, and of which event. */
+export function annotationText(event: EventOf<'annotation'>): string {
+  const { action, checkpointSeq, label, renamed, description, tags = [], snapshot } = event;
+  const what = { add: '', change: 'changed: ', remove: 'removed: ' }[action];
+  const name = snapshot ? 'snapshot' : JSON.stringify(renamed ?? label);
+  const marks = tags.map((tag) => ` #${tag}`).join('');
+  return `${what}${name} at seq ${checkpointSeq}${marks}${description ? ` — ${description}` : ''}`;
 }

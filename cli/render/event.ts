@@ -1,6 +1,7 @@
 /** Events of a log as lines. Pure. */
+import { annotationText } from '../../bus/client/annotations.ts';
 import { warningText } from '../../bus/client/warning-text.ts';
-import type { EventOf, SessionEvent, SessionEventType } from '../../bus/types.ts';
+import type { SessionEvent, SessionEventType } from '../../bus/types.ts';
 import type { Colour, Palette } from './palette.ts';
 import { firstLine, formatTime, printable } from './text.ts';
 
@@ -22,15 +23,6 @@ const COLOURS: Record<SessionEventType, Colour> = {
   annotation: 'cyan',
   closed: 'bold',
 };
-
-/** What an annotation says, and of which event. */
-function annotationText(event: EventOf<'annotation'>): string {
-  const { action, checkpointSeq, label, renamed, description, tags = [], snapshot } = event;
-  const what = { add: '', change: 'changed: ', remove: 'removed: ' }[action];
-  const name = snapshot ? 'snapshot' : JSON.stringify(renamed ?? label);
-  const marks = tags.map((tag) => ` #${tag}`).join('');
-  return `${what}${name} at seq ${checkpointSeq}${marks}${description ? ` — ${description}` : ''}`;
-}
 
 const failed = (error: { name: string; message: string }) => `✗ ${error.name}: ${error.message}`;
 
