@@ -1,15 +1,26 @@
 /** Which events of a log belong to a command. Pure. */
-import type { SessionEvent } from './types.ts';
+import type { EventOf, SessionEvent } from './types.ts';
 
-/** Events up to the one that ends the cell of the first (an `input`), without those of other cells. */
+/** What stands between the events of a cell and is none of them: the session's own, or said of it. */
+export function isBeside({ type }: SessionEvent): boolean {
+  return type === 'checkpoint' || type === 'fork' || type === 'annotation';
+}
+
+/** Whether the event is that of a command, by whose id it is found again. */
+export function isCommand(event: SessionEvent): event is EventOf<'input'> | EventOf<'annotation'> {
+  return event.type === 'input' || event.type === 'annotation';
+}
+
+/** Events up to the one that ends the cell of the first (an `input`), without those of other cells; an annotation is alone. */
 export function ofCommand(events: SessionEvent[]): SessionEvent[] {
+  if (events[0]!.type === 'annotation') return [events[0]!];
   const cell = cellOf(events[0]!);
   const found: SessionEvent[] = [];
   for (const [index, event] of events.entries()) {
     if (index > 0 && event.type === 'input') break;
     const other = cellOf(event);
     if (cell !== undefined && other !== undefined && other !== cell) continue;
-    if (event.type === 'checkpoint' || event.type === 'fork') continue;
+    if (isBeside(event)) continue;
     found.push(event);
     if (event.type === 'error') break;
     if (event.type === 'output' && (event.stream ?? 'result') === 'result') break;

@@ -182,6 +182,26 @@ export type SessionEvent = { large?: LargeValue } & (
       /** Effects without an answer that leave receipts: it asks for them by itself, under keys of its own. */
       asked?: { effect: number; receiptKey: string }[];
     }
+  | {
+      /** A note about a moment of the session: it is part of no turn, and the guest never hears of it. */
+      type: 'annotation';
+      seq: number;
+      timestamp: string;
+      action: 'add' | 'change' | 'remove';
+      /** seq of the event that it is about. With `label` (and `snapshot`) it says which annotation it is. */
+      checkpointSeq: number;
+      label: string;
+      /** It is the one of a snapshot. */
+      snapshot?: true;
+      /** Of a change: the label from now on. */
+      renamed?: string;
+      /** Of a change: when it was added. */
+      created?: string;
+      /** What it says from now on; absent: nothing. */
+      description?: string;
+      tags?: string[];
+      commandId?: string;
+    }
   | { type: 'closed'; seq: number; reason: string; timestamp: string }
 );
 

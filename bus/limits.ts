@@ -40,6 +40,17 @@ export const EFFECTS_MAX = 10_000;
  */
 export const BACKGROUND_TURNS_MAX = 50_000;
 
+/** Annotations that a session has at a time: they are part of its state, so every checkpoint holds them. */
+export const ANNOTATIONS_MAX = 1_000;
+/** What they say, all together. */
+export const ANNOTATIONS_BYTES_MAX = 128 * KIB;
+/** Label, description and tags of one: with this little it fits into any commit. */
+export const ANNOTATION_BYTES_MAX = 4 * KIB;
+/** Characters of a label, and of a tag; tags of one annotation. */
+export const LABEL_UNITS_MAX = 200;
+export const TAG_UNITS_MAX = 64;
+export const TAGS_MAX = 16;
+
 /** A value outside of the heap: a model's answer, what a request carries. */
 export const LARGE_BYTES_MAX = 64 * MIB;
 

@@ -105,3 +105,9 @@ const FIRST_ONLY = { abortEarly: true, abortPipeEarly: true } as const;
 
 /** Where a log is not whole. */
 export const logPoint = shaped<LogPoint>({ position: natural, seq: optional(natural) });
+
+/** What a client calls its command. */
+export const commandId = v.custom<string>(
+  (value) => typeof value === 'string' && value.length > 0 && value.length <= 512,
+  'Expected 1 to 512 characters',
+);

@@ -244,7 +244,9 @@ export interface SessionMetrics {
   sessionSize: number;
 }
 
+/** A moment of a session that somebody keeps: a checkpoint, and what is said of it. */
 export interface SnapshotMetadata {
+  /** `<session>@<seq>`. */
   id: string;
   sessionName: string;
   created: Date;
@@ -252,10 +254,14 @@ export interface SnapshotMetadata {
   tags: string[];
 }
 
+/** What somebody says of a moment of a session. */
 export interface CheckpointAnnotation {
+  /** seq of the event after which the moment is: a checkpoint's or any other's. */
   checkpointSeq: number;
   label: string;
   description: string;
   tags: string[];
   created: Date;
+  /** It makes the moment a snapshot. */
+  snapshot?: true;
 }

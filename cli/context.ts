@@ -56,6 +56,9 @@ export function wholeNumber(option: string, min: number, max?: number): (text: s
   };
 }
 
+/** Parser of an option that may be repeated: all its values, in order. */
+export const repeatable = (text: string, before: string[] = []): string[] => [...before, text];
+
 /** Parser of a session's name, so that a bad one is refused before anything is started. @throws RepriseError BAD_NAME */
 export const sessionName = (text: string): string => normalName(text);
 

@@ -1,8 +1,11 @@
 /** The command line: every command's declaration in one tree, and how failures leave it. */
 import { Command, CommanderError } from 'commander';
 import { RepriseError } from '../bus/errors.ts';
+import { addAnnotate } from './commands/annotate.ts';
+import { addAnnotations } from './commands/annotations.ts';
 import { addAt } from './commands/at.ts';
 import { addBisect } from './commands/bisect.ts';
+import { addCheckpoint } from './commands/checkpoint.ts';
 import { addClose } from './commands/close.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDiff } from './commands/diff.ts';
@@ -18,6 +21,7 @@ import { addRepl } from './commands/repl.ts';
 import { addReplay } from './commands/replay.ts';
 import { addRm } from './commands/rm.ts';
 import { addShow } from './commands/show.ts';
+import { addSnapshot } from './commands/snapshot.ts';
 import { addStatus } from './commands/status.ts';
 import { addTimeline } from './commands/timeline.ts';
 import { addTree } from './commands/tree.ts';
@@ -64,6 +68,10 @@ export function makeProgram(context: Context, onUsage: (text: string) => void): 
     addEdit,
     addDiff,
     addTree,
+    addAnnotate,
+    addAnnotations,
+    addCheckpoint,
+    addSnapshot,
     addReplay,
     addVerify,
     addInterrupt,

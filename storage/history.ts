@@ -3,7 +3,7 @@
  * along those lists and then fetches by known position, pipelined; the log is never scanned.
  */
 import { CHAIN_START, ChainReader, eventsOf, lastSeqOf, placeAfter } from '../bus/chain.ts';
-import { ofCommand } from '../bus/command-events.ts';
+import { isCommand, ofCommand } from '../bus/command-events.ts';
 import { hasCode } from '../bus/errors.ts';
 import { type Rung, rungTowards } from '../bus/ladder.ts';
 import type {
@@ -174,8 +174,8 @@ export class History {
   }
 
   /**
-   * Events of a command: its input and what followed until its cell ended; none when it never ran. `more`: it was not
-   * among the commits that were looked through, and there are more.
+   * Events of a command: its input and what followed until its cell ended, or its annotation; none when it never ran.
+   * `more`: it was not among the commits that were looked through, and there are more.
    * @throws RepriseError CORRUPT, CHAIN_BROKEN
    */
   find(
@@ -189,12 +189,10 @@ export class History {
       let [commits, cells] = [0, 0];
       for await (const batch of this.backwards(last)) {
         const events = batch.flatMap(eventsOf);
-        const start = events.findLastIndex(
-          (event) => event.type === 'input' && event.commandId === commandId,
-        );
+        const start = events.findLastIndex((event) => isCommand(event) && event.commandId === commandId);
         if (start >= 0) return { events: ofCommand([events.slice(start), ...after.reverse()].flat()) };
         commits += batch.length;
-        for (const { type } of events) if (type === 'input') cells += 1;
+        cells += events.filter(isCommand).length;
         if (cells > cellsMax || Date.parse(batch[0]!.commit.head.at) < sinceMs) return { events: [] };
         if (commits > FOUND_WITHIN) return { events: [], more: true };
         // A cell's end is sought only in what came after its input; all of it may be needed.

@@ -69,7 +69,7 @@ const MAY_IMPORT: Record<string, string[]> = {
 
 /** Files that decide; they never act. */
 const PURE = [
-  /^actors\/(session|timeline)\/(fold|fold-.*|effect-table|commit|turn|entry|replay|reply|mailbox|batch|command-index|checkpoints)\.ts$/,
+  /^actors\/(session|timeline)\/(fold|fold-.*|effect-table|commit|turn|entry|replay|reply|mailbox|batch|command-index|checkpoints|noting)\.ts$/,
   /^actors\/kernel\/compiler\//,
   /^actors\/effects\/(kind|kinds)\.ts$/,
   /^storage\/validation\.ts$/,

@@ -1,5 +1,6 @@
 /** Takes a session's checkpoints: when replay has become dear, and when somebody asks. */
 import { hasCode } from '../../bus/errors.ts';
+import type { CheckpointReply } from '../../bus/operations/sessions.ts';
 import type { SessionFold } from '../timeline/fold-shape.ts';
 import { checkpointDue, isSaved, takeCheckpoint } from './checkpoints.ts';
 import { rejectAll } from './live-command.ts';
@@ -13,7 +14,7 @@ export class CheckpointKeeper {
   readonly #stepper: Stepper;
   readonly #want: () => void;
   #reason = 'budget';
-  #waiters: Waiter<{ seq: number }>[] = [];
+  #waiters: Waiter<CheckpointReply>[] = [];
   #costMs = 0;
   #idleTimer: { cancel(): void } | null = null;
 
@@ -25,7 +26,7 @@ export class CheckpointKeeper {
   }
 
   /** Somebody wants a checkpoint. Resolves once the newest one says all there is to say. */
-  ask(reason: string): Promise<{ seq: number }> {
+  ask(reason: string): Promise<CheckpointReply> {
     return new Promise((resolve, reject) => {
       this.#reason = reason;
       this.#waiters.push({ resolve, reject });
@@ -63,7 +64,9 @@ export class CheckpointKeeper {
       if (!isSaved(writer.fold)) {
         this.#costMs = await takeCheckpoint(reason, writer, this.#stepper, this.#ports);
       }
-      for (const waiter of waiters) waiter.resolve({ seq: writer.fold.seq });
+      const { seq, checkpoint } = writer.fold;
+      const stateId = checkpoint?.seq === seq ? checkpoint.stateId : undefined;
+      for (const waiter of waiters) waiter.resolve({ seq, stateId });
     } catch (error) {
       rejectAll(waiters, error);
       if (!hasCode(error, 'TOO_LARGE', 'BAD_FORMAT', 'STORAGE_FULL')) throw error;

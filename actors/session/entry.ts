@@ -5,11 +5,13 @@ import type { Strike, Turn } from '../kernel/port.ts';
 import type { SessionFold } from '../timeline/fold-shape.ts';
 import { eventsOfTurn } from '../timeline/turn.ts';
 import type { Mail } from './mailbox.ts';
+import { noteEvent } from './noting.ts';
 
-/** The event that lets `mail` in. For an answer, its effect is open in `fold`. */
+/** The event that lets `mail` in. For an answer, its effect is open in `fold`. @throws RepriseError as `noteEvent` */
 export function entryEvent(mail: Mail, fold: SessionFold, timestamp: string): SessionEvent {
   const seq = fold.seq + 1;
   if (mail.kind === 'close') return { type: 'closed', seq, reason: mail.reason, timestamp };
+  if (mail.kind === 'note') return noteEvent(mail.request, fold, timestamp);
   if (mail.kind === 'command') {
     const { command, commandId, timeoutMs } = mail.request;
     return { type: 'input', seq, code: command, timestamp, commandId, cell: fold.cells + 1, timeoutMs };

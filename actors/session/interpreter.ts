@@ -8,15 +8,21 @@
  *    cannot be said, the kernel's session is dropped and rebuilt from the log (LOST).
  * 3. A fenced session answers nobody: its waiters are rejected with FENCED and asked elsewhere.
  */
-import { createActor } from 'xstate';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
-import type { ExecuteReply, ExecuteRequest, InterruptReply } from '../../bus/operations/sessions.ts';
+import type { AnnotateReply, AnnotateRequest } from '../../bus/operations/annotations.ts';
+import type {
+  CheckpointReply,
+  ExecuteReply,
+  ExecuteRequest,
+  InterruptReply,
+} from '../../bus/operations/sessions.ts';
 import type { SessionEvent } from '../../bus/types.ts';
 import type { KernelHandle } from '../kernel/handle.ts';
 import type { Turn } from '../kernel/port.ts';
 import { emptyFold } from '../timeline/fold.ts';
 import type { SessionFold } from '../timeline/fold-shape.ts';
 import { KernelSeat } from '../timeline/seat.ts';
+import { Asides } from './asides.ts';
 import { Batch, undone } from './batch.ts';
 import { CheckpointKeeper } from './checkpoint-keeper.ts';
 import { entryEvent, goesOn } from './entry.ts';
@@ -24,17 +30,17 @@ import { fencedError, LiveCommand } from './live-command.ts';
 import { LogWriter } from './log-writer.ts';
 import {
   type EndReason,
+  makeSessionActor,
   type SessionAction,
   type SessionActor,
   type SessionMachineEvent,
-  sessionMachine,
   untilLeft,
 } from './machine.ts';
-import { type Mail, Mailbox, type Waiter } from './mailbox.ts';
+import { type Mail, Mailbox, type TurnMail, type Waiter } from './mailbox.ts';
 import { OpenEffects } from './open-effects.ts';
 import type { SessionListener, SessionPorts } from './ports.ts';
 import { RecordedReplies } from './recorded-replies.ts';
-import { type Running, withdrawnReply } from './reply.ts';
+import { withdrawnReply } from './reply.ts';
 import { Restorer } from './restorer.ts';
 import { Stepper } from './stepper.ts';
 import { verdictOn } from './verdict.ts';
@@ -63,8 +69,7 @@ export class SessionInterpreter {
   #ended = false;
   #failures = 0;
   #error: unknown = null;
-  /** Requests to give up the cell that have entered: answered once what became of them is durable. */
-  #abandoned: (Mail & { kind: 'abandon' })[] = [];
+  readonly #asides = new Asides();
   /** Whether what was taken last adds nothing to the log: being found out, or known. */
   #answering: Promise<boolean> | null = null;
   #retryTimer: { cancel(): void } | null = null;
@@ -98,17 +103,14 @@ export class SessionInterpreter {
       this.#mailbox.put({ kind: 'answer', atMs: dueMs ?? ports.clock.now(), effect, answer });
       this.#send({ type: 'MAIL' });
     });
-    this.#machine = createActor(sessionMachine, {
-      input: {
-        perform: (action) => this.#perform(action),
-        isClosed: () => this.fold.closed,
-        isAwaiting: () => this.fold.running !== null,
-        isSaveUrgent: () => this.#checkpoints.isUrgent(this.fold),
-        hasStep: () => this.#unfinished !== null || this.#mailbox.peek(this.fold) !== null,
-      },
-    });
-    // Without an observer an actor's error would become an uncaught exception (and take every session along).
-    this.#machine.subscribe({ error: (error) => this.#end('failed', error) });
+    const host = {
+      perform: (action: SessionAction) => this.#perform(action),
+      isClosed: () => this.fold.closed,
+      isAwaiting: () => this.fold.running !== null,
+      isSaveUrgent: () => this.#checkpoints.isUrgent(this.fold),
+      hasStep: () => this.#unfinished !== null || this.#mailbox.peek(this.fold) !== null,
+    };
+    this.#machine = makeSessionActor(host, (error) => this.#end('failed', error));
   }
 
   start(): void {
@@ -153,7 +155,11 @@ export class SessionInterpreter {
     const computes = this.state === 'running';
     const what = running !== undefined ? 'cell' : computes ? 'callback' : 'nothing';
     const isMeant = commandId === undefined || commandId === running;
-    if (!isMeant && this.#withdraws(commandId, what)) return { seq: at, interrupted: 'queued' };
+    if (!isMeant) {
+      const facts = { session: this.name, commandId, worker: this.#ports.worker };
+      const withdrawn = () => withdrawnReply(facts, Math.max(0, at), what);
+      if (this.#mailbox.withdraw(commandId, withdrawn)) return { seq: at, interrupted: 'queued' };
+    }
     if (!isMeant || what === 'nothing') return { seq: at, interrupted: 'nothing' };
     if (computes) this.#stepper.strike();
     const abandon = { kind: 'abandon', reason: 'user', commandId: running } as const;
@@ -161,8 +167,16 @@ export class SessionInterpreter {
     return { seq, interrupted: what };
   }
 
+  /**
+   * Says something of a moment: at once, or as soon as what computes is durable. A cell that awaits goes on.
+   * @throws RepriseError FENCED, and as `noteEvent`
+   */
+  annotate(request: AnnotateRequest): Promise<AnnotateReply> {
+    return this.#post((waiter, atMs) => ({ kind: 'note', atMs, request, waiter }));
+  }
+
   /** Takes a checkpoint at the next quiet moment, unless the newest one is still true. */
-  checkpoint(reason: string): Promise<{ seq: number }> {
+  checkpoint(reason: string): Promise<CheckpointReply> {
     if (this.#isOver()) return Promise.reject(this.#error ?? fencedError(this.name));
     return this.#checkpoints.ask(reason);
   }
@@ -210,7 +224,7 @@ export class SessionInterpreter {
     this.#unfinished = null;
     if (this.#command) this.#mailbox.putBack(this.#command.mail);
     this.#command = null;
-    for (const mail of this.#abandoned.splice(0)) this.#mailbox.putBack(mail);
+    this.#asides.putBack(this.#mailbox);
     await this.#restorer.load();
     this.#send({ type: 'LOADED' });
   }
@@ -242,13 +256,14 @@ export class SessionInterpreter {
     const batch = new Batch(this.fold);
     this.#batch = batch;
     // Until its outcome is durable what was asked can be put back, whatever happens.
-    if (mail.kind === 'abandon') this.#abandoned.push(mail);
+    if (mail.kind === 'abandon' || mail.kind === 'note') this.#asides.enter(mail);
     else if (mail.kind !== 'answer') this.#command = new LiveCommand(mail);
-    this.#answering = this.#isAnswered(mail);
+    this.#answering = this.#replies.settle(mail, this.fold);
     const isAnswered = await this.#answering;
-    this.#turn = isAnswered || mail.kind === 'close' ? null : await this.#enter(mail, batch);
-    if (!isAnswered && mail.kind === 'close')
-      batch.push(entryEvent(mail, this.fold, batch.timestamp(this.#ports.clock)));
+    if (isAnswered && mail.kind === 'command') this.#command = null;
+    const isTurn = mail.kind !== 'close' && mail.kind !== 'note';
+    this.#turn = isTurn && !isAnswered ? await this.#enter(mail, batch) : null;
+    if (!isTurn && !isAnswered) batch.push(entryEvent(mail, this.fold, batch.timestamp(this.#ports.clock)));
     // Answers that came together go into one commit, as long as the cell only goes on waiting.
     while (this.#turn && goesOn(this.#turn)) {
       const next = this.#mailbox.takeAnswer(batch.fold);
@@ -258,23 +273,12 @@ export class SessionInterpreter {
     this.#send({ type: 'TURN' });
   }
 
-  async #enter(mail: Exclude<Mail, { kind: 'close' }>, batch: Batch): Promise<Turn> {
+  async #enter(mail: TurnMail, batch: Batch): Promise<Turn> {
     const cell = this.#command;
     const options = { writer: this.#writer, computedMs: cell?.computedMs };
     const turn = await this.#stepper.enter(mail, batch, options);
     if (cell) cell.computedMs += turn.durationMs;
     return turn;
-  }
-
-  /** Whether a mail adds nothing to the log. */
-  async #isAnswered(mail: Mail): Promise<boolean> {
-    // What is closed appends nothing more, by which it would learn that it was removed.
-    if (this.fold.closed) await this.#replies.assertStored(this.fold);
-    if (mail.kind === 'close') return this.fold.closed;
-    if (mail.kind === 'abandon') return !this.fold.running || this.fold.running.commandId !== mail.commandId;
-    if (mail.kind !== 'command' || !(await this.#replies.settle(mail, this.fold))) return false;
-    this.#command = null;
-    return true;
   }
 
   async #append(): Promise<void> {
@@ -299,7 +303,7 @@ export class SessionInterpreter {
       this.#command = null;
       command.resolve(this.fold, this.#ports.worker, this.#ports.store.limits.contentBytes);
     }
-    for (const { waiter } of this.#abandoned.splice(0)) waiter.resolve({ seq: this.fold.seq });
+    this.#asides.settle(this.fold.seq);
     this.#startEffects();
   }
 
@@ -331,7 +335,7 @@ export class SessionInterpreter {
     this.#command = null;
     this.#mailbox.fail(told);
     this.#checkpoints.end(told);
-    for (const { waiter } of this.#abandoned.splice(0)) waiter.reject(told);
+    this.#asides.reject(told);
     this.#listener.onEnd(why, error);
   }
 
@@ -339,7 +343,9 @@ export class SessionInterpreter {
   #fail(thrown: unknown): void {
     const error = RepriseError.from(thrown);
     if (this.#isOver()) return;
-    const verdict = verdictOn(error, { failures: this.#failures, isAwaited: this.#command !== null });
+    const { isNoting } = this.#asides;
+    const isAwaited = isNoting || this.#command !== null;
+    const verdict = verdictOn(error, { failures: this.#failures, isAwaited });
     if (verdict === 'gone' && this.#command?.endWith(error, this.fold)) this.#command = null;
     if (verdict === 'gone' || verdict === 'fenced') {
       this.#error = fencedError(this.name);
@@ -350,9 +356,11 @@ export class SessionInterpreter {
     this.#ports.log.warn({ session: this.name, error: message, code, verdict }, 'deed failed');
     if (verdict !== 'refused') this.#failures++;
     if (verdict === 'refused') {
-      // A definite refusal is the command's outcome, unless it has begun: then its outcome is still to come.
-      this.#command?.refuse(error, this.fold);
-      this.#command = null;
+      // A definite refusal is the command's outcome, unless it has begun: then its outcome is still to come. Of a note
+      // it is the note's, whatever cell awaits meanwhile.
+      if (isNoting) this.#asides.reject(error);
+      else this.#command?.refuse(error, this.fold);
+      if (!isNoting) this.#command = null;
       this.#send({ type: 'LOST' });
     } else if (verdict === 'failed') {
       this.#error = error;
@@ -368,21 +376,14 @@ export class SessionInterpreter {
     });
   }
 
-  #withdraws(commandId: string, before: Running): boolean {
-    const facts = { session: this.name, commandId, worker: this.#ports.worker };
-    return this.#mailbox.withdraw(commandId, () => withdrawnReply(facts, Math.max(0, this.fold.seq), before));
-  }
-
   #writerOn(fold: SessionFold): LogWriter {
-    const { clock, kernel, newId, store } = this.#ports;
     return new LogWriter(fold, {
-      store,
-      clock,
-      kernelVersion: kernel.version,
-      newId,
+      ...this.#ports,
+      kernelVersion: this.#ports.kernel.version,
       onCommitted: (events) => {
         this.#failures = 0;
         this.#command?.note(events);
+        this.#asides.note(events);
         this.#listener.onCommitted(events);
       },
     });

@@ -64,7 +64,7 @@ export class LiveCommand {
 }
 
 /** Rejects all of them. */
-export function rejectAll(waiters: Waiter<{ seq: number }>[], error: unknown): void {
+export function rejectAll(waiters: Pick<Waiter<unknown>, 'reject'>[], error: unknown): void {
   for (const waiter of waiters.splice(0)) waiter.reject(error);
 }
 

@@ -7,7 +7,7 @@
  *   ready | awaitingEffects -> checkpointing -> back
  *   any -> fenced (someone else committed), failed (cannot be restored), retired (handed back on purpose)
  */
-import { type Actor, setup } from 'xstate';
+import { type Actor, createActor, setup } from 'xstate';
 
 export type SessionMachineEvent =
   | { type: 'LOADED' }
@@ -110,6 +110,17 @@ export const sessionMachine = base.createMachine({
 });
 
 export type SessionActor = Actor<typeof sessionMachine>;
+
+/**
+ * The statechart of one session; start it.
+ * @param onError hears of an error in the chart itself: without an observer it would be an uncaught exception, and take
+ * every session along
+ */
+export function makeSessionActor(host: SessionHost, onError: (error: unknown) => void): SessionActor {
+  const actor = createActor(sessionMachine, { input: host });
+  actor.subscribe({ error: onError });
+  return actor;
+}
 
 /** Resolves once the session is in none of `states`; with true as long as it has not ended. */
 export function untilLeft(actor: SessionActor, ...states: string[]): Promise<boolean> {

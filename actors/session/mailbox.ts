@@ -1,4 +1,5 @@
 /** What waits to enter a session, and which of it may enter next. Pure but for being a queue. */
+import type { AnnotateReply, AnnotateRequest } from '../../bus/operations/annotations.ts';
 import type { ExecuteReply, ExecuteRequest } from '../../bus/operations/sessions.ts';
 import type { EffectAnswer } from '../effects/kind.ts';
 import type { SessionFold } from '../timeline/fold-shape.ts';
@@ -14,7 +15,11 @@ export type Mail =
   | { kind: 'command'; atMs: number; request: ExecuteRequest; waiter: Waiter<ExecuteReply> }
   | { kind: 'close'; atMs: number; reason: string; waiter: Waiter<{ seq: number }> }
   | { kind: 'answer'; atMs: number; effect: number; answer: EffectAnswer }
+  | { kind: 'note'; atMs: number; request: AnnotateRequest; waiter: Waiter<AnnotateReply> }
   | { kind: 'abandon'; reason: 'user'; commandId: string | undefined; waiter: Waiter<{ seq: number }> };
+
+/** What a turn begins with when it enters. */
+export type TurnMail = Exclude<Mail, { kind: 'close' } | { kind: 'note' }>;
 
 /** For how long a command lets answers go first that are older than it, ms. */
 const PATIENCE_MS = 2_000;
@@ -27,6 +32,7 @@ export class Mailbox {
   #queue: (Mail & { kind: 'command' | 'close' })[] = [];
   #answers: (Mail & { kind: 'answer' })[] = [];
   #abandon: (Mail & { kind: 'abandon' })[] = [];
+  #notes: (Mail & { kind: 'note' })[] = [];
   /** Since when answers go before the command that is next, ms since the epoch. */
   #yieldsSince: number | null = null;
 
@@ -38,6 +44,7 @@ export class Mailbox {
   put(mail: Mail): void {
     if (mail.kind === 'answer') this.#answers.push(mail);
     else if (mail.kind === 'abandon') this.#abandon.push(mail);
+    else if (mail.kind === 'note') this.#notes.push(mail);
     else this.#queue.push(mail);
   }
 
@@ -45,17 +52,20 @@ export class Mailbox {
   putBack(mail: Mail): void {
     if (mail.kind === 'answer') this.#answers.unshift(mail);
     else if (mail.kind === 'abandon') this.#abandon.unshift(mail);
+    else if (mail.kind === 'note') this.#notes.unshift(mail);
     else this.#queue.unshift(mail);
   }
 
   /**
-   * Commands run one at a time; giving up goes before them, and so do answers to the cell that runs. What else timers
+   * Commands run one at a time; giving up goes before them, and so do answers to the cell that runs. Notes wait for
+   * nothing: they begin no turn. What else timers
    * bring comes in the order of time: what was due before a command goes before it, what is due later comes later,
    * however much of it there is. Answers to a paused session wait for a command. Once a session is to be closed, no cell
    * waits for anything any more: neither the one that runs nor those before the end.
    */
   peek(fold: SessionFold): Mail | null {
-    if (this.#abandon[0]) return this.#abandon[0];
+    const first = this.#abandon[0] ?? this.#notes[0];
+    if (first) return first;
     const isClosing = this.#queue.some(({ kind }) => kind === 'close');
     if (fold.running && isClosing) {
       return { kind: 'abandon', reason: 'user', commandId: fold.running.commandId, waiter: NOBODY };
@@ -78,6 +88,7 @@ export class Mailbox {
     const mail = this.peek(fold);
     if (mail?.kind === 'abandon')
       this.#abandon.shift(); // or there is none, and the mail is one of a close
+    else if (mail?.kind === 'note') this.#notes.shift();
     else if (mail?.kind === 'answer') {
       this.#answers.shift();
       if (this.#queue[0] && !fold.running) this.#yieldsSince ??= this.#now();
@@ -109,9 +120,10 @@ export class Mailbox {
 
   /** Rejects everyone who waits; answers are dropped (whoever owns the session next asks again). */
   fail(error: unknown): void {
-    const all = [...this.#queue, ...this.#abandon];
+    const all = [...this.#queue, ...this.#abandon, ...this.#notes];
     this.#queue = [];
     this.#abandon = [];
+    this.#notes = [];
     this.#answers = [];
     for (const mail of all) mail.waiter.reject(error);
   }

@@ -6,10 +6,12 @@ import { timeOfCommandId } from '../../bus/command-ids.ts';
 import { RepriseError } from '../../bus/errors.ts';
 import { restoredEvents } from '../../bus/large.ts';
 import type { ExecuteReply } from '../../bus/operations/sessions.ts';
+import type { SessionEvent } from '../../bus/types.ts';
 import { COMMANDS_REMEMBERED, lookUpCommand } from '../timeline/command-index.ts';
 import type { SessionFold } from '../timeline/fold-shape.ts';
 import { closedError, usedError } from './live-command.ts';
 import type { Mail } from './mailbox.ts';
+import { noteEvent, noteReply } from './noting.ts';
 import type { SessionStore } from './ports.ts';
 import { replyFromEvents } from './reply.ts';
 
@@ -32,10 +34,21 @@ export class RecordedReplies {
   }
 
   /**
-   * Answers a command that needs no turn: one that was executed before, or that comes to a closed session.
+   * Answers a mail that adds nothing to the log.
    * @returns whether it was one
+   * @throws RepriseError NOT_FOUND when the session is closed and was removed; as `find`
    */
-  async settle({ request, waiter }: Mail & { kind: 'command' }, fold: SessionFold): Promise<boolean> {
+  async settle(mail: Mail, fold: SessionFold): Promise<boolean> {
+    // What is closed appends nothing more, by which it would learn that it was removed.
+    if (fold.closed) await this.#assertStored(fold);
+    if (mail.kind === 'close') return fold.closed;
+    if (mail.kind === 'abandon') return !fold.running || fold.running.commandId !== mail.commandId;
+    if (mail.kind === 'note') return this.#settleNote(mail, fold);
+    return mail.kind === 'command' && this.#settleCommand(mail, fold);
+  }
+
+  /** One that was executed before, or that comes to a closed session. */
+  async #settleCommand({ request, waiter }: Mail & { kind: 'command' }, fold: SessionFold): Promise<boolean> {
     const recorded = await this.find(fold, request.commandId);
     if (!recorded && !fold.closed) return false;
     if (!recorded) waiter.reject(closedError(fold.name));
@@ -44,8 +57,7 @@ export class RecordedReplies {
     return true;
   }
 
-  /** @throws RepriseError NOT_FOUND when the session was removed, and another may have begun under its name */
-  async assertStored({ name, id }: SessionFold): Promise<void> {
+  async #assertStored({ name, id }: SessionFold): Promise<void> {
     if ((await this.#store.get(name))?.id !== id)
       throw new RepriseError('NOT_FOUND', `session ${JSON.stringify(name)} was removed`);
   }
@@ -55,19 +67,42 @@ export class RecordedReplies {
    * @throws RepriseError BAD_REQUEST when it is so old that the log would have to be searched for long
    */
   async find(fold: SessionFold, commandId: string): Promise<Recorded | null> {
-    const seen = lookUpCommand(fold.commands, commandId);
-    if (seen === 'never') return null;
     const facts = { session: fold.name, commandId, worker: this.#worker, repeated: true };
+    const events = await this.#eventsOf(fold, commandId);
+    const [input] = events;
+    if (!input) return null;
+    if (input.type !== 'input') throw usedError(commandId);
+    return { command: input.code, reply: replyFromEvents(events, facts, this.#store.limits.contentBytes) };
+  }
+
+  /** One that was made before, or that cannot be made. */
+  async #settleNote({ request, waiter }: Mail & { kind: 'note' }, fold: SessionFold): Promise<boolean> {
+    const [recorded] = await this.#eventsOf(fold, request.commandId);
+    if (recorded?.type === 'annotation') {
+      waiter.resolve(noteReply(recorded, true));
+      return true;
+    }
+    try {
+      if (recorded) throw usedError(request.commandId);
+      noteEvent(request, fold, fold.created);
+      return false;
+    } catch (refusal) {
+      waiter.reject(refusal);
+      return true;
+    }
+  }
+
+  /** The events of a command, none when it never ran. @throws RepriseError as `find` */
+  async #eventsOf(fold: SessionFold, commandId: string): Promise<SessionEvent[]> {
+    const seen = lookUpCommand(fold.commands, commandId);
+    if (seen === 'never') return [];
     const within =
       seen === 'perhaps'
         ? { cellsMax: 2 * COMMANDS_REMEMBERED }
         : { sinceMs: (timeOfCommandId(commandId) ?? 0) - SKEW_MS };
     const found = await this.#store.find(fold.name, commandId, within);
     if (found.more) throw tooOld(commandId);
-    const events = await restoredEvents(found.events, fold.id, this.#store);
-    const [input] = events;
-    if (input?.type !== 'input') return null;
-    return { command: input.code, reply: replyFromEvents(events, facts, this.#store.limits.contentBytes) };
+    return restoredEvents(found.events, fold.id, this.#store);
   }
 }
 

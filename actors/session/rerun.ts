@@ -13,7 +13,7 @@ import { seqOf, timeOf } from '../timeline/fold.ts';
 import { strikeOn } from '../timeline/replay.ts';
 import type { KernelSeat } from '../timeline/seat.ts';
 import type { Batch } from './batch.ts';
-import type { Mail } from './mailbox.ts';
+import type { TurnMail } from './mailbox.ts';
 import { DEFAULT_SETTINGS, type SessionSettings } from './ports.ts';
 import { Stepper } from './stepper.ts';
 
@@ -42,7 +42,6 @@ export interface Rerun {
   rest: number | null;
 }
 
-type Entering = Exclude<Mail, { kind: 'close' }>;
 const NOBODY = { resolve() {}, reject() {} };
 
 /** Runs a script in a kernel that stands where `batch` does, and adds to it. @throws what the kernel throws */
@@ -81,7 +80,7 @@ export async function rerun(batch: Batch, seat: KernelSeat, script: Script): Pro
 }
 
 /** How an event entered; null: it did not, or nobody waits for it; `not yet`: a cell before it has not ended. */
-function mailOf(event: SessionEvent, { fold }: Batch): Entering | 'not yet' | null {
+function mailOf(event: SessionEvent, { fold }: Batch): TurnMail | 'not yet' | null {
   const atMs = 0;
   if (event.type === 'input') {
     if (fold.running) return 'not yet';

@@ -2,6 +2,7 @@
 import type { SessionEvent } from '../../bus/types.ts';
 import { BEHAVIOUR_VERSION } from '../kernel/behaviours.ts';
 import type { HeapImage, Printed, Strike, Turn } from '../kernel/port.ts';
+import { seqOf } from '../timeline/fold.ts';
 import type { SessionFold } from '../timeline/fold-shape.ts';
 import { renumber, stepOf } from '../timeline/replay.ts';
 import type { KernelSeat } from '../timeline/seat.ts';
@@ -9,7 +10,7 @@ import { hungTurn, isDerived } from '../timeline/turn.ts';
 import { Batch } from './batch.ts';
 import { entryEvent, isSpent, outcomeEvents } from './entry.ts';
 import type { LogWriter } from './log-writer.ts';
-import type { Mail } from './mailbox.ts';
+import type { TurnMail } from './mailbox.ts';
 import type { SessionPorts } from './ports.ts';
 import { warningsOf } from './warnings.ts';
 
@@ -80,7 +81,7 @@ export class Stepper {
    * Adds to `batch` the event by which `mail` enters, and what the turn it begins leads to. A turn that takes
    * long has its entry committed meanwhile: it is then durable that it began, whoever dies.
    */
-  async enter(mail: Exclude<Mail, { kind: 'close' }>, batch: Batch, options: TurnOptions): Promise<Turn> {
+  async enter(mail: TurnMail, batch: Batch, options: TurnOptions): Promise<Turn> {
     const { clock } = this.#ports;
     if (batch.fold.seq < 0) await this.#begin(batch);
     batch.push(entryEvent(mail, batch.fold, batch.timestamp(clock)));
@@ -99,7 +100,9 @@ export class Stepper {
   ): Promise<Turn> {
     const { clock, settings, show } = this.#ports;
     const seat = this.#seat;
-    const { name, seq: turnAt } = batch.fold;
+    const { name } = batch.fold;
+    // Behind it may stand what is part of no turn: the log's newest event is not always the one that began this.
+    const turnAt = seqOf(event);
     const step = stepOf(event, { timeMs: batch.fold.timeMs, fold: batch.fold, strike })!;
     let early: Promise<void> | null = null;
     const commitEarly = (): Promise<void> => {

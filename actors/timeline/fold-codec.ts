@@ -28,11 +28,12 @@ export function decodeFold(bytes: Uint8Array): SessionFold {
     effects: EffectTable.from(effects),
     commands: unpackCommands({ commands, commandTimes }),
   };
-  return { ...emptyFold(rest.name), ...rest, ...unpacked };
+  // Older versions knew no annotations: the newest event was where the session stood.
+  return { ...emptyFold(rest.name), ...rest, standsAt: rest.standsAt ?? rest.seq, ...unpacked };
 }
 
-type Encoded = { v: number; effects: OpenEffect[] } & PackedCommands &
-  Omit<SessionFold, 'commands' | 'effects'>;
+type Encoded = { v: number; effects: OpenEffect[]; standsAt?: number } & PackedCommands &
+  Omit<SessionFold, 'commands' | 'effects' | 'standsAt'>;
 
 function decoded(bytes: Uint8Array): Encoded | null {
   try {

@@ -1,6 +1,12 @@
 /** The shape of a session's fold, and of what applies one event to it. */
 import type { Ladder } from '../../bus/ladder.ts';
-import type { EventOf, ForkPoint, SessionEvent, SessionEventType } from '../../bus/types.ts';
+import type {
+  CheckpointAnnotation,
+  EventOf,
+  ForkPoint,
+  SessionEvent,
+  SessionEventType,
+} from '../../bus/types.ts';
 import type { CommandIndex } from './command-index.ts';
 import type { EffectTable } from './effect-table.ts';
 
@@ -28,6 +34,9 @@ export interface LogPlace {
   sizeBytes: number;
 }
 
+/** What somebody says of a moment. Times are ISO here: a fold is compared and stored as it is. */
+export type Annotation = Omit<CheckpointAnnotation, 'created'> & { created: string };
+
 export interface SessionFold {
   name: string;
   token: string;
@@ -38,6 +47,8 @@ export interface SessionFold {
   version: number;
   /** seq of the newest event, -1 when there is none. */
   seq: number;
+  /** seq of the newest event but for annotations: they do nothing to the session. */
+  standsAt: number;
   /** Time of the newest event, ms since the epoch: kernel time never runs backwards. */
   timeMs: number;
   cells: number;
@@ -50,6 +61,8 @@ export interface SessionFold {
   paused: boolean;
   /** Limits of which half is used, as was told. */
   warned: readonly EventOf<'warning'>['limit'][];
+  /** What is said of its moments, oldest first. */
+  annotations: readonly Annotation[];
   commands: CommandIndex;
   checkpointCount: number;
   checkpoint: { seq: number; stateId: string; position?: number } | null;

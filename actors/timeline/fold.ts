@@ -8,12 +8,14 @@ import { EffectTable } from './effect-table.ts';
 import { cellEvents } from './fold-cells.ts';
 import { effectEvents } from './fold-effects.ts';
 import { lifecycleEvents } from './fold-lifecycle.ts';
+import { noteEvents } from './fold-notes.ts';
 import type { EventHandler, LogPlace, SessionFold } from './fold-shape.ts';
 
 const HANDLERS: { [T in SessionEventType]: EventHandler<T> } = {
   ...lifecycleEvents,
   ...cellEvents,
   ...effectEvents,
+  ...noteEvents,
 };
 
 const NO_LOG: LogPlace = { position: 0, hash: '', epoch: 0, tail: [], sizeBytes: 0 };
@@ -28,6 +30,7 @@ export function emptyFold(name: string): SessionFold {
     seed: '',
     version: 1,
     seq: -1,
+    standsAt: -1,
     timeMs: 0,
     cells: 0,
     closed: false,
@@ -36,6 +39,7 @@ export function emptyFold(name: string): SessionFold {
     backgroundTurns: 0,
     paused: false,
     warned: [],
+    annotations: [],
     commands: emptyCommandIndex,
     checkpointCount: 0,
     checkpoint: null,
@@ -53,10 +57,10 @@ export function seqOf(event: SessionEvent): number {
 
 /**
  * Time that an event brings the session, ms since the epoch; undefined where it brings none. A fork brings none: a turn
- * may be under way there, and goes on in its own time.
+ * may be under way there, and goes on in its own time. Nor does an annotation: the guest must not see that it was made.
  */
 export function timeOf(event: SessionEvent): number | undefined {
-  if (event.type === 'fork') return undefined;
+  if (event.type === 'fork' || event.type === 'annotation') return undefined;
   const text = event.type === 'session' ? event.created : event.timestamp;
   return text === undefined ? undefined : Date.parse(text);
 }
@@ -65,7 +69,8 @@ export function timeOf(event: SessionEvent): number | undefined {
 export function applyEvent(fold: SessionFold, event: SessionEvent): SessionFold {
   const handler = HANDLERS[event.type] as EventHandler<SessionEventType>;
   const timeMs = Math.max(fold.timeMs, timeOf(event) ?? 0);
-  return { ...fold, ...handler(fold, event), seq: seqOf(event), timeMs };
+  const seq = seqOf(event);
+  return { ...fold, standsAt: seq, ...handler(fold, event), seq, timeMs };
 }
 
 export function applyEvents(fold: SessionFold, events: readonly SessionEvent[]): SessionFold {

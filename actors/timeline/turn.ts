@@ -19,7 +19,7 @@ export function isDerived(event: SessionEvent): boolean {
 
 /** Whether an event may stand amid a turn without being a part of what it derives. */
 export function isAside({ type }: SessionEvent): boolean {
-  return type === 'warning' || type === 'fork';
+  return type === 'warning' || type === 'fork' || type === 'annotation';
 }
 
 /** Whether an event begins something new: it belongs to no turn that began before it. */

@@ -21,6 +21,7 @@ const EXISTING: Handlers<Omit<typeof SESSION, 'execute' | 'owner'>, [SessionInst
   },
   close: ({ reason = 'closed' }, instance) => instance.closeSession(reason),
   checkpoint: (_, instance) => instance.save('save'),
+  annotate: (request, instance) => instance.annotate(request),
 };
 
 /** Does what a request asks; returns the encoded reply. @throws RepriseError */

@@ -1,5 +1,7 @@
 /** A resident session as the contract's ISessionInstance: a facade over its interpreter. */
+import type { AnnotateReply, AnnotateRequest } from '../../bus/operations/annotations.ts';
 import type {
+  CheckpointReply,
   CompleteReply,
   ExecuteReply,
   ExecuteRequest,
@@ -120,8 +122,12 @@ export class SessionInstance implements ISessionInstance {
     return this.#interpreter.closeSession(reason);
   }
 
+  annotate(request: AnnotateRequest): Promise<AnnotateReply> {
+    return this.#interpreter.annotate(request);
+  }
+
   /** Saves the heap as a checkpoint, unless the newest one is still true. */
-  save(reason: string): Promise<{ seq: number }> {
+  save(reason: string): Promise<CheckpointReply> {
     return this.#interpreter.checkpoint(reason);
   }
 
@@ -193,6 +199,7 @@ export class SessionInstance implements ISessionInstance {
       if (event.type === 'checkpoint') this.updateSavePoint();
       else {
         this.#changes.push(event);
+        if (event.type === 'annotation') continue;
         this.#dirty = true;
         // Whatever brought it about, a command or a timer: its heap is in an instance again.
         this.parked = false;

@@ -1,25 +1,13 @@
 /** The client library: sessions over the bus, for the command line and for programs. Holds no truth. */
-import { encode } from '../codec.ts';
-import type { RepriseError } from '../errors.ts';
-import { longCall } from '../long-call.ts';
+import { RepriseError } from '../errors.ts';
 import { connectBus } from '../nats.ts';
-import { ANY_WORKER, type AnyWorkerName } from '../operations/any-worker.ts';
+import type { AnnotateReply, AnnotationsReply } from '../operations/annotations.ts';
 import type { RemovalProgress, Trouble } from '../operations/catalogue.ts';
-import type { EditRequest, ForkReply, ForkRequest } from '../operations/lineage.ts';
 import type { BrokenLog } from '../operations/logs.ts';
-import type {
-  AtReply,
-  AtRequest,
-  BisectReply,
-  BisectRequest,
-  LastGoodReply,
-  ReplayReply,
-  VerifyReply,
-  VerifyRequest,
-} from '../operations/looks.ts';
 import type { PresenceReply } from '../operations/presence.ts';
 import type { ReplyOf } from '../operations/row.ts';
 import type {
+  CheckpointReply,
   CompleteReply,
   ExecuteReply,
   ExecuteRequest,
@@ -29,31 +17,26 @@ import type {
   SimpleReply,
 } from '../operations/sessions.ts';
 import { assertCompletable, assertExecutable, type SESSION } from '../operations/sessions.ts';
-import { Patience } from '../patience.ts';
 import { type Bus, type Clock, systemClock } from '../port.ts';
 import { gatherPresence } from '../presence.ts';
-import type { Schema } from '../schema.ts';
 import { makeSubjects, normalName, type Subjects, sessionToken } from '../subjects.ts';
-import type { ExecuteResult, ISessionClient, SessionEvent, SessionMetadata } from '../types.ts';
-import { parseReply } from '../wire.ts';
-import { newCommandId } from './command-id.ts';
-import type { DiffMoment, DiffPorts, DiffReply } from './diff/diff.ts';
-import { type EditChange, type Edited, rerunRest } from './edit.ts';
-import { Following } from './following.ts';
 import type {
-  AtOptions,
-  BisectOptions,
-  DiffOptions,
-  EditOptions,
-  ExecuteOptions,
-  ForkOptions,
-  LongLookOptions,
-  LookOptions,
-  VerifyOptions,
-} from './options.ts';
+  CheckpointAnnotation,
+  ExecuteResult,
+  ISessionClient,
+  SessionEvent,
+  SessionMetadata,
+} from '../types.ts';
+import { type AnnotateOptions, type AnnotationFilter, type AnnotationWish, isSought } from './annotations.ts';
+import { AnyWorkerCalls } from './any-worker-calls.ts';
+import { newCommandId } from './command-id.ts';
+import { Following } from './following.ts';
+import type { ExecuteOptions, LookOptions } from './options.ts';
+import { SessionPasts } from './pasts.ts';
 import type { Salvaged } from './salvage.ts';
 import { SessionCalls } from './session-calls.ts';
 import type { Shown } from './shown.ts';
+import { Snapshots } from './snapshots.ts';
 import { type EventRange, StorageCalls } from './storage-calls.ts';
 
 export type * from './options.ts';
@@ -81,8 +64,6 @@ const EXECUTE_MS = 30_000;
 const MARGIN_MS = 5_000;
 /** Looking and saving: everything but executing. */
 const WAIT_MS = 30_000;
-/** Asked again, a replay begins again: a worker that is only busy is not given up. */
-const REPLAY_HUNG_MS = 10_000;
 const WHO = { limitMs: 200, quietMs: 100 };
 
 /**
@@ -99,21 +80,24 @@ export async function connectClient(options: ConnectOptions = {}): Promise<Sessi
  * Sessions by name. Every call survives the death of workers, storage and server as long as its time lasts.
  * Errors are RepriseErrors; TIMEOUT means that the outcome is unknown and a retry with the same commandId is safe.
  */
-export class SessionClient implements ISessionClient {
+export class SessionClient extends SessionPasts implements ISessionClient {
+  /** Moments of sessions that are kept. */
+  readonly snapshots = new Snapshots(this);
   readonly #bus: Bus;
   readonly #subjects: Subjects;
   readonly #clock: Clock;
-  readonly #newId: () => string;
   readonly #calls: SessionCalls;
-  readonly #storage: StorageCalls;
 
   constructor({ bus, subjects, clock = systemClock, newId = () => newCommandId(clock) }: ClientPorts) {
+    super({
+      newId,
+      any: new AnyWorkerCalls(bus, subjects, clock),
+      storage: new StorageCalls(bus, subjects, clock),
+    });
     this.#bus = bus;
     this.#subjects = subjects;
     this.#clock = clock;
-    this.#newId = newId;
     this.#calls = new SessionCalls(bus, subjects, clock);
-    this.#storage = new StorageCalls(bus, subjects, clock);
   }
 
   /** Resolves once the connection is known to work. @throws RepriseError DISCONNECTED */
@@ -127,7 +111,7 @@ export class SessionClient implements ISessionClient {
    * @throws RepriseError TIMEOUT, CLOSED, TOO_LARGE, BAD_NAME…; the signal's reason (the cell goes on).
    */
   async execute(session: string, code: string, options: ExecuteOptions = {}): Promise<ExecuteReply> {
-    const { commandId = this.#newId(), timeoutMs, signal } = options;
+    const { commandId = this.newId(), timeoutMs, signal } = options;
     const { waitMs = (timeoutMs ?? EXECUTE_MS) + MARGIN_MS } = options;
     const request: ExecuteRequest = {
       op: 'execute',
@@ -143,7 +127,7 @@ export class SessionClient implements ISessionClient {
   /** `execute`, as the contract has it. @throws Error when the cell threw */
   async executeCommand(sessionName: string, command: string): Promise<ExecuteResult> {
     const reply = await this.execute(sessionName, command);
-    if (reply.error) throw cellError(reply.error);
+    if (reply.error) throw Object.assign(new Error(reply.error.message), reply.error);
     return { output: reply.output, shouldExit: reply.shouldExit };
   }
 
@@ -179,18 +163,59 @@ export class SessionClient implements ISessionClient {
     await this.#ask({ op: 'checkpoint', session: normalName(session) });
   }
 
+  /** The same, and says which one it is. @throws RepriseError NOT_FOUND, CLOSED */
+  async checkpoint(session: string, options: LookOptions = {}): Promise<Required<CheckpointReply>> {
+    const { seq, stateId } = await this.#ask({ op: 'checkpoint', session: normalName(session) }, options);
+    if (stateId === undefined) throw closedError(session);
+    return { seq, stateId };
+  }
+
+  /**
+   * Says something of a moment of a session, says something else of it, or takes that back. It never touches what the
+   * session holds or does.
+   * @throws RepriseError NOT_FOUND (no such session, event or annotation), CLOSED, BAD_REQUEST, TOO_LARGE
+   */
+  async annotate(
+    session: string,
+    wish: AnnotationWish,
+    options: AnnotateOptions = {},
+  ): Promise<AnnotateReply> {
+    const { commandId = this.newId(), ...rest } = options;
+    return this.#ask({ op: 'annotate', session: normalName(session), ...wish, commandId }, rest);
+  }
+
+  /** What is said of the moments of a session, oldest first, snapshots included. @throws RepriseError NOT_FOUND */
+  async annotations(
+    session: string,
+    filter: AnnotationFilter = {},
+    options: LookOptions = {},
+  ): Promise<CheckpointAnnotation[]> {
+    const all: CheckpointAnnotation[] = [];
+    for (let from: number | null = 0; from !== null; ) {
+      const page: AnnotationsReply = await this.any.ask(
+        'annotations',
+        { session, from },
+        `'${session}'`,
+        options,
+      );
+      all.push(...page.annotations);
+      from = page.next;
+    }
+    return all.filter((one) => isSought(one, filter));
+  }
+
   async listSessions(): Promise<SessionMetadata[]> {
-    return (await this.#storage.list()).sessions;
+    return (await this.storage.list()).sessions;
   }
 
   /** Every session, and why some of them cannot be restored or read: the latter have no metadata. */
   overview(): Promise<{ sessions: SessionMetadata[]; troubles: Trouble[] }> {
-    return this.#storage.list();
+    return this.storage.list();
   }
 
   /** Metadata of a session, null when there is none. */
   async getSession(name: string): Promise<SessionMetadata | null> {
-    return this.#storage.get(normalName(name));
+    return this.storage.get(normalName(name));
   }
 
   /**
@@ -198,12 +223,12 @@ export class SessionClient implements ISessionClient {
    * in the background: `removal` tells how far that is.
    */
   async deleteSession(name: string): Promise<boolean> {
-    return this.#storage.delete(normalName(name));
+    return this.storage.delete(normalName(name));
   }
 
   /** How much of ended sessions of this name is still to be removed; null: nothing. */
   async removal(name: string): Promise<RemovalProgress | null> {
-    return this.#storage.removal(normalName(name));
+    return this.storage.removal(normalName(name));
   }
 
   /** Events with seq `from` to `to` (both included), oldest first; with `follow` also those to come. */
@@ -213,17 +238,17 @@ export class SessionClient implements ISessionClient {
     to?: number,
     options: Omit<EventRange, 'from' | 'to'> = {},
   ): AsyncIterable<SessionEvent> {
-    return this.#storage.events(session, { from, to, ...options });
+    return this.storage.events(session, { from, to, ...options });
   }
 
   /** Everything readable of a session whose log is not whole, and where it breaks; slower than `events`. */
   salvage(session: string): AsyncIterable<Salvaged> {
-    return this.#storage.salvage(session);
+    return this.storage.salvage(session);
   }
 
   /** Sessions whose logs are not whole, as far as their links tell, and how many were looked at. */
   examine(): Promise<{ broken: BrokenLog[]; examined: number }> {
-    return this.#storage.examine();
+    return this.storage.examine();
   }
 
   /** Calls back whenever something may have happened in the session; returns the function that stops it. */
@@ -242,132 +267,8 @@ export class SessionClient implements ISessionClient {
    * what is committed, each place once, whoever dies meanwhile.
    */
   follow(session: string, from: number | Promise<number>, show: (shown: Shown) => void): Following {
-    const ports = { bus: this.#bus, subjects: this.#subjects, clock: this.#clock, storage: this.#storage };
+    const ports = { bus: this.#bus, subjects: this.#subjects, clock: this.#clock, storage: this.storage };
     return new Following(ports, normalName(session), from, show);
-  }
-
-  /** Has a worker re-execute the whole log and compare; goes on as long as one is at work. @throws RepriseError NOT_FOUND */
-  async replay(session: string, options: LongLookOptions = {}): Promise<ReplayReply> {
-    return this.#any('replay', { session }, `the replay of '${session}'`, options);
-  }
-
-  /**
-   * Has a worker prove all that can be proven of a session: as `replay`, and what follows each checkpoint once more from
-   * what is stored of it.
-   * @throws RepriseError NOT_FOUND
-   */
-  async verify(session: string, options: VerifyOptions = {}): Promise<VerifyReply> {
-    const { schedule, known, ...rest } = options;
-    const request: VerifyRequest = { session, schedule, known };
-    return this.#any('verify', request, `the verification of '${session}'`, rest);
-  }
-
-  /**
-   * A session as it was before what is wrong with its log (`divergence`), or as it is when nothing is. A worker executes
-   * the log up to there; the session itself is not touched.
-   * @throws RepriseError NOT_FOUND; CORRUPT when nothing of the log is good
-   */
-  async lastGood(session: string, options: LongLookOptions = {}): Promise<LastGoodReply> {
-    return this.#any('lastGood', { session }, `the look at '${session}'`, options);
-  }
-
-  /**
-   * A session as it was right after an event, on a copy: variables, what it waits for, and what `code` gives there.
-   * Effects that the code asks for are refused; the session is not touched.
-   * @throws RepriseError NOT_FOUND (no such session, no such event), DIVERGED, CORRUPT, CHAIN_BROKEN
-   */
-  async at(session: string, seq?: number, options: AtOptions = {}): Promise<AtReply> {
-    const { code, timeoutMs, ...rest } = options;
-    const request: AtRequest = { session, seq, code, timeoutMs };
-    return this.#any('at', request, `the look at '${session}'`, rest);
-  }
-
-  /**
-   * The first event after which a predicate over the variables holds (`seq`; null: it never does), and what it gave
-   * before and after. An expression; where it throws, it does not hold.
-   * @throws RepriseError NOT_FOUND, DIVERGED, CORRUPT, CHAIN_BROKEN
-   */
-  async bisect(session: string, predicate: string, options: BisectOptions = {}): Promise<BisectReply> {
-    const { monotonic, timeoutMs, ...rest } = options;
-    const request: BisectRequest = { session, predicate, monotonic, timeoutMs };
-    return this.#any('bisect', request, `the search in '${session}'`, rest);
-  }
-
-  /**
-   * Begins a session that shares everything up to an event of another one, which is not touched, and goes on by itself:
-   * what has no answer there is asked for anew. Neither time nor space depend on how long the log is.
-   * @param seq of the event; absent: the newest, of a session that was closed the one before its end
-   * @throws RepriseError NOT_FOUND (no such session, no such event), BAD_REQUEST (the name is taken), BAD_NAME
-   */
-  async fork(session: string, name: string, seq?: number, options: ForkOptions = {}): Promise<ForkReply> {
-    const { commandId = this.#newId(), ...rest } = options;
-    const request: ForkRequest = { session, name: normalName(name), seq, commandId };
-    return this.#any('fork', request, `the fork of '${session}'`, rest);
-  }
-
-  /**
-   * Begins a fork in which what entered at event `seq` is another, and runs everything behind it again. Recorded answers
-   * are taken again for as long as the same is asked; then calls are made, unless `calls` is false.
-   * @throws RepriseError as `fork`; BAD_REQUEST also when nothing entered at the event; DIVERGED
-   */
-  async edit(
-    session: string,
-    name: string,
-    seq: number,
-    change: EditChange,
-    options: EditOptions = {},
-  ): Promise<Edited> {
-    const { commandId = this.#newId(), dryRun, calls = true, onCell, ...rest } = options;
-    const asked = { ...change, dryRun, noCalls: !calls };
-    const request: EditRequest = { session, name: normalName(name), seq, ...asked, commandId };
-    const { rest: left, ...reply } = await this.#any('edit', request, `the edit of '${session}'`, rest);
-    const edited = { ...reply, cells: 0, left: left !== null };
-    if (dryRun || !calls) return edited;
-    return rerunRest(this, { session, rest: left, signal: rest.signal, onCell }, edited);
-  }
-
-  /**
-   * Where two moments differ, of one session or of two: the event at which they part, variables by path, and outputs and
-   * calls behind it. Neither session is touched.
-   * @throws RepriseError as `at`
-   */
-  async diff(a: DiffMoment, b: DiffMoment, options: DiffOptions = {}): Promise<DiffReply> {
-    const { diffMoments } = await import('./diff/diff.ts');
-    const ports: DiffPorts = {
-      at: (session, seq, asked) => this.at(session, seq, asked),
-      events: (session, from, to, range) => this.events(session, from, to, range),
-      commitOf: (session, seq, signal) => this.#storage.commitOf(session, seq, signal),
-    };
-    return diffMoments(ports, { a, b }, options);
-  }
-
-  /** Has any worker do something, as long as one is at work. */
-  async #any<Name extends AnyWorkerName>(
-    name: Name,
-    request: { session: string },
-    what: string,
-    options: LongLookOptions,
-  ): Promise<ReplyOf<(typeof ANY_WORKER)[Name]>> {
-    const row = ANY_WORKER[name];
-    const patience = new Patience(this.#bus, this.#clock, { waitMs: WAIT_MS, ...options });
-    const data = encode({ ...request, session: normalName(request.session) });
-    for (;;) {
-      try {
-        const bytes = await longCall(this.#bus, {
-          subject: this.#subjects.any(row),
-          data,
-          timeoutMs: options.waitMs ?? Number.POSITIVE_INFINITY,
-          pingSubject: this.#subjects.ping,
-          hungMs: REPLAY_HUNG_MS,
-          clock: this.#clock,
-          signal: options.signal,
-        });
-        return parseReply(row.reply as Schema<ReplyOf<(typeof ANY_WORKER)[Name]>>, bytes);
-      } catch (thrown) {
-        patience.assertWorthwhile(thrown, what);
-        await patience.pause(thrown);
-      }
-    }
   }
 
   /** Every process that answers. */
@@ -388,6 +289,8 @@ export class SessionClient implements ISessionClient {
   }
 }
 
-function cellError({ name, message, stack }: { name: string; message: string; stack: string }): Error {
-  return Object.assign(new Error(message), { name, stack });
+function closedError(session: string): RepriseError {
+  return new RepriseError('CLOSED', `session ${JSON.stringify(session)} is closed: it takes no checkpoint`, {
+    hint: '`reprise fork` goes on from before its end',
+  });
 }

@@ -8,6 +8,7 @@
  *    event that began its turn, and only where it continues what has been shown: what it leaves out, the log brings.
  * 3. What was shown and then not committed (the turn was struck elsewhere, or undone) is said to be so.
  */
+import { isBeside } from '../command-events.ts';
 import { isAnswer } from '../effect-events.ts';
 import type { LivePrinted } from '../live.ts';
 import type { EventOf, SessionEvent } from '../types.ts';
@@ -78,7 +79,7 @@ export class ShownSession {
       const text = `warning: ${warningText(event)}\n`;
       return [{ input: this.#input, kind: 'printed', stream: 'stderr', text, cell: event.cell }];
     }
-    const isAside = this.#isStrike(event) || event.type === 'checkpoint' || event.type === 'fork';
+    const isAside = this.#isStrike(event) || isBeside(event);
     const shown = isAside ? [] : this.#end();
     if (begins(event)) {
       this.#turn = { seq, committed: 0, ahead: '', unseen: 0, isOver: false };

@@ -6,6 +6,7 @@ import * as v from 'valibot';
 import { CELL_REQUEST_BYTES_MAX } from '../limits.ts';
 import { flag, natural, number, optional, shaped, text } from '../schema.ts';
 import { AccessMode } from '../types.ts';
+import { annotationsReply, annotationsRequest } from './annotations.ts';
 import { operation } from './row.ts';
 import { budget, type CellError, cellError, type InspectReply, inspected } from './sessions.ts';
 
@@ -198,6 +199,13 @@ const look = {
 } as const;
 
 export const LOOK = {
+  annotations: operation({
+    ...look,
+    subject: 'annotations',
+    request: annotationsRequest,
+    reply: annotationsReply,
+    what: 'reads what is said of the moments of a session',
+  }),
   replay: operation({
     ...look,
     subject: 'replay',

@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { RepriseError } from '../errors.ts';
 import { CELL_BYTES_MAX, CELL_REQUEST_BYTES_MAX, mebibytes } from '../limits.ts';
-import { flag, natural, number, optional, type Schema, shaped, text } from '../schema.ts';
+import { commandId, flag, natural, number, optional, type Schema, shaped, text } from '../schema.ts';
 import {
   AccessMode,
   type ApiExecuteRequest,
@@ -12,6 +12,7 @@ import {
   type SessionMetadata,
   type VariableSummary,
 } from '../types.ts';
+import { type AnnotateRequest, annotateReply, annotateRequest } from './annotations.ts';
 import { operation } from './row.ts';
 
 export interface ExecuteRequest extends ApiExecuteRequest {
@@ -59,6 +60,7 @@ export type SessionRequest =
   | CompleteRequest
   | CloseRequest
   | CheckpointRequest
+  | AnnotateRequest
   | OwnerRequest;
 
 export interface CellError {
@@ -105,6 +107,10 @@ export interface OwnerReply {
 export interface SimpleReply {
   seq: number;
 }
+export interface CheckpointReply extends SimpleReply {
+  /** State of the heap that it holds. Absent: the session is closed, and takes none any more. */
+  stateId?: string;
+}
 export interface InterruptReply extends SimpleReply {
   /**
    * What was struck: a cell, a callback of a timer that computed without one, or a cell that had not begun and now
@@ -125,10 +131,6 @@ export const metadata = shaped<SessionMetadata>({
   parent: optional(shaped<NonNullable<SessionMetadata['parent']>>({ session: text, id: text, seq: natural })),
 });
 
-const commandId = v.custom<string>(
-  (value) => typeof value === 'string' && value.length > 0 && value.length <= 512,
-  'Expected 1 to 512 characters',
-);
 export const budget = v.custom<number>(
   (value) => typeof value === 'number' && value > 0 && value < 2 ** 31,
   'Expected milliseconds above 0, at most 24.8 days',
@@ -155,6 +157,7 @@ const requests = {
   }),
   close: shaped<CloseRequest>({ op: v.literal('close'), session: text, reason: optional(text) }),
   checkpoint: shaped<CheckpointRequest>({ op: v.literal('checkpoint'), session: text }),
+  annotate: annotateRequest,
   owner: shaped<OwnerRequest>({ op: v.literal('owner'), session: text }),
 } satisfies { [Op in SessionRequest['op']]: Schema<Extract<SessionRequest, { op: Op }>> };
 
@@ -205,6 +208,7 @@ const inspectReply = shaped<InspectReply>(inspected);
 const completeReply = shaped<CompleteReply>({ completions: v.array(text), from: natural });
 
 const simpleReply = shaped<SimpleReply>({ seq: number });
+const checkpointReply = shaped<CheckpointReply>({ seq: number, stateId: optional(text) });
 const interruptReply = shaped<InterruptReply>({
   seq: number,
   interrupted: v.optional(v.picklist(['cell', 'callback', 'queued', 'nothing'])),
@@ -264,10 +268,18 @@ export const SESSION = {
   checkpoint: operation({
     ...asked,
     request: requests.checkpoint,
-    reply: simpleReply,
+    reply: checkpointReply,
     access: AccessMode.ReadWrite,
     idempotent: true,
     what: 'takes a checkpoint',
+  }),
+  annotate: operation({
+    ...asked,
+    request: requests.annotate,
+    reply: annotateReply,
+    access: AccessMode.ReadWrite,
+    idempotent: true,
+    what: 'says something of a moment',
   }),
   owner: operation({
     ...asked,

@@ -1,4 +1,5 @@
 /** Events of a log as lines. Pure. */
+import { annotationText } from '../../bus/client/annotations.ts';
 import { warningText } from '../../bus/client/warning-text.ts';
 import type { SessionEvent, SessionEventType } from '../../bus/types.ts';
 import type { Colour, Palette } from './palette.ts';
@@ -19,6 +20,7 @@ const COLOURS: Record<SessionEventType, Colour> = {
   paused: 'yellow',
   warning: 'yellow',
   fork: 'bold',
+  annotation: 'cyan',
   closed: 'bold',
 };
 
@@ -55,6 +57,8 @@ export function eventContent(event: SessionEvent): string {
       return `${event.turns} turns in the background since the last cell: the next one lets it go on`;
     case 'fork':
       return `${event.name} goes on from ${event.parent.session} at seq ${event.parent.seq}`;
+    case 'annotation':
+      return annotationText(event);
     case 'closed':
       return event.reason;
     default:

@@ -67,10 +67,11 @@ function callRow(span: CallSpan): Row {
 const lengthOf = ({ startMs, endMs }: Span): string => formatDuration(endMs - startMs);
 
 /** Moments, a row a kind. */
-export function marksOf({ checkpoints, interrupts, background }: TimelineData) {
+export function marksOf({ checkpoints, interrupts, annotations, background }: TimelineData) {
   const rows: { name: string; sign: string; marks: readonly Mark[] }[] = [
     { name: 'checkpoints', sign: '◆', marks: checkpoints },
     { name: 'interrupts', sign: '!', marks: interrupts },
+    { name: 'annotations', sign: '▾', marks: annotations },
     { name: 'background', sign: '▪', marks: background },
   ];
   return rows
@@ -98,6 +99,7 @@ export function groupedNote({ totals, cells, calls }: TimelineData): string {
 }
 
 /** The spans that make time go on. */
-export function busyOf({ cells, calls, checkpoints, interrupts, background }: TimelineData): Span[] {
-  return [...cells, ...calls, ...checkpoints, ...interrupts, ...background];
+export function busyOf(data: TimelineData): Span[] {
+  const { cells, calls, checkpoints, interrupts, annotations, background } = data;
+  return [...cells, ...calls, ...checkpoints, ...interrupts, ...annotations, ...background];
 }

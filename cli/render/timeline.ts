@@ -126,6 +126,7 @@ export function timelineJson(data: TimelineData): string {
     calls: data.calls.map(spanned),
     checkpoints: data.checkpoints.map(marked),
     interrupts: data.interrupts.map(marked),
+    annotations: data.annotations.map(marked),
     background: data.background.map(marked),
     atOnce,
     totals,

@@ -5,6 +5,7 @@
  * Time never runs backwards here: an event whose time is earlier than that of the one before it, or cannot be read,
  * happens when that one did.
  */
+import { annotationText } from '../../bus/client/annotations.ts';
 import { type AnswerEvent, isAnswer, isRequest, type RequestEvent } from '../../bus/effect-events.ts';
 import type { EventOf, Json, SessionEvent } from '../../bus/types.ts';
 import { Bounded } from './bounded.ts';
@@ -22,6 +23,7 @@ export class TimelineBuilder {
   readonly #calls: Bounded<CallSpan>;
   readonly #checkpoints: Bounded<Mark>;
   readonly #interrupts: Bounded<Mark>;
+  readonly #annotations: Bounded<Mark>;
   readonly #background: Bounded<Mark>;
   readonly #totals = { events: 0, cells: 0, calls: 0, checkpoints: 0, interrupts: 0 };
   /** Calls without an answer, by the key under which it comes. */
@@ -46,6 +48,7 @@ export class TimelineBuilder {
     this.#calls = new Bounded(most, joinCalls);
     this.#checkpoints = new Bounded(most, joinMarks);
     this.#interrupts = new Bounded(most, joinMarks);
+    this.#annotations = new Bounded(most, joinMarks);
     this.#background = new Bounded(most, joinMarks);
   }
 
@@ -83,6 +86,7 @@ export class TimelineBuilder {
       calls: bounded([...this.#calls.items, ...open], this.#most, joinCalls),
       checkpoints: this.#checkpoints.items,
       interrupts: this.#interrupts.items,
+      annotations: this.#annotations.items,
       background: this.#background.items,
       atOnce: this.#atOnce,
       totals: { ...this.#totals },
@@ -121,6 +125,9 @@ export class TimelineBuilder {
         // Only a strike at a cell that awaits begins something of its own.
         if (event.fuel < 0) this.#turnAt = seq;
         this.#interrupts.add(this.#mark(seq, event.reason));
+        return;
+      case 'annotation':
+        this.#annotations.add(this.#mark(seq, head(annotationText(event))));
         return;
       case 'effect_cancel':
         this.#endCall(`${event.effect}`, { cancelled: true });

@@ -61,6 +61,8 @@ export interface TimelineData {
   calls: readonly CallSpan[];
   checkpoints: readonly Mark[];
   interrupts: readonly Mark[];
+  /** What was said of moments, at the time when it was said. */
+  annotations: readonly Mark[];
   /** What was printed while no cell ran; `count` is lines. */
   background: readonly Mark[];
   /** Calls that waited for an answer at the same time, at most. */

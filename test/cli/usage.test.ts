@@ -14,7 +14,9 @@ before(async () => {
 after(() => shell.close());
 
 const COMMANDS =
-  'exec repl ls show log timeline replay verify interrupt close rm up down status doctor demo'.split(' ');
+  'exec repl ls show log timeline annotate annotations checkpoint snapshot replay verify interrupt close rm up down status doctor demo'.split(
+    ' ',
+  );
 
 test('--version prints the version of the package', async () => {
   const { version } = JSON.parse(await readFile(path.join(ROOT, 'package.json'), 'utf8'));
@@ -58,6 +60,11 @@ test('usage errors exit with 2, say what is wrong on stderr, and write nothing',
     [['timeline', 's', '--from', '3', '--to', '2'], /comes after/],
     [['timeline', 's', '--svg', ''], /needs the name of a file/],
     [['log', 's', '--to', '1.5'], /--to: '1.5' is not a whole number/],
+    [['annotate', 's'], /give a label/],
+    [['annotate', 's', 'x', '--remove', '--tag', 't'], /--remove takes a label and --at/],
+    [['annotate', 's', 'x', '--at', 'now'], /--at: 'now' is not a whole number/],
+    [['snapshot'], /Usage: reprise snapshot/],
+    [['snapshot', 'make'], /unknown command 'make'/],
     [['verify'], /names of sessions, or --all/],
     [['verify', 's', '--all'], /names of sessions, or --all/],
     [['verify', 's', '--jobs', '0'], /--jobs: '0' is not a whole number from 1/],

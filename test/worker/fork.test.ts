@@ -187,3 +187,22 @@ test('of a damaged log every event before the fault can be looked at, forked and
     await assert.rejects(world.client.fork('s', 'late', events.length - 1), { code: 'CORRUPT' });
   }
 });
+
+test('a cell that a fork began amid, and that was struck there, is struck there again by every replay', async () => {
+  await using world = await startWorld({ settings: { earlyCommitMs: 1 } });
+  const { client } = world;
+  await client.execute('s', 'let n = 0');
+  const endless = client.execute('s', 'for (;;) n++');
+  await until(async () => (await world.events('s')).at(-1)?.type === 'input');
+  const seq = seqOf((await world.events('s')).at(-1)!);
+  await client.fork('s', 'f', seq);
+  const next = client.execute('f', 'n > 0');
+  await until(() => world.workers[0]!.worker.sessions.pool.get('f')?.state === 'running');
+  await until(async () => (await client.interrupt('f')).interrupted === 'cell');
+  assert.equal((await next).output, 'true');
+  await client.interrupt('s');
+  await endless;
+  const strike = (await world.events('f')).find(({ type }) => type === 'interrupt');
+  assert.equal(strike?.type === 'interrupt' && strike.at, seq, 'it names what began the turn');
+  assert.equal((await client.replay('f')).verified, true);
+});
