@@ -9,6 +9,7 @@ import { addDoctor } from './commands/doctor.ts';
 import { addDown } from './commands/down.ts';
 import { addEdit } from './commands/edit.ts';
 import { addExec } from './commands/exec.ts';
+import { addExport } from './commands/export.ts';
 import { addFork } from './commands/fork.ts';
 import { addInterrupt } from './commands/interrupt.ts';
 import { addLog } from './commands/log.ts';
@@ -59,6 +60,7 @@ export function makeProgram(context: Context, onUsage: (text: string) => void): 
     addFork,
     addEdit,
     addTree,
+    addExport,
     addReplay,
     addInterrupt,
     addClose,
