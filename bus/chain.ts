@@ -191,7 +191,7 @@ export function chainError(
 
 /** What to do about a log that is not whole. */
 export const BROKEN_HINT =
-  'the log was altered or damaged; nothing was changed. `reprise log` shows what can be read, `reprise show --at-last-good` the state before it';
+  'the log was altered or damaged; nothing was changed. `reprise log` shows what can be read, `reprise show --at-last-good` the state before it; `reprise at` and `reprise fork --at` take any event before it';
 
 function faultAt(commit: Commit, position: number) {
   return (kind: ChainFault['kind'], what: string): ChainFault => ({

@@ -19,8 +19,10 @@ import { addReplay } from './commands/replay.ts';
 import { addRm } from './commands/rm.ts';
 import { addShow } from './commands/show.ts';
 import { addStatus } from './commands/status.ts';
+import { addTimeline } from './commands/timeline.ts';
 import { addTree } from './commands/tree.ts';
 import { addUp } from './commands/up.ts';
+import { addVerify } from './commands/verify.ts';
 import { type Context, EXIT } from './context.ts';
 import { failureJson, renderFailure } from './render/failure.ts';
 
@@ -55,6 +57,7 @@ export function makeProgram(context: Context, onUsage: (text: string) => void): 
     addLs,
     addShow,
     addLog,
+    addTimeline,
     addAt,
     addBisect,
     addFork,
@@ -62,6 +65,7 @@ export function makeProgram(context: Context, onUsage: (text: string) => void): 
     addTree,
     addExport,
     addReplay,
+    addVerify,
     addInterrupt,
     addClose,
     addRm,

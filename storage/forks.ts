@@ -130,8 +130,14 @@ export class Forks {
 
   /** Whether the parent lives, or other forks than this one keep it. */
   async #isKept({ session, id }: ForkPoint, key: string): Promise<boolean> {
-    const last = await this.#ports.log.last(sessionToken(session));
-    if (last?.commit.head.id === id) return true;
+    try {
+      const last = await this.#ports.log.last(sessionToken(session));
+      if (last?.commit.head.id === id) return true;
+    } catch (thrown) {
+      // Its newest commit is damaged, not gone: what comes before it can be gone on from.
+      if (!hasCode(thrown, 'CORRUPT')) throw thrown;
+      return true;
+    }
     return (await this.#kept()).some((other) => other !== key && other.startsWith(`${scopeOf(id)}.`));
   }
 }

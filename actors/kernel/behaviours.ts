@@ -87,12 +87,22 @@ export const BEHAVIOURS = {
     why: 'exit() in a callback ends the cell that waits without an error, whatever else is pending: it depended on whether another timer was.',
     before: 'A cell that waits for nothing else is said to be never settled, besides ending the session.',
   },
+  operationsNoted: {
+    since: 6,
+    why: 'What fails in an operator, a property, a spread list, the constructor of a class or the next turn of a loop is told on its own line: it was that of an operand, of the statement, of the class’s end or of the body.',
+    before: 'Errors of operations over several lines are told on the line of what ran before.',
+  },
+  nativeTexts: {
+    since: 6,
+    why: 'The text of a builtin is on one line, as V8 writes it: patterns that look for native code did not find it.',
+    before: 'It is on three lines.',
+  },
 } as const satisfies Record<string, Behaviour>;
 
 export type BehaviourId = keyof typeof BEHAVIOURS;
 
 /** The version that new sessions are born with: raised with each row. */
-export const BEHAVIOUR_VERSION = 5;
+export const BEHAVIOUR_VERSION = 6;
 
 /** Whether a session of `version` behaves so. */
 export function behaves(version: number, id: BehaviourId): boolean {

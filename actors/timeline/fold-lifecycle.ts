@@ -1,5 +1,6 @@
 /** Event family: the session's own life. */
 import { climbed, type Ladder } from '../../bus/ladder.ts';
+import { sessionToken } from '../../bus/subjects.ts';
 import { EffectTable } from './effect-table.ts';
 import type { EventHandler, SessionFold } from './fold-shape.ts';
 
@@ -25,8 +26,10 @@ export const lifecycleEvents: Lifecycle = {
     replayCostMs: 0,
   }),
 
-  fork: (fold, { id, timestamp, parent, asked = [] }) => ({
+  fork: (fold, { id, name, timestamp, parent, asked = [] }) => ({
     id,
+    name,
+    token: sessionToken(name),
     created: timestamp,
     parent,
     effects: asked.reduce((effects, { effect, receiptKey }) => {

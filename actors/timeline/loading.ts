@@ -128,22 +128,34 @@ async function startAt(
   store: TimelineStore,
   { heapless = false }: LoadWish,
 ): Promise<Pick<Loaded, 'fold' | 'image'>> {
-  const { commit } = checkpoint;
-  const { fold: inline, foldLarge, head } = commit;
-  const bytes = foldLarge ? await store.getLarge(scopeOf(head.id), foldLarge) : inline;
-  if (!bytes) throw new RepriseError('CORRUPT', 'it lacks its session state');
-  const fold = decodeFold(bytes);
-  if (fold.id !== head.id || fold.seq !== lastSeqOf(commit)) {
-    throw new RepriseError('CORRUPT', 'its session state is that of another commit');
-  }
   // It may be that of the session's parent.
   const { token } = emptyFold(name);
-  const placed = placeAt({ ...fold, name, token }, checkpoint);
-  if (heapless) return { fold: placed, image: null };
-  const stateId = head.checkpoint?.stateId ?? '';
+  const fold = { ...(await foldAt(checkpoint, store)), name, token };
+  if (heapless) return { fold, image: null };
+  const stateId = checkpoint.commit.head.checkpoint?.stateId ?? '';
   const image = await store.image(stateId);
   if (!image) throw new RepriseError('CORRUPT', `its heap image ${stateId} is missing`);
-  return { fold: placed, image: { bytes: image, stateId } };
+  return { fold, image: { bytes: image, stateId } };
+}
+
+/** The fold that a checkpoint holds. @throws RepriseError CORRUPT when it is missing or cannot be read */
+export async function foldAt(checkpoint: StoredCommit, store: TimelineStore): Promise<SessionFold> {
+  const { commit } = checkpoint;
+  const fold = decodeFold(await foldBytes(commit, store));
+  if (fold.id !== commit.head.id || fold.seq !== lastSeqOf(commit)) {
+    throw new RepriseError('CORRUPT', 'its session state is that of another commit');
+  }
+  return placeAt(fold, checkpoint);
+}
+
+/** The same as it is stored. @throws RepriseError CORRUPT when it is missing */
+export async function foldBytes(
+  { fold, foldLarge, head }: StoredCommit['commit'],
+  store: Pick<TimelineStore, 'getLarge'>,
+): Promise<Uint8Array> {
+  const bytes = foldLarge ? await store.getLarge(scopeOf(head.id), foldLarge) : fold;
+  if (!bytes) throw new RepriseError('CORRUPT', 'it lacks its session state');
+  return bytes;
 }
 
 /** Takes note that a checkpoint is of no use. */

@@ -11,13 +11,14 @@ import { hasCode, RepriseError } from '../../bus/errors.ts';
 import type { Divergence } from '../../bus/operations/looks.ts';
 import type { SessionEvent, StoredCommit } from '../../bus/types.ts';
 import type { KernelHost } from '../kernel/port.ts';
-import { applyCommit } from './fold.ts';
+import { applyCommit, emptyFold } from './fold.ts';
 import type { SessionFold } from './fold-shape.ts';
 import { endOfTurn, type Loaded, type LoadWish, loadLog, passOver } from './loading.ts';
 import { evaluateAfter, Moment } from './moment.ts';
 import type { Log, TimelineStore } from './ports.ts';
 import { type ReplayOptions, replayEvents, watched } from './replay.ts';
 import { KernelSeat } from './seat.ts';
+import { wholeCommits } from './whole-commits.ts';
 
 export interface TimelinePorts {
   store: TimelineStore;
@@ -108,10 +109,23 @@ export class Timeline {
     }
   }
 
-  /** The first half of it: what the log holds, before any of it is executed. @throws as `openAt` */
-  load(session: string, wish: LoadWish = {}): Promise<Loaded> {
+  /**
+   * The first half of it: what the log holds, before any of it is executed. An event before what is wrong with a log
+   * can be reached all the same, by way of all that comes before it.
+   * @throws as `openAt`
+   */
+  async load(session: string, wish: LoadWish = {}): Promise<Loaded> {
     const { store, log, kernel } = this.#ports;
-    return loadLog(session, wish, { store, log, kernelVersion: kernel.version });
+    try {
+      return await loadLog(session, wish, { store, log, kernelVersion: kernel.version });
+    } catch (error) {
+      const { at } = wish;
+      if (at === undefined || !hasCode(error, 'CORRUPT', 'CHAIN_BROKEN')) throw error;
+      const { commits: tail } = await wholeCommits(session, store);
+      const newest = tail.at(-1);
+      if (!newest || lastSeqOf(newest.commit) < at) throw error;
+      return { fold: emptyFold(session), image: null, checkpoint: null, tail, passedOver: [] };
+    }
   }
 
   /**
@@ -186,7 +200,7 @@ export function divergenceError(name: string, { seq, kind, expected, actual }: D
     'DIVERGED',
     `session ${JSON.stringify(name)} diverges from its log at seq ${seq} (${kind}): the log says ${expected}, re-execution gives ${actual}`,
     {
-      hint: 'nothing was changed. `reprise replay` shows the difference, `reprise show --at-last-good` the state before it',
+      hint: `nothing was changed. \`reprise replay\` shows the difference, \`reprise show --at-last-good\` the state before it${seq > 0 ? `, \`reprise fork --at ${seq - 1}\` goes on from there` : ''}`,
     },
   );
 }

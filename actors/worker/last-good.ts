@@ -8,8 +8,8 @@ import { applyCommit, emptyFold } from '../timeline/fold.ts';
 import { type ReplayOptions, replayEvents } from '../timeline/replay.ts';
 import { KernelSeat } from '../timeline/seat.ts';
 import { noSession, type TimelinePorts, wroteAll } from '../timeline/timeline.ts';
+import { type ScanStore, wholeCommits } from '../timeline/whole-commits.ts';
 import { metadataOf, stateOf } from './reports.ts';
-import { type ScanStore, wholeCommits } from './whole-commits.ts';
 
 export interface LastGoodPorts extends Omit<TimelinePorts, 'store'> {
   store: ScanStore;

@@ -3,14 +3,16 @@
 import type { AtReply, LOOK } from '../../bus/operations/looks.ts';
 import type { Handlers } from '../../bus/operations/row.ts';
 import { normalName } from '../../bus/subjects.ts';
-import { Timeline } from '../timeline/timeline.ts';
+import { Timeline, type TimelinePorts } from '../timeline/timeline.ts';
 import { bisect } from './bisection.ts';
+import { verifyFully } from './full-verification.ts';
 import { lastGood } from './last-good.ts';
 import { metadataOf, stateOf } from './reports.ts';
-import { type VerificationPorts, verifySession } from './verification.ts';
+import { verifySession } from './verification.ts';
 
-export const LOOKS: Handlers<typeof LOOK, [VerificationPorts]> = {
+export const LOOKS: Handlers<typeof LOOK, [TimelinePorts]> = {
   replay: ({ session }, ports) => verifySession(normalName(session), ports),
+  verify: (request, ports) => verifyFully({ ...request, session: normalName(request.session) }, ports),
   lastGood: ({ session }, ports) => lastGood(normalName(session), ports),
   at: lookAt,
   bisect,
@@ -18,7 +20,7 @@ export const LOOKS: Handlers<typeof LOOK, [VerificationPorts]> = {
 
 function lookAt(
   { session, seq, code, timeoutMs }: Parameters<typeof LOOKS.at>[0],
-  ports: VerificationPorts,
+  ports: TimelinePorts,
 ): Promise<AtReply> {
   const name = normalName(session);
   return new Timeline(ports).visit(name, seq, async (moment) => {

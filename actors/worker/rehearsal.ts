@@ -92,6 +92,7 @@ function forgetfulStore(): SessionStore {
     },
     load: async () => ({ last: commits.at(-1) ?? null, checkpoint: null, tail: [...commits], more: false }),
     async *read() {},
+    async *scan() {},
     find: async () => ({ events: [] }),
     get: async () => null,
     trouble: async () => {},

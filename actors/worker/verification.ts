@@ -1,24 +1,20 @@
 /** Verification: re-execute a session's whole log in a fresh kernel and compare everything. */
 import { hasCode } from '../../bus/errors.ts';
 import type { Divergence, ReplayReply } from '../../bus/operations/looks.ts';
+import type { KernelHandle } from '../kernel/handle.ts';
 import { diffImages } from '../kernel/image-diff.ts';
 import type { Moment } from '../timeline/moment.ts';
-import type { TimelineStore } from '../timeline/ports.ts';
 import { type OpenOptions, Timeline, type TimelinePorts } from '../timeline/timeline.ts';
-import { chainDivergence, type ScanStore, wholeCommits } from './whole-commits.ts';
+import { chainDivergence, wholeCommits } from '../timeline/whole-commits.ts';
 
 /** Page numbers that a divergence names at most. */
 const PAGES_SHOWN = 8;
-
-export interface VerificationPorts extends TimelinePorts {
-  store: TimelineStore & ScanStore;
-}
 
 /**
  * Re-executes a session from seq 0. It reads the log once and runs beside the session, never in it.
  * @throws RepriseError NOT_FOUND, CORRUPT (a large value), and what storage throws. Divergences are results.
  */
-export async function verifySession(name: string, ports: VerificationPorts): Promise<ReplayReply> {
+export async function verifySession(name: string, ports: TimelinePorts): Promise<ReplayReply> {
   const started = performance.now();
   const reply = (rest: Omit<ReplayReply, 'durationMs'>): ReplayReply => ({
     ...rest,
@@ -35,24 +31,37 @@ export async function verifySession(name: string, ports: VerificationPorts): Pro
       verified: false,
       events,
       checkpoints,
-      divergence: await withPages(divergence, moment, ports),
+      divergence: await withPages(divergence, moment.kernel, ports),
     });
   } catch (error) {
-    if (!hasCode(error, 'CHAIN_BROKEN', 'CORRUPT') || !error.at) throw error;
-    // Who reads the log message by message knows where in the session it is.
-    const isPlaced = error.at.seq !== undefined;
-    const { fault } = isPlaced ? { fault: null } : await wholeCommits(name, ports.store);
-    const divergence = fault ?? chainDivergence(error.at, error.message);
-    return reply({ verified: false, events: 0, checkpoints: 0, divergence });
+    return reply({
+      verified: false,
+      events: 0,
+      checkpoints: 0,
+      divergence: await chainBreak(name, error, ports),
+    });
   } finally {
     moment?.close();
   }
 }
 
+/** Where a log that could not be read is broken. @throws the error itself when it is about something else */
+export async function chainBreak(
+  name: string,
+  error: unknown,
+  { store }: TimelinePorts,
+): Promise<Divergence> {
+  if (!hasCode(error, 'CHAIN_BROKEN', 'CORRUPT') || !error.at) throw error;
+  // Who reads the log message by message knows where in the session it is.
+  const isPlaced = error.at.seq !== undefined;
+  const { fault } = isPlaced ? { fault: null } : await wholeCommits(name, store);
+  return fault ?? chainDivergence(error.at, error.message);
+}
+
 /** Of heaps that differ, says in which pages: the kernel still stands where the replay ended. */
-async function withPages(
+export async function withPages(
   divergence: Divergence,
-  moment: Moment,
+  kernel: KernelHandle,
   { store, log }: TimelinePorts,
 ): Promise<Divergence> {
   if (divergence.kind !== 'stateId') return divergence;
@@ -61,7 +70,7 @@ async function withPages(
     if (!recorded) return divergence;
     const { pages, state } = diffImages(
       { bytes: recorded, stateId: divergence.expected },
-      await moment.kernel.capture(),
+      await kernel.capture(),
     );
     const shown = pages.slice(0, PAGES_SHOWN).join(', ') + (pages.length > PAGES_SHOWN ? ', …' : '');
     const where = `${pages.length} heap pages differ${pages.length > 0 ? `: ${shown}` : ''}`;

@@ -14,6 +14,8 @@ import type {
   BisectRequest,
   LastGoodReply,
   ReplayReply,
+  VerifyReply,
+  VerifyRequest,
 } from '../operations/looks.ts';
 import type { PresenceReply } from '../operations/presence.ts';
 import type { ReplyOf } from '../operations/row.ts';
@@ -45,6 +47,7 @@ import type {
   ForkOptions,
   LongLookOptions,
   LookOptions,
+  VerifyOptions,
 } from './options.ts';
 import type { Salvaged } from './salvage.ts';
 import { SessionCalls } from './session-calls.ts';
@@ -244,6 +247,17 @@ export class SessionClient implements ISessionClient {
   /** Has a worker re-execute the whole log and compare; goes on as long as one is at work. @throws RepriseError NOT_FOUND */
   async replay(session: string, options: LongLookOptions = {}): Promise<ReplayReply> {
     return this.#any('replay', { session }, `the replay of '${session}'`, options);
+  }
+
+  /**
+   * Has a worker prove all that can be proven of a session: as `replay`, and what follows each checkpoint once more from
+   * what is stored of it.
+   * @throws RepriseError NOT_FOUND
+   */
+  async verify(session: string, options: VerifyOptions = {}): Promise<VerifyReply> {
+    const { schedule, known, ...rest } = options;
+    const request: VerifyRequest = { session, schedule, known };
+    return this.#any('verify', request, `the verification of '${session}'`, rest);
   }
 
   /**

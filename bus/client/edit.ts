@@ -1,7 +1,9 @@
 /** The live half of an edit: what a recording could not answer is asked, and the cells behind it run again. */
 import { isAnswer, receiptKeyIn } from '../effect-events.ts';
 import type { EditReply, EditRequest } from '../operations/lineage.ts';
-import type { SessionClient } from './client.ts';
+import type { ExecuteReply } from '../operations/sessions.ts';
+import type { SessionEvent } from '../types.ts';
+import type { ExecuteOptions } from './options.ts';
 
 /** What is another: one of them. */
 export type EditChange = Pick<EditRequest, 'code' | 'answer' | 'timeMs' | 'seed'>;
@@ -13,6 +15,17 @@ export interface Edited extends Omit<EditReply, 'rest'> {
   left: boolean;
 }
 
+/** What of the client it needs. */
+interface Sessions {
+  execute(session: string, code: string, options: ExecuteOptions): Promise<ExecuteReply>;
+  events(
+    session: string,
+    from: number,
+    to: number | undefined,
+    options: { signal?: AbortSignal },
+  ): AsyncIterable<SessionEvent>;
+}
+
 interface Rest {
   session: string;
   rest: EditReply['rest'];
@@ -22,7 +35,7 @@ interface Rest {
 
 /** Runs what is left of the other session's cells, one after the other, and counts what was asked. */
 export async function rerunRest(
-  client: Pick<SessionClient, 'events' | 'execute'>,
+  client: Sessions,
   { session, rest, signal, onCell }: Rest,
   edited: Edited,
 ): Promise<Edited> {

@@ -1,4 +1,5 @@
 /** What callers of the client library may say beside what they ask. */
+import type { VerifiedPlace } from '../operations/looks.ts';
 
 export interface ExecuteOptions {
   /** The same id is executed once: give it to retry after TIMEOUT. Default: a new one. */
@@ -28,6 +29,13 @@ export interface AtOptions extends LongLookOptions {
   code?: string;
   /** Wall-clock budget of the code, ms; default 30 s. */
   timeoutMs?: number;
+}
+
+export interface VerifyOptions extends LongLookOptions {
+  /** Once more, moved between kernels after turns that follow from this seed. */
+  schedule?: string;
+  /** Where it was verified before: nothing is executed when nothing has changed since. */
+  known?: VerifiedPlace;
 }
 
 export interface BisectOptions extends LongLookOptions {

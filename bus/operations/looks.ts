@@ -17,7 +17,8 @@ export interface Divergence {
   seq: number;
   /** Log position of the commit where the chain breaks. */
   position?: number;
-  kind: 'output' | 'effect' | 'stateId' | 'chain' | 'missing' | 'extra';
+  /** `checkpoint`: what is stored of it is not what its events give. */
+  kind: 'output' | 'effect' | 'stateId' | 'chain' | 'missing' | 'extra' | 'checkpoint';
   expected: string;
   actual: string;
 }
@@ -41,7 +42,7 @@ export interface LastGoodReply extends InspectReply {
 const divergence = shaped<Divergence>({
   seq: number,
   position: optional(natural),
-  kind: v.picklist(['output', 'effect', 'stateId', 'chain', 'missing', 'extra']),
+  kind: v.picklist(['output', 'effect', 'stateId', 'chain', 'missing', 'extra', 'checkpoint']),
   expected: text,
   actual: text,
 });
@@ -50,6 +51,57 @@ const replayReply = shaped<ReplayReply>({
   events: natural,
   checkpoints: natural,
   divergence: optional(divergence),
+  durationMs: number,
+});
+
+/** `verify`: all that can be proven of a session. */
+export interface VerifyRequest {
+  session: string;
+  /** Executes it once more, taken out of its kernel and put into a new one between turns that follow from this seed. */
+  schedule?: string;
+  /** Where it was verified before: nothing is executed when that is its newest commit, and the kernel the same. */
+  known?: VerifiedPlace;
+}
+/** Up to where a session was verified, and by which kernel. */
+export interface VerifiedPlace {
+  seq: number;
+  /** Hash of the newest commit. */
+  hash: string;
+  kernel: string;
+}
+export interface VerifyReply extends ReplayReply, VerifiedPlace {
+  session: string;
+  /** Nothing was executed: it is as it was when it was verified. */
+  known?: boolean;
+  /** Checkpoints from whose stored heap what follows was executed, too. */
+  tails: number;
+  /** How often the schedule moved it into a new kernel. */
+  moves?: number;
+  /** The checkpoint from which the difference was found; absent: from the first event on. */
+  from?: number;
+  /** Where in the code of the session the difference is. */
+  place?: CodePlace;
+}
+/** A line of a cell's code. */
+export interface CodePlace {
+  cell: number;
+  line: number;
+  text: string;
+}
+
+const verifiedPlace = { seq: number, hash: text, kernel: text };
+const verifyReply = shaped<VerifyReply>({
+  ...verifiedPlace,
+  session: text,
+  verified: flag,
+  known: optional(flag),
+  events: natural,
+  checkpoints: natural,
+  tails: natural,
+  moves: optional(natural),
+  divergence: optional(divergence),
+  from: optional(natural),
+  place: optional(shaped<CodePlace>({ cell: natural, line: natural, text })),
   durationMs: number,
 });
 
@@ -152,6 +204,17 @@ export const LOOK = {
     request: shaped<ReplayRequest>({ session: text }),
     reply: replayReply,
     what: 'executes a log again and compares',
+  }),
+  verify: operation({
+    ...look,
+    subject: 'verify',
+    request: shaped<VerifyRequest>({
+      session: text,
+      schedule: optional(text),
+      known: optional(shaped<VerifiedPlace>(verifiedPlace)),
+    }),
+    reply: verifyReply,
+    what: 'executes a log from its beginning and from each of its checkpoints on, and compares',
   }),
   lastGood: operation({
     ...look,

@@ -1,16 +1,11 @@
 /** Tables without borders, aligned for wide characters too. Pure. */
-import stringWidth from 'string-width';
+import { widthOf } from './fit.ts';
 import type { Palette } from './palette.ts';
 
 export interface Column {
   title: string;
   right?: boolean;
 }
-
-const PLAIN = /^[\x20-\x7e]*$/;
-
-/** Columns of a terminal that a text takes. */
-const widthOf = (text: string) => (PLAIN.test(text) ? text.length : stringWidth(text));
 
 /** Rows under a dim header line; columns are two spaces apart; ends with a newline. */
 export function renderTable(columns: Column[], rows: string[][], palette: Palette): string {

@@ -70,3 +70,16 @@ test('the same history unchanged verifies', async () => {
   const { stdout } = await shell.run(['show', 'copied', '--at-last-good']);
   assert.match(stdout, /^nothing is wrong with its log: this is the newest state\n/);
 });
+
+test('verify names the event, both sides and the line of the cell, and goes on with the other sessions', async () => {
+  const { code, stdout } = await shell.run(['verify', 'forged', 'original', '--jobs', '1']);
+  assert.equal(code, 3);
+  assert.match(
+    stdout,
+    /✗ forged: diverged, first difference at seq 2 \(output\)\n {2}in the log: .*43.*\n {2}re-derived: .*42.*\n {2}cell 1, line 1: 6 \* 7\n✓ original/,
+  );
+  assert.match(stdout, /2 sessions: 1 verified, 1 diverged/);
+  const { stdout: json } = await shell.run(['verify', 'forged', '--json']);
+  const { verified, divergence, place } = JSON.parse(json);
+  assert.deepEqual([verified, divergence.seq, place], [false, 2, { cell: 1, line: 1, text: '6 * 7' }]);
+});

@@ -13,7 +13,8 @@ before(async () => {
 });
 after(() => shell.close());
 
-const COMMANDS = 'exec repl ls show log replay interrupt close rm up down status doctor demo'.split(' ');
+const COMMANDS =
+  'exec repl ls show log timeline replay verify interrupt close rm up down status doctor demo'.split(' ');
 
 test('--version prints the version of the package', async () => {
   const { version } = JSON.parse(await readFile(path.join(ROOT, 'package.json'), 'utf8'));
@@ -54,7 +55,12 @@ test('usage errors exit with 2, say what is wrong on stderr, and write nothing',
     [['show', ''], /session name is empty/],
     [['log', 's', '--from', '-1'], /whole number/],
     [['log', 's', '--from', '3', '--to', '2'], /comes after/],
+    [['timeline', 's', '--from', '3', '--to', '2'], /comes after/],
+    [['timeline', 's', '--svg', ''], /needs the name of a file/],
     [['log', 's', '--to', '1.5'], /--to: '1.5' is not a whole number/],
+    [['verify'], /names of sessions, or --all/],
+    [['verify', 's', '--all'], /names of sessions, or --all/],
+    [['verify', 's', '--jobs', '0'], /--jobs: '0' is not a whole number from 1/],
     [['up', '--workers', '0'], /--workers: '0' is not a whole number from 1/],
     [['exec', '-dash', '1'], /goes after --/],
     [['exec', 's', '-f', ROOT], /is a folder, not a file/],

@@ -26,6 +26,12 @@ const CELLS = [
   '({ _: _, error: _error?.name })',
   'const {\n  length: size\n} = [1, 2]; size',
   'try {\n  null.x\n} catch ({ message: said }) { said }',
+  'let stacks = [];\ntry {\n  1n +\n  1\n} catch (error) { stacks.push(error.stack) }\ntry {\n  [\n 1,\n ...null]\n} catch (error) { stacks.push(error.stack) }',
+  'class Fields {\n  x = null.y;\n}\ntry {\n  new Fields()\n} catch (error) { stacks.push(error.stack) }\nstacks.join(String.fromCharCode(10))',
+  'const chain = () => {\n  return (\n    null\n  ).x\n}\ntry { chain() } catch (error) { [error.stack, `${chain}`] }',
+  'namespace Merged { export let inner = 1 }\nnamespace Merged { export let seen = typeof inner; export const local = () => { let inner = 2; return inner } }\n[Merged.seen, Merged.local()]',
+  'namespace Merged { export const later = () => typeof inner }\nMerged.later()',
+  '[`${Math.max}`, `${class {}.constructor}`, `${Object.getOwnPropertyDescriptor(Map.prototype, "size").get}`, `${function () {\u2028 return 1 }}`]',
 ];
 
 const [name] = process.argv.slice(2);

@@ -151,6 +151,20 @@ describe('stack positions', () => {
     assert.match(guest.run('Function.prototype.toString.call({})').error!.message, /not a function/);
   });
 
+  it('leave the text of builtins as V8 writes it', () => {
+    for (const [written, builtin] of Object.entries({
+      'Math.max': Math.max,
+      Array,
+      'new Map().get': Map.prototype.get,
+    })) {
+      assert.equal(guest.show(`(${written}).toString()`), `'${builtin.toString()}'`);
+    }
+    assert.equal(
+      guest.show('`${function () {\u2028 return "\u2028" }}` === `function () {\n return "\u2028" }`'),
+      'true',
+    );
+  });
+
   it('show nothing of the prelude', () => {
     const { error } = guest.run('structuredClone(() => 1)');
     assert.equal(error?.name, 'DataCloneError');

@@ -359,6 +359,7 @@ describe('TypeScript', () => {
       ['enum Colour { Red, Green = 5 }\nColour.Green', '5'],
       ['Colour[0]', "'Red'"],
       ['namespace Space { export const a = 1 }\nSpace.a', '1'],
+      ['namespace Space { export const b = Space.a + typeof a }\nSpace.b', "'1undefined'"],
       [
         'class Point { constructor(public x: number, readonly y = 2) {} }\nnew Point(1)',
         'Point { x: 1, y: 2 }',

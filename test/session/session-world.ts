@@ -62,6 +62,9 @@ export class SessionWorld {
           read: async function* (_name, from) {
             yield* (await history.read(token, from)).commits;
           },
+          scan: async function* () {
+            yield await log.scan(token, 0, 1_000);
+          },
           find: async (_name, commandId, within) => {
             await this.#onFind;
             return this.removed ? { events: [] } : history.find(token, commandId, within);

@@ -4,7 +4,7 @@ import { replyFromEvents } from '../../actors/session/reply.ts';
 import { emptyFold } from '../../actors/timeline/fold.ts';
 import { replayEvents, watched } from '../../actors/timeline/replay.ts';
 import { KernelSeat } from '../../actors/timeline/seat.ts';
-import { ChainReader } from '../../bus/chain.ts';
+import { ChainReader, cutToSession } from '../../bus/chain.ts';
 import type { SessionClient } from '../../bus/client/client.ts';
 import { type LargeStore, restoredCommits, restoredEvents } from '../../bus/large.ts';
 import type { ExecuteReply } from '../../bus/operations/sessions.ts';
@@ -42,7 +42,7 @@ export async function assertLog(
   const commits = await commitsOf(log, session);
   const reader = new ChainReader();
   for (const stored of commits) reader.check(stored);
-  const whole = await restoredCommits(commits, large);
+  const whole = await restoredCommits(cutToSession(commits), large);
   const events = whole.flatMap(({ commit }) => commit.events);
   const ids = inputsOf(events).map(({ commandId }) => commandId);
   assert.deepEqual(

@@ -63,6 +63,8 @@ class Simulation {
   readonly #ports: ProcessPorts;
   readonly #stores = { log: new MemoryLog(), blobs: new MemoryBlobs() };
   readonly #memories = makeMemories();
+  /** Those there are from the beginning, and their forks. */
+  readonly #sessions = [...SESSIONS];
   readonly #trace: (line: string) => void;
   readonly #options: SimulationOptions;
   #processes: SimProcess[] = [];
@@ -117,7 +119,7 @@ class Simulation {
         client,
         random: makeRandom(this.#options.seed * 1_000 + index),
         clock: this.#clock,
-        sessions: SESSIONS,
+        sessions: this.#sessions,
         memories: this.#memories,
         id: `c${index}`,
         cell: this.#kernels.cell,
@@ -148,7 +150,7 @@ class Simulation {
   async #check(client: SessionClient): Promise<void> {
     const { surprises } = this.#memories;
     if (surprises.length > 0) throw new Error(`clients were surprised: ${surprises.join('; ')}`);
-    for (const session of SESSIONS) {
+    for (const session of this.#sessions) {
       const last = client.execute(session, this.#kernels.cell([['inc']]), {
         commandId: `last-${session}`,
         waitMs: 60_000,
@@ -170,7 +172,7 @@ class Simulation {
       kernels: this.#kernels,
     };
     const logs = new Map<string, Awaited<ReturnType<typeof assertLog>>>();
-    for (const session of SESSIONS) {
+    for (const session of this.#sessions) {
       const events = await this.#within(`log of ${session}`, assertLog(stored, client, session));
       if (!session.startsWith('brief')) logs.set(session, events);
     }

@@ -38,6 +38,9 @@ export const makeMemories = (): Memories => ({
   closed: new Set(),
 });
 
+/** No more are forked. */
+const SESSIONS_MAX = 14;
+
 /** What a client may be told: that a session is closed or was never there; under faults, that time is over. */
 const EXPECTED = ['CLOSED', 'NOT_FOUND'] as const;
 
@@ -45,6 +48,7 @@ export interface ClientOptions {
   client: SessionClient;
   random: Random;
   clock: Clock;
+  /** Grows by forks. */
   sessions: string[];
   memories: Memories;
   id: string;
@@ -70,6 +74,7 @@ export async function runClient(options: ClientOptions): Promise<void> {
       save: 1,
       close: session.startsWith('mortal') ? 0.5 : 0,
       remove: session.startsWith('brief') ? 1 : 0,
+      fork: sessions.length < SESSIONS_MAX ? 2 : 0,
       pause: 4,
     });
     const commandId = `${id}-${count}`;
@@ -91,13 +96,35 @@ export async function runClient(options: ClientOptions): Promise<void> {
       else if (what === 'close') {
         memories.closed.add(session);
         await client.closeSession(session);
-      } else if (what === 'remove') await client.deleteSession(session);
+      } else if (what === 'fork') await fork(options, session, `fork-${commandId}`);
+      else if (what === 'remove') await client.deleteSession(session);
       else await new Promise<void>((resolve) => clock.setTimer(resolve, between(random, 1, 200)));
     } catch (thrown) {
       const isExpected = hasCode(thrown, ...EXPECTED) || (!options.calm && hasCode(thrown, 'TIMEOUT'));
       if (!isExpected) memories.surprises.push(`${what} of ${session}: ${said(thrown)}`);
     }
   }
+}
+
+/** Somewhere in the past of a session, which may be removed, closed or amid anything. */
+async function fork(
+  { client, random, sessions, memories }: ClientOptions,
+  session: string,
+  name: string,
+): Promise<void> {
+  const known = await client.getSession(session);
+  if (!known) return;
+  // A cell of the parent that ends its session ends the fork's, too.
+  if (session.startsWith('mortal') || memories.closed.has(session)) memories.closed.add(name);
+  const seq = random() < 0.3 ? undefined : between(random, 0, known.eventCount);
+  try {
+    await client.fork(session, name, seq, { commandId: name, waitMs: 35_000 });
+  } catch (thrown) {
+    // Amid a turn that was undone, or at the end.
+    if (hasCode(thrown, 'BAD_REQUEST')) return;
+    throw thrown;
+  }
+  sessions.push(name);
 }
 
 const said = (thrown: unknown) => {

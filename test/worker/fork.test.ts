@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seqOf } from '../../bus/chain.ts';
+import type { RepriseError } from '../../bus/errors.ts';
 import type { SessionEvent } from '../../bus/types.ts';
 import { until } from '../kit/until.ts';
 import { startWorld, type World } from './world.ts';
@@ -85,7 +86,9 @@ test('checkpoints of the parent serve the fork, and its own ones the forks of it
     ['h', '8'],
   ] as const) {
     assert.equal((await world.client.execute(name, 'n')).output, value, name);
-    assert.equal((await world.client.replay(name)).verified, true, name);
+    const { verified, tails, divergence } = await world.client.verify(name, { schedule: 'any' });
+    assert.deepEqual([verified, divergence], [true, undefined], name);
+    assert.ok(tails > 0);
   }
   for (const seq of events.map(seqOf)) {
     assert.equal(await stateAt(world, 'h', seq), await stateAt(world, 's', seq));
@@ -159,4 +162,28 @@ test('a fork of a fork … a hundred times is read, looked at and gone on from a
   assert.equal((await world.client.execute('f100', 'n')).output, '10');
   assert.equal((await world.client.replay('f100')).verified, true);
   assert.equal((await world.client.replay('f55')).verified, true);
+});
+
+test('of a damaged log every event before the fault can be looked at, forked and gone on from', async () => {
+  await using world = await startWorld();
+  const events = await tell(world);
+  const damage = (index: number) =>
+    world.log.tamper('s', (kept) =>
+      kept.map((one, at) => (at === index ? { ...one, bytes: Buffer.from('junk') } : one)),
+    );
+  const count = await world.log.count('s');
+  for (const [round, index] of [count - 1, 6].entries()) {
+    damage(index);
+    await world.startStorage();
+    for (const { worker } of [...world.workers]) await world.kill(worker);
+    await world.addWorker();
+    await assert.rejects(world.client.execute('s', 'n'), (error: RepriseError) =>
+      /reprise fork --at/.test(error.hint ?? ''),
+    );
+    assert.ok((await world.client.at('s', 3)).state.variables.length > 0);
+    await world.client.fork('s', `f${round}`, 3);
+    assert.equal((await world.client.replay(`f${round}`)).verified, true);
+    assert.deepEqual((await world.events(`f${round}`)).slice(0, 4), events.slice(0, 4));
+    await assert.rejects(world.client.fork('s', 'late', events.length - 1), { code: 'CORRUPT' });
+  }
 });

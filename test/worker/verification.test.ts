@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { makeKernelHost } from '../../actors/kernel/host.ts';
 import { makeCommit } from '../../actors/session/commit.ts';
 import { emptyFold } from '../../actors/timeline/fold.ts';
-import { type VerificationPorts, verifySession } from '../../actors/worker/verification.ts';
+import type { TimelinePorts } from '../../actors/timeline/timeline.ts';
+import { verifySession } from '../../actors/worker/verification.ts';
 import type { SessionEvent } from '../../bus/types.ts';
 import { KernelSession } from '../kit/kernel-session.ts';
 
@@ -11,7 +12,7 @@ const log = { debug() {}, info() {}, warn() {}, error() {} };
 const timestamp = new Date(1_000).toISOString();
 
 /** A log of one cell and a checkpoint that names the heap `stateId`, whose image the store has. */
-function storeOf(kernel: string, stateId: string, image: Uint8Array | null): VerificationPorts['store'] {
+function storeOf(kernel: string, stateId: string, image: Uint8Array | null): TimelinePorts['store'] {
   const events: SessionEvent[] = [
     { type: 'session', version: 1, seq: 0, id: 'id', created: timestamp, name: 's', seed: 'seed', kernel },
     { type: 'input', seq: 1, code: 'let x = 1', timestamp, commandId: 'c', cell: 1 },
@@ -35,7 +36,7 @@ function storeOf(kernel: string, stateId: string, image: Uint8Array | null): Ver
 test('a heap that differs from its checkpoint is told with the pages in which it does', async () => {
   const kernel = await makeKernelHost({ threads: 1 });
   try {
-    const verify = (store: VerificationPorts['store']) => verifySession('s', { store, kernel, log });
+    const verify = (store: TimelinePorts['store']) => verifySession('s', { store, kernel, log });
     const other = await KernelSession.open(kernel, 'other');
     await other.run('let x = 2');
     const { stateId, bytes } = await kernel.capture('other');

@@ -10,12 +10,21 @@ import { isFunction, type SyntaxNode, walk } from './tree.ts';
 
 const POSSIBLE = /\basync\b|\bnew\b|\bsuper\b/;
 
-/** Puts the marker at the start of each. */
-export function markBegan(out: Rewriting, text: string, program: Program, tokens: readonly Token[]): void {
+/**
+ * Puts the marker at the start of each.
+ * @param nests its brackets stand around whatever else is put into a body
+ */
+export function markBegan(
+  out: Rewriting,
+  text: string,
+  program: Program,
+  tokens: readonly Token[],
+  nests: boolean,
+): void {
   if (!POSSIBLE.test(text)) return;
   walk(program, (node, ancestors) => {
     if (isFunction(node) && !node.generator && (node.async || isExecutor(node, ancestors.at(-1)))) {
-      mark(out, node, tokens);
+      mark(out, node, tokens, nests);
     }
     return undefined;
   });
@@ -28,14 +37,20 @@ function isExecutor(node: SyntaxNode, parent: SyntaxNode | undefined): boolean {
   return calls && parent.arguments[0] === node;
 }
 
-function mark(out: Rewriting, node: SyntaxNode & { body: SyntaxNode }, tokens: readonly Token[]): void {
+function mark(
+  out: Rewriting,
+  node: SyntaxNode & { body: SyntaxNode },
+  tokens: readonly Token[],
+  nests: boolean,
+): void {
   const { body } = node;
   if (body.type !== 'BlockStatement') {
     // Behind the arrow: brackets around the value are not part of it.
     let at = tokens.findLastIndex((token) => token.end <= body.start);
     while (tokens[at]!.type.label !== '=>') at--;
-    out.insertMarker(tokens[at]!.end, BEGAN_OPEN, tokens[at]!.end);
-    out.insertMarker(node.end, BEGAN_CLOSE, node.end);
+    const from = tokens[at]!.end;
+    out.insertMarker(from, BEGAN_OPEN, from, nests ? node.end : undefined);
+    out.insertMarker(node.end, BEGAN_CLOSE, node.end, nests ? from : undefined);
     return;
   }
   const first = body.body.find((one) => one.type !== 'ExpressionStatement' || one.directive === undefined);

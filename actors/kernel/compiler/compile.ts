@@ -16,8 +16,9 @@ import { unifyBreaks } from './breaks.ts';
 import { type CompilerState, type Declaring, declaring } from './declaring.ts';
 import { CellFailure, type CellSyntaxError, syntaxError } from './failure.ts';
 import { Lines, positionOf } from './lines.ts';
-import { locatedIn } from './located.ts';
+import { type Located, locatedIn } from './located.ts';
 import { markedIn } from './markers.ts';
+import { operationsIn } from './operations.ts';
 import { Rewriting } from './rewriting.ts';
 import { type Declarations, declarationsOf, type Kind, leavesNoCode, writesTo } from './scope.ts';
 import { slotsIn } from './slots.ts';
@@ -30,7 +31,7 @@ export { completionTarget, isIncomplete } from './input.ts';
 export type { CellSyntaxError, Kind };
 
 /** Raise it whenever the output for any cell changes: old logs then keep their old kernel version. */
-const OUTPUT_VERSION = 5;
+const OUTPUT_VERSION = 6;
 
 /** Names the compiler's output and everything that decides it; part of the kernel's version. */
 export const compilerVersion = `cells-${OUTPUT_VERSION} acorn-${acornVersion} swc-${swcVersion}`;
@@ -94,10 +95,13 @@ function rewrite(
   if (shift > 0) out.replace(0, shift, text.slice(0, shift));
   if (text.startsWith('#!')) out.replace(0, 2, '//');
   if (behaves(version, 'lineSeparators')) unifyBreaks(out, text, tokens);
+  const operations = behaves(version, 'operationsNoted');
+  const lines = new Lines(text);
   const precise = text.length <= PRECISE_LENGTH;
   // First, as its brackets are outside of the markers'.
-  if (behaves(version, 'rejectionsReported')) markBegan(out, text, program, tokens);
-  if (precise) mark(out, program, tokens, text, version);
+  if (behaves(version, 'rejectionsReported')) markBegan(out, text, program, tokens, operations);
+  const located = precise ? locatedIn(program, tokens, text, operations ? lines : undefined) : [];
+  if (precise) mark(out, program, tokens, lines, located, version);
   const hoisted = new Set<string>();
   assignDeclarations(out, program, tokens, plan, hoisted);
   assignVars(out, found, before.lexicals, hoisted);
@@ -107,7 +111,7 @@ function rewrite(
   if (vars.length > 0) out.frontText(`var ${vars.join(',')};`, directivesEnd);
   hoistFunctions(out, program, before.lexicals);
 
-  const { body, map } = out.render(shift, precise ? locatedIn(program, tokens, text) : []);
+  const { body, map } = out.render(shift, located);
   const declare = fresh.length === 0 ? null : `let ${fresh.join(',')};`;
   const once = map !== null && leavesNoCode(program) ? `!${map}` : map;
   const cell: CompiledCell = { ok: true, declare, body, map: once, next: plan.next };
@@ -120,17 +124,20 @@ function mark(
   out: Rewriting,
   program: Program,
   tokens: readonly Token[],
-  text: string,
+  lines: Lines,
+  located: readonly Located[],
   version: number,
 ): void {
-  const lines = new Lines(text);
-  for (const { statement, marker, to } of markedIn(program, lines)) {
-    out.insertMarker(statement.start, marker, to);
-  }
+  const operations = behaves(version, 'operationsNoted');
+  const marked = markedIn(program, lines, operations);
+  for (const { statement, marker, to } of marked) out.insertMarker(statement.start, marker, to);
   if (lines.count === 1) return;
-  for (const { at, text: marker, to } of slotsIn(program, tokens, lines, version)) {
+  const inserted = operations
+    ? operationsIn(program, tokens, lines, marked, located)
+    : slotsIn(program, tokens, lines, version);
+  for (const { at, text: marker, to, other } of inserted) {
     if (to === undefined) out.insert(at, marker);
-    else out.insertMarker(at, marker, to);
+    else out.insertMarker(at, marker, to, other);
   }
 }
 

@@ -9,7 +9,7 @@ import type { Lines } from './lines.ts';
 import { isFunction, type SyntaxNode, walk } from './tree.ts';
 
 /** Outside of functions and classes it matters what a marker completes with: this one without a value. */
-const TOP_MARKER = 'var{}=0+0;';
+export const TOP_MARKER = 'var{}=0+0;';
 
 export interface Marked {
   statement: SyntaxNode;
@@ -18,8 +18,16 @@ export interface Marked {
   to: number;
 }
 
-/** The statements that need a marker. */
-export function markedIn(program: Program, lines: Lines): Marked[] {
+/**
+ * The statements that need a marker.
+ * @param ownLine what is told is on the line where the statement begins; a class is told where it begins
+ */
+export function markedIn(program: Program, lines: Lines, ownLine: boolean): Marked[] {
+  const placeIn = (statement: SyntaxNode, risk: SyntaxNode): number => {
+    const to = placeOfRisk(risk);
+    const elsewhere = isMember(risk) || lines.at(to)[0] !== lines.at(statement.start)[0];
+    return ownLine && elsewhere ? statement.start : to;
+  };
   const marked: Marked[] = [];
   walk(program, (node, ancestors) => {
     const statements = statementsOf(node);
@@ -34,7 +42,11 @@ export function markedIn(program: Program, lines: Lines): Marked[] {
         marked.push(
           inside
             ? { statement, marker: MARKER, to: statement.start }
-            : { statement, marker: TOP_MARKER, to: placeOfRisk(risk) },
+            : {
+                statement,
+                marker: TOP_MARKER,
+                to: placeIn(statement, risk),
+              },
         );
       if (risk || statement.type === 'ExpressionStatement') noted = line;
       if (lines.at(statement.end)[0] !== line) noted = 0;
@@ -89,6 +101,9 @@ function riskIn(statement: SyntaxNode): SyntaxNode | undefined {
       return undefined;
   }
 }
+
+const isMember = (node: SyntaxNode): boolean =>
+  node.type === 'StaticBlock' || node.type === 'PropertyDefinition';
 
 /** A member that is evaluated with its class. */
 const runsAtOnce = (member: SyntaxNode): boolean =>

@@ -21,6 +21,24 @@ export interface Edit {
   cut?: boolean;
   /** A marker: its first position is told as this offset, and nothing else of it is told. */
   told?: number;
+  /** One of a pair, around [from, other) or [other, from): where several stand, pairs nest. */
+  other?: number;
+}
+
+/** Closing edits come before edits without a partner, and these before opening ones. */
+const side = ({ from, other }: Edit): number => (other === undefined ? 0 : other < from ? -1 : 1);
+
+/** Outer edits first: of two that start together the longer hides the shorter, but insertions come before. */
+function inOrder(edits: readonly Edit[]): Edit[] {
+  const numbered = edits.map((edit, number) => ({ edit, number }));
+  numbered.sort((one, two) => {
+    const [a, b] = [one.edit, two.edit];
+    const order = a.from - b.from || Number(b.from === b.to) - Number(a.from === a.to) || side(a) - side(b);
+    if (order !== 0 || a.other === undefined || b.other === undefined)
+      return order || one.number - two.number;
+    return b.other - a.other || (one.number - two.number) * side(a);
+  });
+  return numbered.map(({ edit }) => edit);
 }
 
 interface Piece {
@@ -32,7 +50,7 @@ interface Piece {
 
 export class Rewriting {
   readonly #source: string;
-  readonly #edits: Edit[] = [];
+  #edits: Edit[] = [];
   readonly #front: Piece[] = [];
   #sorted = true;
 
@@ -50,9 +68,12 @@ export class Rewriting {
     this.replace(at, at, text);
   }
 
-  /** Inserts text whose first position is told as that of `told`. */
-  insertMarker(at: number, text: string, told: number): void {
-    this.#edits.push({ from: at, to: at, text, told });
+  /**
+   * Inserts text whose first position is told as that of `told`.
+   * @param other where its partner stands, when it is one of a pair
+   */
+  insertMarker(at: number, text: string, told: number, other?: number): void {
+    this.#edits.push({ from: at, to: at, text, told, other });
     this.#sorted = false;
   }
 
@@ -69,8 +90,7 @@ export class Rewriting {
   /** What [from, to) becomes. `cuts` false leaves out the cuts themselves (their content is rendered). */
   pieces(from: number, to: number, cuts: boolean): Piece[] {
     if (!this.#sorted) {
-      // Outer edits first: of two that start together the longer hides the shorter, but insertions come before.
-      this.#edits.sort((a, b) => a.from - b.from || Number(b.from === b.to) - Number(a.from === a.to));
+      this.#edits = inOrder(this.#edits);
       this.#sorted = true;
     }
     const pieces: Piece[] = [];
@@ -97,6 +117,7 @@ export class Rewriting {
     let body = '';
     for (const piece of pieces) body += piece.text;
     const segments = new Segments(new Lines(body, ENGINE_BREAK), new Lines(this.#source), shift);
+    const opened = new Set(this.#edits.filter((edit) => side(edit) > 0).map(({ from }) => from));
     let offset = 0;
     for (const piece of pieces) {
       if (piece.text !== '\n') segments.addPiece(piece, offset);
@@ -105,7 +126,10 @@ export class Rewriting {
         for (let at = firstFrom(located, piece.origin); at < located.length; at++) {
           const place = located[at]!;
           if (place.at >= end) break;
-          segments.addPlace(offset + place.at - piece.origin, place.to);
+          // What opens there is noted in its stead.
+          if (place.token === place.at && opened.has(place.at)) continue;
+          const generated = offset + place.at - piece.origin;
+          segments.addPlace(place.begins ? body.lastIndexOf('\n', generated - 1) + 1 : generated, place.to);
         }
       }
       offset += piece.text.length;
@@ -152,8 +176,8 @@ class Segments {
 
   addPiece(piece: Piece, offset: number): void {
     if (piece.told !== undefined) {
-      // A blank that the marker begins with is not what is noted.
-      this.addPlace(piece.text.startsWith(' ') ? offset + 1 : offset, piece.told);
+      // What a marker begins with, a blank or the end of a statement, is not what is noted.
+      this.addPlace(/^[ ;]/.test(piece.text) ? offset + 1 : offset, piece.told);
       this.#shifted = undefined;
       this.#afterMarker = true;
       return;
@@ -191,6 +215,8 @@ class Segments {
 
   encode(): string | null {
     if (this.#segments.length === 0) return null;
+    // The places where lines begin are found behind what stands there.
+    this.#segments.sort(([line = 0, column = 0], [other = 0, its = 0]) => line - other || column - its);
     let map = '';
     let last = [0, 0, 0, 0];
     for (const [line = 0, column = 0, toLine = 0, toColumn = 0, kind = 0] of this.#segments) {

@@ -17,6 +17,8 @@ export interface Inserted {
   at: number;
   text: string;
   to?: number;
+  /** Where its partner stands: pairs nest. */
+  other?: number;
 }
 
 /** What one function's code notes, in source order. */
@@ -147,7 +149,7 @@ function ownerOf(
 type Held = [slot: SyntaxNode | null | undefined, holder: SyntaxNode];
 
 /** The expressions that statements and classes hold, with what notes their positions. */
-function statementSlotsOf(node: SyntaxNode, owner: SyntaxNode): Held[] {
+export function statementSlotsOf(node: SyntaxNode, owner: SyntaxNode): Held[] {
   switch (node.type) {
     case 'PropertyDefinition':
       return [
@@ -186,7 +188,7 @@ function statementSlotsOf(node: SyntaxNode, owner: SyntaxNode): Held[] {
  * The expressions of a node that stand where an assignment could.
  * @param isTarget the node is part of a pattern: its value is bound or written to, and nothing may stand before it
  */
-function slotsOf(node: SyntaxNode, isTarget: boolean): readonly (SyntaxNode | null | undefined)[] {
+export function slotsOf(node: SyntaxNode, isTarget: boolean): readonly (SyntaxNode | null | undefined)[] {
   switch (node.type) {
     case 'ArrayExpression':
       return node.elements;
@@ -220,7 +222,7 @@ function slotsOf(node: SyntaxNode, isTarget: boolean): readonly (SyntaxNode | nu
  * Patterns are no expressions, what takes its name from where it stands must go on standing there, and of literals
  * the parts are marked.
  */
-function isMarkable(node: SyntaxNode | null | undefined): node is SyntaxNode {
+export function isMarkable(node: SyntaxNode | null | undefined): node is SyntaxNode {
   switch (node?.type) {
     case undefined:
     case 'ArrayExpression':

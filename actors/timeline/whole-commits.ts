@@ -11,15 +11,11 @@ import {
 } from '../../bus/chain.ts';
 import { hasCode } from '../../bus/errors.ts';
 import { restoredCommits } from '../../bus/large.ts';
-import type { ScannedMessage } from '../../bus/operations/logs.ts';
 import type { Divergence } from '../../bus/operations/looks.ts';
 import type { ForkPoint, StoredCommit } from '../../bus/types.ts';
-import type { TimelineStore } from '../timeline/ports.ts';
+import type { TimelineStore } from './ports.ts';
 
-export interface ScanStore extends Pick<TimelineStore, 'getLarge' | 'read'> {
-  /** What stands in a session's log, in order, whatever is wrong with it. */
-  scan(session: string): AsyncIterable<ScannedMessage[]>;
-}
+export type ScanStore = Pick<TimelineStore, 'getLarge' | 'read' | 'scan'>;
 
 /** A break of the chain, as the difference that it is. */
 export function chainDivergence(
