@@ -51,6 +51,8 @@ const events: { [T in SessionEventType]: Schema<EventOf<T>> } = {
     seed: optional(text),
     kernel: optional(text),
     parent: optional(shaped<{ id: string; seq: number }>({ id: text, seq: natural })),
+    origin: optional(text),
+    commandId: optional(text),
   }),
   input: shaped<EventOf<'input'>>({
     type: v.literal('input'),
@@ -185,6 +187,7 @@ const events: { [T in SessionEventType]: Schema<EventOf<T>> } = {
     name: text,
     parent: forkPoint,
     commandId: optional(text),
+    copied: optional(flag),
     asked: optional(
       v.array(shaped<{ effect: number; receiptKey: string }>({ effect: natural, receiptKey: text })),
     ),
@@ -245,6 +248,7 @@ const commitHead = shaped<CommitHead>({
   ),
   running: optional(flag),
   closed: optional(flag),
+  partial: optional(flag),
   wakeAt: optional(number),
   parent: optional(forkPoint),
 });
