@@ -201,6 +201,11 @@ const events: { [T in SessionEventType]: Schema<EventOf<T>> } = {
   }),
 };
 
+/** Every type of event that a session can hold. */
+export const SESSION_EVENT_TYPES = Object.keys(events) as readonly SessionEventType[];
+
+export const isSessionEventType = (type: string): type is SessionEventType => Object.hasOwn(events, type);
+
 const unknownType = shaped<{ type: never }>({
   type: v.picklist(Object.keys(events)) as unknown as Schema<never>,
 });

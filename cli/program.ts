@@ -11,6 +11,7 @@ import { addEdit } from './commands/edit.ts';
 import { addExec } from './commands/exec.ts';
 import { addExport } from './commands/export.ts';
 import { addFork } from './commands/fork.ts';
+import { addImport } from './commands/import.ts';
 import { addInterrupt } from './commands/interrupt.ts';
 import { addLog } from './commands/log.ts';
 import { addLs } from './commands/ls.ts';
@@ -64,6 +65,7 @@ export function makeProgram(context: Context, onUsage: (text: string) => void): 
     addEdit,
     addTree,
     addExport,
+    addImport,
     addReplay,
     addVerify,
     addInterrupt,

@@ -5,7 +5,7 @@ import { longCall } from '../long-call.ts';
 import { connectBus } from '../nats.ts';
 import { ANY_WORKER, type AnyWorkerName } from '../operations/any-worker.ts';
 import type { RemovalProgress, Trouble } from '../operations/catalogue.ts';
-import type { EditRequest, ForkReply, ForkRequest } from '../operations/lineage.ts';
+import type { EditRequest, ForkReply, ForkRequest, Imported } from '../operations/lineage.ts';
 import type { BrokenLog } from '../operations/logs.ts';
 import type {
   AtReply,
@@ -39,12 +39,14 @@ import { parseReply } from '../wire.ts';
 import { newCommandId } from './command-id.ts';
 import { type EditChange, type Edited, rerunRest } from './edit.ts';
 import { Following } from './following.ts';
+import { bringLog, type LogSource } from './import.ts';
 import type {
   AtOptions,
   BisectOptions,
   EditOptions,
   ExecuteOptions,
   ForkOptions,
+  ImportOptions,
   LongLookOptions,
   LookOptions,
   VerifyOptions,
@@ -322,6 +324,18 @@ export class SessionClient implements ISessionClient {
     const edited = { ...reply, cells: 0, left: left !== null };
     if (dryRun || !calls) return edited;
     return rerunRest(this, { session, rest: left, signal: rest.signal, onCell }, edited);
+  }
+
+  /**
+   * Begins a session out of a log (`contractLog` reads one that anybody may have written); it goes on where the log ends.
+   * It has an id of its own. Where re-execution gives something else than the log, `divergence` says so: then there are
+   * no variables, and no cell can run.
+   * @throws what the source throws; RepriseError as `bringLog`
+   */
+  async importLog(name: string, source: LogSource, options: ImportOptions = {}): Promise<Imported> {
+    const { commandId = this.#newId(), ...rest } = options;
+    const ports = { bus: this.#bus, subjects: this.#subjects, clock: this.#clock };
+    return bringLog(source, { session: normalName(name), commandId }, ports, rest);
   }
 
   /** Has any worker do something, as long as one is at work. */
