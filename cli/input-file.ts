@@ -15,6 +15,8 @@ export interface InputFile {
   path: string;
   /** Its bytes, from the first one. @throws RepriseError BAD_REQUEST when it cannot be read */
   bytes(): AsyncIterable<Uint8Array>;
+  /** Its first bytes, as many as there are up to `count`. */
+  beginning(count: number): Promise<Uint8Array>;
   /** What was made to read it is gone. */
   close(): Promise<void>;
 }
@@ -26,7 +28,7 @@ export async function inputFile(path: string, { stdin }: Pick<Terminal, 'stdin'>
       throw unreadable(path, cause);
     });
     if (found.isDirectory()) throw unreadable(path, new Error('it is a directory'));
-    return { path, bytes: () => bytesOf(path), close: async () => {} };
+    return inputAt(path, path, async () => {});
   }
   const folder = await mkdtemp(join(tmpdir(), 'reprise-input-'));
   const close = () => rm(folder, { recursive: true, force: true });
@@ -37,7 +39,25 @@ export async function inputFile(path: string, { stdin }: Pick<Terminal, 'stdin'>
     await close();
     throw cause instanceof RepriseError ? cause : unreadable('standard input', cause as Error);
   }
-  return { path: 'standard input', bytes: () => bytesOf(copy), close };
+  return inputAt('standard input', copy, close);
+}
+
+function inputAt(path: string, place: string, close: () => Promise<void>): InputFile {
+  return {
+    path,
+    close,
+    bytes: () => bytesOf(place),
+    async beginning(count) {
+      const parts: Uint8Array[] = [];
+      let size = 0;
+      for await (const chunk of bytesOf(place)) {
+        parts.push(chunk);
+        size += chunk.byteLength;
+        if (size >= count) break;
+      }
+      return Buffer.concat(parts).subarray(0, count);
+    },
+  };
 }
 
 async function* bytesOf(path: string): AsyncGenerator<Uint8Array, void> {

@@ -216,6 +216,11 @@ export class SessionClient implements ISessionClient {
     return this.#storage.events(session, { from, to, ...options });
   }
 
+  /** A session up to the commit with event `to`, as bytes of a file that proves itself (`bundle.ts`). */
+  bundle(session: string, to: number, signal?: AbortSignal): AsyncIterable<Uint8Array> {
+    return this.#storage.bundle(session, to, signal);
+  }
+
   /** Everything readable of a session whose log is not whole, and where it breaks; slower than `events`. */
   salvage(session: string): AsyncIterable<Salvaged> {
     return this.#storage.salvage(session);

@@ -1,6 +1,7 @@
 /** `reprise import`: a session out of a log. */
 import { basename } from 'node:path';
 import type { Command } from 'commander';
+import { BUNDLE_HEAD_BYTES, isBundle } from '../../bus/bundle.ts';
 import { newCommandId } from '../../bus/client/command-id.ts';
 import { contractLog } from '../../bus/client/contract-log.ts';
 import type { LogSource } from '../../bus/client/import.ts';
@@ -24,7 +25,7 @@ export function addImport(program: Command, context: Context): void {
   const command = program
     .command('import')
     .description('begin a session out of a log; it has an id of its own and goes on where the log ends')
-    .argument('<file>', 'JSONL, one event a line; - reads standard input')
+    .argument('<file>', 'JSONL, one event a line, or a bundle; - reads standard input')
     .option(
       '--as <name>',
       'name of the new session (default: the one in the log, else that of the file)',
@@ -47,7 +48,7 @@ async function importLog(context: Context, path: string, options: ImportCommandO
   const stop = terminal.onSignal(['SIGINT', 'SIGTERM'], () => abort.abort());
   const file = await inputFile(path, terminal);
   try {
-    const source: LogSource = () => contractLog(jsonLines(file.bytes()));
+    const source = await sourceOf(file);
     const session = options.as ?? (await nameIn(source, file));
     context.details = { session, commandId };
     const sessions = await context.sessions();
@@ -69,6 +70,14 @@ async function importLog(context: Context, path: string, options: ImportCommandO
     stop();
     await file.close();
   }
+}
+
+/** The events of a file, be it lines or a bundle. @throws RepriseError as the readers; of a bundle all is read */
+async function sourceOf(file: InputFile): Promise<LogSource> {
+  if (!isBundle(await file.beginning(BUNDLE_HEAD_BYTES))) return () => contractLog(jsonLines(file.bytes()));
+  const { BundledLog } = await import('../../bus/bundled-log.ts');
+  const log = await BundledLog.read(file.bytes());
+  return () => log.events();
 }
 
 /** What a log calls its session, else what its file is called. @throws RepriseError as the source, BAD_REQUEST */

@@ -39,7 +39,9 @@ test('import begins a session out of a file or standard input, which goes on and
   assert.match(piped.stdout, /^copy of it: \d+ events from standard input · re-execution gives the same\n$/);
   const original = eventsOf(await readFile(file, 'utf8'));
   for (const name of ['copy', 'copy of it']) {
-    assert.deepEqual(butIds(eventsOf((await shell.run(['export', name])).stdout)), butIds(original));
+    // A session that rests may be given a checkpoint meanwhile.
+    const own = eventsOf((await shell.run(['export', name])).stdout).slice(0, original.length);
+    assert.deepEqual(butIds(own), butIds(original));
     assert.equal((await shell.run(['exec', name, 'x.length'])).stdout, '600000\n');
     assert.equal((await shell.run(['replay', name])).code, 0);
   }
@@ -109,7 +111,7 @@ test('when the worker is killed amid an import another one begins it anew, and n
   });
   for (let round = 0; !done; round++) {
     const metadata = await client.getSession('long');
-    assert.ok(metadata === null || metadata.eventCount === 1_601);
+    assert.ok(metadata === null || metadata.eventCount >= 1_601);
     if (round === 25)
       for (const { id } of system.state.children) if (id.startsWith('worker')) system.kill(id);
     await new Promise((resolve) => setTimeout(resolve, 20));
