@@ -51,6 +51,8 @@ const events: { [T in SessionEventType]: Schema<EventOf<T>> } = {
     seed: optional(text),
     kernel: optional(text),
     parent: optional(shaped<{ id: string; seq: number }>({ id: text, seq: natural })),
+    origin: optional(text),
+    commandId: optional(text),
   }),
   input: shaped<EventOf<'input'>>({
     type: v.literal('input'),
@@ -185,6 +187,7 @@ const events: { [T in SessionEventType]: Schema<EventOf<T>> } = {
     name: text,
     parent: forkPoint,
     commandId: optional(text),
+    copied: optional(flag),
     asked: optional(
       v.array(shaped<{ effect: number; receiptKey: string }>({ effect: natural, receiptKey: text })),
     ),
@@ -212,6 +215,11 @@ const events: { [T in SessionEventType]: Schema<EventOf<T>> } = {
     timestamp: isoTime,
   }),
 };
+
+/** Every type of event that a session can hold. */
+export const SESSION_EVENT_TYPES = Object.keys(events) as readonly SessionEventType[];
+
+export const isSessionEventType = (type: string): type is SessionEventType => Object.hasOwn(events, type);
 
 const unknownType = shaped<{ type: never }>({
   type: v.picklist(Object.keys(events)) as unknown as Schema<never>,
@@ -260,6 +268,7 @@ const commitHead = shaped<CommitHead>({
   ),
   running: optional(flag),
   closed: optional(flag),
+  partial: optional(flag),
   wakeAt: optional(number),
   parent: optional(forkPoint),
 });

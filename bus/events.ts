@@ -40,6 +40,10 @@ export type SessionEvent = { large?: LargeValue } & (
       seed?: string;
       kernel?: string;
       parent?: { id: string; seq: number };
+      /** Id of the session that it is a copy of, when it is one: its randomness began with that. */
+      origin?: string;
+      /** Makes the beginning of a copy idempotent, as it does a cell. */
+      commandId?: string;
     }
   | {
       type: 'input';
@@ -179,6 +183,8 @@ export type SessionEvent = { large?: LargeValue } & (
       parent: ForkPoint;
       /** Makes the fork idempotent, as it does a cell. */
       commandId?: string;
+      /** Tells of the session that this one is a copy of: nothing begins here. */
+      copied?: boolean;
       /** Effects without an answer that leave receipts: it asks for them by itself, under keys of its own. */
       asked?: { effect: number; receiptKey: string }[];
     }

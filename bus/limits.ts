@@ -54,6 +54,14 @@ export const TAGS_MAX = 16;
 /** A value outside of the heap: a model's answer, what a request carries. */
 export const LARGE_BYTES_MAX = 64 * MIB;
 
+/** A piece of a log that is brought in. */
+export const IMPORT_PIECE_BYTES_MAX = MIB;
+/** Logs that a worker is being brought at a time; it holds them in memory, as it does to execute them. */
+export const IMPORT_BYTES_MAX = 256 * MIB;
+
+/** Events of such a log. */
+export const IMPORT_EVENTS_MAX = 1_000_000;
+
 const COMMIT_BYTES_MAX = 4 * MIB;
 /** Encoded, checked and hashed in some 20 ms: whoever does it lets others wait for no longer. */
 const BATCH_BYTES_MAX = 256 * KIB;

@@ -75,6 +75,8 @@ export interface Subjects {
   readonly activate: string;
   /** Ask one worker to take a session on. */
   activateAt(worker: string): string;
+  /** Bring one worker a log. */
+  importAt(worker: string): string;
   /** Liveness of one process; answers at once, never queues. */
   ping(process: string): string;
   /** Every process answers: who is there, what is it doing. */
@@ -118,6 +120,7 @@ export function makeSubjects(prefix = 'reprise', shards = 1): Subjects {
     cmd: (token) => `${prefix}.cmd.${token}`,
     activate: `${prefix}.activate`,
     activateAt: (worker) => `${prefix}.activate.${worker}`,
+    importAt: (worker) => `${prefix}.import.${worker}`,
     ping: (process) => `${prefix}.presence.ping.${process}`,
     who: `${prefix}.presence.who`,
     sweep: `${prefix}.presence.sweep`,

@@ -171,6 +171,8 @@ export interface CommitHead {
   /** A turn or a model call is unfinished: somebody must carry on. Waiting for timers alone is `wakeAt`. */
   running?: boolean;
   closed?: boolean;
+  /** The session is not there yet: it begins, whole, with the first commit that is not partial. */
+  partial?: boolean;
   /** When the earliest pending timer is due, ms since the epoch. */
   wakeAt?: number;
   /** Of a fork: where its log goes on from. */

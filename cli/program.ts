@@ -13,7 +13,9 @@ import { addDoctor } from './commands/doctor.ts';
 import { addDown } from './commands/down.ts';
 import { addEdit } from './commands/edit.ts';
 import { addExec } from './commands/exec.ts';
+import { addExport } from './commands/export.ts';
 import { addFork } from './commands/fork.ts';
+import { addImport } from './commands/import.ts';
 import { addInterrupt } from './commands/interrupt.ts';
 import { addLog } from './commands/log.ts';
 import { addLs } from './commands/ls.ts';
@@ -72,6 +74,8 @@ export function makeProgram(context: Context, onUsage: (text: string) => void): 
     addAnnotations,
     addCheckpoint,
     addSnapshot,
+    addExport,
+    addImport,
     addReplay,
     addVerify,
     addInterrupt,

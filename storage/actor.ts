@@ -29,6 +29,7 @@ import { examine } from './examination.ts';
 import { Forks } from './forks.ts';
 import { History } from './history.ts';
 import { forgetImages } from './named-blobs.ts';
+import { Partials, withoutPartial } from './partial.ts';
 import type { BlobStore, Log, LogStore } from './ports.ts';
 import { Removals } from './removals.ts';
 import { SessionIndex } from './session-index.ts';
@@ -84,18 +85,19 @@ export class StorageActor {
     this.lifecycle = makeLifecycle({ role: 'storage', process: ports.process });
     const { log, blobs, logger, clock = systemClock } = ports;
     const forks = new Forks({ log, blobs, clock });
+    const partials = new Partials(log, blobs, clock);
     this.#appends = new Appends(
-      log,
-      forks,
+      { log, forks, partials },
       () => this.commitBytesMax,
       () => this.#now(),
     );
-    this.#history = new History(ports.log);
-    this.#index = new SessionIndex(ports.log, (error) => this.#failed(ports.subjects.store('list'), error));
+    const whole = withoutPartial(log);
+    this.#history = new History(whole);
+    this.#index = new SessionIndex(whole, (error) => this.#failed(ports.subjects.store('list'), error));
     this.#blobs = new BlobParts(ports.blobs);
     const [parts, index] = [this.#blobs, this.#index];
     this.#troubles = new Troubles(log, blobs, clock);
-    this.#removals = new Removals({ log, blobs, parts, index, forks, clock, logger });
+    this.#removals = new Removals({ log, blobs, parts, index, forks, partials, clock, logger });
     this.#handlers = this.#makeHandlers();
   }
 

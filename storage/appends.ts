@@ -10,6 +10,7 @@ import type { Commit, StoredCommit } from '../bus/types.ts';
 import { sealed } from './commit-bytes.ts';
 import type { Forks } from './forks.ts';
 import { Lru } from './lru.ts';
+import { notThereYet, type Partials } from './partial.ts';
 import type { LogStore } from './ports.ts';
 import { cutOff } from './readable.ts';
 import { assertFollows, assertOwnHash, type Newest, newestOf } from './validation.ts';
@@ -27,10 +28,17 @@ function goneError(name: string): RepriseError {
   });
 }
 
+export interface AppendPorts {
+  log: LogStore;
+  forks: Pick<Forks, 'hold'>;
+  partials: Pick<Partials, 'note'>;
+}
+
 /** The appends of one storage process. */
 export class Appends {
   readonly #log: LogStore;
   readonly #forks: Pick<Forks, 'hold'>;
+  readonly #partials: Pick<Partials, 'note'>;
   readonly #limitBytes: () => number;
   readonly #newest = new Lru<Newest>(REMEMBERED);
   /** Sessions of which the log was seen to hold nothing, and when. */
@@ -40,10 +48,11 @@ export class Appends {
   readonly #underWay = new Map<string, Promise<unknown>>();
 
   /** @param limitBytes largest commit, in msgpack */
-  constructor(log: LogStore, forks: Pick<Forks, 'hold'>, limitBytes: () => number, nowMs: () => number) {
+  constructor({ log, forks, partials }: AppendPorts, limitBytes: () => number, nowMs: () => number) {
     this.#nowMs = nowMs;
     this.#log = log;
     this.#forks = forks;
+    this.#partials = partials;
     this.#limitBytes = limitBytes;
   }
 
@@ -108,6 +117,7 @@ export class Appends {
     }
     if (!previous && commit.head.parent) previous = await this.#forks.hold(commit);
     assertFollows(commit, previous, hash);
+    if (expected === 0 && commit.head.partial) await this.#partials.note(commit.session);
     try {
       const { position, sizeBytes, duplicate } = await this.#log.append(commit, expected, bytes);
       this.#newest.set(commit.session, newestOf({ commit, position, sizeBytes }));
@@ -142,6 +152,10 @@ export class Appends {
     }
     // Positions only grow, and only what was durable is expected.
     if (last && last.position < expected) throw cutOff(last, expected);
+    if (expected === 0 && last?.commit.head.partial) {
+      await this.#partials.note(commit.session);
+      throw notThereYet(commit.head.name);
+    }
     throw new RepriseError(
       'FENCED',
       `session ${commit.session} is at log position ${last?.position ?? 0}, not at ${expected}`,

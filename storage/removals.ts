@@ -27,6 +27,7 @@ import type { StoredCommit } from '../bus/types.ts';
 import type { BlobParts } from './blob-parts.ts';
 import type { Forks } from './forks.ts';
 import { forgetNamed } from './named-blobs.ts';
+import type { Partials } from './partial.ts';
 import type { BlobStore, Log, LogStore } from './ports.ts';
 import type { SessionIndex } from './session-index.ts';
 
@@ -36,6 +37,7 @@ export interface RemovalPorts {
   parts: BlobParts;
   index: SessionIndex;
   forks: Pick<Forks, 'held' | 'release'>;
+  partials: Pick<Partials, 'left'>;
   clock: Clock;
   logger: Log;
 }
@@ -162,7 +164,8 @@ export class Removals {
   }
 
   async #look(): Promise<void> {
-    const { log, blobs } = this.#ports;
+    const { log, blobs, partials } = this.#ports;
+    for (const token of await partials.left()) await this.begin(token);
     const left = new Map<string, number>();
     const keys = await blobs.keys(KIND);
     const held = keys.length > 0 ? await this.#ports.forks.held() : new Set();

@@ -24,7 +24,7 @@ export interface Newest {
   closed: boolean;
   /** Bytes of the session so far, this commit included. */
   sizeBytes: number;
-  head: Pick<CommitHead, 'id' | 'name' | 'created' | 'checkpointCount' | 'parent'>;
+  head: Pick<CommitHead, 'id' | 'name' | 'created' | 'checkpointCount' | 'parent' | 'partial'>;
   /** Positions of the newest commits, this one included and last. */
   tail: number[];
   checkpoint: { seq: number; stateId: string; position: number } | null;
@@ -32,7 +32,7 @@ export interface Newest {
 
 /** What judging the next commit needs of a stored one. */
 export function newestOf({ commit, position, sizeBytes }: StoredCommit): Newest {
-  const { id, name, created, checkpointCount, checkpoint, sizeBefore, tail, parent } = commit.head;
+  const { id, name, created, checkpointCount, checkpoint, sizeBefore, tail, parent, partial } = commit.head;
   return {
     position,
     hash: commit.hash,
@@ -40,7 +40,7 @@ export function newestOf({ commit, position, sizeBytes }: StoredCommit): Newest 
     epoch: commit.epoch,
     closed: commit.events.at(-1)?.type === 'closed',
     sizeBytes: sizeBefore + sizeBytes,
-    head: { id, name, created, checkpointCount, parent },
+    head: { id, name, created, checkpointCount, parent, partial },
     tail: [...tail, position].slice(-TAIL_LENGTH),
     checkpoint: checkpoint ? { ...checkpoint, position: checkpoint.position ?? position } : null,
   };
@@ -94,15 +94,16 @@ function assertLinked(commit: Commit, previous: Newest | null): void {
   if (fault) throw new RepriseError('CHAIN_BROKEN', `commit ${commit.commit} ${fault.what}`);
 }
 
-/** The events of one commit: `session` (of a fork: `fork`) first of all, `closed` last of all. */
+/** The events of one commit: `session` (of a fork: `fork`) first of all, `closed` last of all. What is copied begins nothing. */
 function assertEvents({ events, first, head }: Commit): void {
-  const begins = head.parent ? head.parent.seq + 1 : 0;
+  const start = head.parent ? head.parent.seq + 1 : 0;
   for (const [index, event] of events.entries()) {
-    const isFirst = first + index === begins;
+    const isFirst = first + index === start;
     if ((event.type === 'session') !== (isFirst && !head.parent)) {
       refuse(`events.${index}.type`, 'the first event of a session, and no other, is its `session` event');
     }
-    if ((event.type === 'fork') !== (isFirst && head.parent !== undefined)) {
+    const begins = event.type === 'fork' && !event.copied;
+    if (begins !== (isFirst && head.parent !== undefined)) {
       refuse(`events.${index}.type`, 'the first event of a fork, and no other, is its `fork` event');
     }
     if (event.type === 'closed' && index !== events.length - 1) {
@@ -122,6 +123,8 @@ function assertHead({ session, head, events, epoch, foldLarge }: Commit, previou
     refuse('head.parent', 'it is not that of the event that began the session');
   if (previous && head.name !== previous.head.name)
     refuse('head.name', 'it is not that of the commit before');
+  if (head.partial && previous && !previous.head.partial)
+    refuse('head.partial', 'the session is there already');
 
   let { checkpointCount } = previous?.head ?? { checkpointCount: 0 };
   let sizeBefore = (previous?.sizeBytes ?? 0) + largeBytesOf(events) + (foldLarge?.bytes ?? 0);
@@ -153,7 +156,7 @@ function assertHead({ session, head, events, epoch, foldLarge }: Commit, previou
 
 function beginOf(event: SessionEvent): Pick<CommitHead, 'id' | 'created' | 'parent'> | null {
   if (event.type === 'session') return { id: event.id, created: event.created };
-  if (event.type !== 'fork') return null;
+  if (event.type !== 'fork' || event.copied) return null;
   return { id: event.id, created: event.timestamp, parent: event.parent };
 }
 

@@ -64,6 +64,8 @@ const MAY_IMPORT: Record<string, string[]> = {
     'actors/role/freshness.mjs',
     'actors/kernel/compiler',
     'actors/kernel/prelude/bundle.mjs',
+    // What is in a file is executed where the file is.
+    'actors/worker/bundle.ts',
   ],
 };
 

@@ -29,7 +29,10 @@ export class Batch {
     return this.fold.seq + 1;
   }
 
-  /** The events for the next commit, at least one; those that would make it larger than a batch come later. */
+  /**
+   * The events for the next commit, at least one; those that would make it larger than a batch come later. A checkpoint
+   * ends its commit: whoever starts there starts right behind it.
+   */
   head({ batchBytes, inlineBytes }: Pick<SizeLimits, 'batchBytes' | 'inlineBytes'>): SessionEvent[] {
     let bytes = 0;
     let count = 0;
@@ -38,6 +41,7 @@ export class Batch {
       bytes += weight > inlineBytes ? CUT_BYTES_MAX : weight;
       if (count > 0 && bytes > batchBytes) break;
       count++;
+      if (this.events[count - 1]!.type === 'checkpoint') break;
     }
     return this.events.slice(0, count);
   }

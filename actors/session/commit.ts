@@ -12,6 +12,8 @@ export interface CommitFacts {
   epoch: number;
   kernel: string;
   atMs: number;
+  /** More commits follow before the session is there. */
+  partial?: boolean;
   /** What is larger goes out of the commit, bytes; default: what our own server takes. */
   inlineBytes?: number;
 }
@@ -63,6 +65,7 @@ export function makeCommit(fold: SessionFold, events: SessionEvent[], facts: Com
   if (next.checkpoint) body.head.checkpoint = next.checkpoint;
   if (isUnfinished(next)) body.head.running = true;
   if (next.closed) body.head.closed = true;
+  if (facts.partial) body.head.partial = true;
   if (next.parent) body.head.parent = next.parent;
   const wake = wakeAt(next);
   if (wake !== undefined) body.head.wakeAt = wake;

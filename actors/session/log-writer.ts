@@ -32,18 +32,20 @@ export class LogWriter implements IIncrementalWriter {
   }
 
   /**
-   * Makes all events of the batch durable, and rebases it on the fold after them.
+   * Makes all events of the batch durable, and rebases it on the fold after them. `whole`: of a session that begins; it
+   * is there once all of them are, and if that never comes it never was.
    * @throws RepriseError FENCED when somebody else committed first, or storage's refusal; what was already
    * written stays written (`fold` tells how far).
    */
-  async write(batch: Batch): Promise<void> {
+  async write(batch: Batch, { whole = false } = {}): Promise<void> {
     const { clock, kernelVersion: kernel, newId, store } = this.#ports;
     while (batch.events.length > 0) {
       const { limits } = store;
       const events = batch.head(limits);
       const base = this.fold;
       const { inlineBytes } = limits;
-      const facts = { commit: newId(), epoch: this.#epoch, kernel, atMs: clock.now(), inlineBytes };
+      const partial = whole && events.length < batch.events.length;
+      const facts = { commit: newId(), epoch: this.#epoch, kernel, atMs: clock.now(), inlineBytes, partial };
       const { commit, next, large } = makeCommit(base, events, facts);
       for (const { value, bytes } of large) await store.putLarge(scopeOf(next.id), value, bytes);
       const { position, sizeBytes } = await store.append(commit, base.log.position);

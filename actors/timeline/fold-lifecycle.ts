@@ -15,7 +15,7 @@ export const lifecycleEvents: Lifecycle = {
   session: (_fold, event) => ({
     id: event.id,
     created: event.created,
-    seed: event.seed ?? event.id,
+    seed: event.seed ?? event.origin ?? event.id,
     version: event.version ?? 1,
   }),
 
@@ -26,17 +26,20 @@ export const lifecycleEvents: Lifecycle = {
     replayCostMs: 0,
   }),
 
-  fork: (fold, { id, name, timestamp, parent, asked = [] }) => ({
-    id,
-    name,
-    token: sessionToken(name),
-    created: timestamp,
-    parent,
-    effects: asked.reduce((effects, { effect, receiptKey }) => {
-      const open = effects.get(effect);
-      return open ? effects.with({ ...open, receiptKey }) : effects;
-    }, fold.effects),
-  }),
+  fork: (fold, { id, name, timestamp, parent, asked = [], copied }) =>
+    copied
+      ? {}
+      : {
+          id,
+          name,
+          token: sessionToken(name),
+          created: timestamp,
+          parent,
+          effects: asked.reduce((effects, { effect, receiptKey }) => {
+            const open = effects.get(effect);
+            return open ? effects.with({ ...open, receiptKey }) : effects;
+          }, fold.effects),
+        },
 
   // A closed session waits for nothing: what was pending is given up.
   closed: () => ({ closed: true, running: null, effects: EffectTable.empty }),

@@ -70,7 +70,7 @@ export class KernelSeat implements ReplayKernel {
   }
 }
 
-function bootParameters({ id, created, seed, version }: EventOf<'session'>): BootParameters {
+function bootParameters({ id, origin = id, created, seed, version }: EventOf<'session'>): BootParameters {
   if (version > BEHAVIOUR_VERSION) {
     throw new RepriseError(
       'BAD_FORMAT',
@@ -78,5 +78,5 @@ function bootParameters({ id, created, seed, version }: EventOf<'session'>): Boo
       { hint: 'nothing was changed; upgrade, then try again' },
     );
   }
-  return { sessionId: id, createdMs: Date.parse(created), seed: seed ?? id, version };
+  return { sessionId: origin, createdMs: Date.parse(created), seed: seed ?? origin, version };
 }

@@ -113,8 +113,9 @@ async function openedFor(
   ports: ForkPorts,
 ): Promise<{ batch: Batch; parent: EditReply['parent'] }> {
   if (first.type === 'session') {
-    const event = { ...first, id: ports.newId(), name };
-    await seat.boot({ ...event, id: first.id });
+    const { origin = first.id } = first;
+    const event = { ...first, id: ports.newId(), name, origin, commandId };
+    await seat.boot(event);
     return { batch: new Batch(emptyFold(name), [event]), parent: null };
   }
   if (!beginsTurn(first))

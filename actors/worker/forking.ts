@@ -64,20 +64,22 @@ export function branch(
 }
 
 /**
- * Commits the beginning of a session. `begun`: the same command had begun it before, with this event.
+ * Commits the beginning of a session, which is there once all of it is durable. `begun`: the same command had begun it
+ * before, with this event.
+ * @param kernelVersion of the kernel that gives the events
  * @throws RepriseError BAD_REQUEST when the name is taken; what storage throws
  */
 export async function begin(
   batch: Batch,
   commandId: string,
   { store, clock, kernel, newId }: ForkPorts,
+  kernelVersion = kernel.version,
 ): Promise<{ bytesWritten: number; begun?: SessionEvent }> {
   const { name } = batch.fold;
-  const kernelVersion = kernel.version;
   const facts = { store, clock, newId, kernelVersion, onCommitted: () => {} };
   const writer = new LogWriter(batch.base, facts);
   try {
-    await writer.write(batch);
+    await writer.write(batch, { whole: true });
     return { bytesWritten: writer.fold.log.sizeBytes };
   } catch (thrown) {
     if (!hasCode(thrown, 'FENCED') || writer.fold.log.position > 0) throw thrown;
@@ -155,22 +157,25 @@ function forkEvent(
   return asked.length > 0 ? { ...event, asked } : event;
 }
 
-/** The event by which this very command began a session of that name; null: something else did. */
-async function begunBy(
+/** The event by which this very command began a session of that name; null: something else did, or nothing. */
+export async function begunBy(
   name: string,
   commandId: string,
   store: SessionStore,
-): Promise<EventOf<'fork'> | null> {
-  const seq = (await store.get(name))?.parent?.seq;
-  if (seq === undefined) return null;
-  for await (const { commit } of store.read(name, seq + 1)) {
+): Promise<EventOf<'fork' | 'session'> | null> {
+  const metadata = await store.get(name);
+  if (!metadata) return null;
+  const first = metadata.parent ? metadata.parent.seq + 1 : 0;
+  for await (const { commit } of store.read(name, first, first)) {
     const [event] = commit.events;
-    return event?.type === 'fork' && event.commandId === commandId ? event : null;
+    const begins = event?.type === 'fork' || event?.type === 'session';
+    return begins && event.commandId === commandId ? event : null;
   }
   return null;
 }
 
-function takenError(name: string): RepriseError {
+/** The error for a name that a session has already. */
+export function takenError(name: string): RepriseError {
   return new RepriseError('BAD_REQUEST', `there is a session ${JSON.stringify(name)} already`, {
     hint: 'nothing was changed; choose another name, or remove that session (`reprise rm`)',
   });

@@ -24,12 +24,14 @@ import { DEFAULT_SETTINGS, type SessionSettings } from '../session/ports.ts';
 import type { Log } from '../timeline/ports.ts';
 import { edit } from './editing.ts';
 import { fork } from './forking.ts';
+import { assertFree, importLog } from './importing.ts';
 import { LOOKS } from './looks.ts';
 import { PersistenceManager } from './persistence.ts';
 import { serveRequest } from './requests.ts';
 import { type ResidencySettings, SessionManager } from './session-manager.ts';
 import { StoreClient } from './store-client.ts';
 import { Sweeper } from './sweep.ts';
+import { Uploads } from './uploads.ts';
 
 export interface WorkerPorts {
   /** Id of this worker: one subject token. */
@@ -75,6 +77,7 @@ export class Worker {
   readonly lifecycle: Lifecycle;
   #stopListening: () => void = () => {};
   readonly #sweeper: Sweeper;
+  readonly #uploads: Uploads;
   #putAwayTimer: { cancel(): void } | null = null;
 
   constructor(ports: WorkerPorts) {
@@ -101,6 +104,7 @@ export class Worker {
     });
     const isOurs = (session: string) => this.sessions.pool.has(session);
     this.#sweeper = new Sweeper({ bus, subjects, clock, log, isOurs, random: ports.random });
+    this.#uploads = new Uploads(clock);
     this.persistence = new PersistenceManager(this.sessions, this.#store, log);
   }
 
@@ -112,6 +116,7 @@ export class Worker {
     this.#subscriptions.push(
       serve(bus, subjects.activate, activate, { queue }),
       serve(bus, subjects.activateAt(id), activate),
+      serve(bus, subjects.importAt(id), (message) => this.#onImport(message)),
       ...ANY_NAMES.map((name) =>
         serve(bus, subjects.any(ANY_WORKER[name]), (message) => this.#onAny(name, message), { queue }),
       ),
@@ -133,7 +138,8 @@ export class Worker {
     this.#stopListening();
     this.#putAwayTimer?.cancel();
     this.#sweeper.stop();
-    for (const subscription of this.#subscriptions.splice(0, 2 + ANY_NAMES.length))
+    this.#uploads.close();
+    for (const subscription of this.#subscriptions.splice(0, 3 + ANY_NAMES.length))
       subscription.unsubscribe();
     await this.sessions.shutdown(graceMs);
     for (const subscription of this.#subscriptions.splice(0)) subscription.unsubscribe();
@@ -203,10 +209,26 @@ export class Worker {
   #onAny(name: AnyWorkerName, message: BusMessage): Promise<void> {
     return this.#answer(message, async () => {
       const request = readRequest(ANY_WORKER[name], message.data);
-      const { kernel, log, clock, newId } = this.#ports;
-      const reply = await ANY[name](request as never, { store: this.#store, kernel, log, clock, newId });
+      const reply = await ANY[name](request as never, this.#lookPorts);
       return encode({ ok: true, ...reply });
     });
+  }
+
+  /** Takes a piece of a log; with the last one a session begins. */
+  #onImport(message: BusMessage): Promise<void> {
+    return this.#answer(message, async () => {
+      const request = readRequest(WORKER.importAt, message.data);
+      const { session, commandId, piece } = request;
+      if (piece === 0) await assertFree(normalName(session), commandId, this.#lookPorts);
+      const events = this.#uploads.take(request);
+      if (!events) return encode({ ok: true });
+      return encode({ ok: true, imported: await importLog(events, request, this.#lookPorts) });
+    });
+  }
+
+  get #lookPorts() {
+    const { kernel, log, clock, newId } = this.#ports;
+    return { store: this.#store, kernel, log, clock, newId };
   }
 
   /** Answers once, with the reply or the failure; failures are counted by code. */

@@ -3,6 +3,7 @@ import { RepriseError } from '../errors.ts';
 import { connectBus } from '../nats.ts';
 import type { AnnotateReply, AnnotationsReply } from '../operations/annotations.ts';
 import type { RemovalProgress, Trouble } from '../operations/catalogue.ts';
+import type { Imported } from '../operations/lineage.ts';
 import type { BrokenLog } from '../operations/logs.ts';
 import type { PresenceReply } from '../operations/presence.ts';
 import type { ReplyOf } from '../operations/row.ts';
@@ -31,7 +32,8 @@ import { type AnnotateOptions, type AnnotationFilter, type AnnotationWish, isSou
 import { AnyWorkerCalls } from './any-worker-calls.ts';
 import { newCommandId } from './command-id.ts';
 import { Following } from './following.ts';
-import type { ExecuteOptions, LookOptions } from './options.ts';
+import { bringLog, type LogSource } from './import.ts';
+import type { ExecuteOptions, ImportOptions, LookOptions } from './options.ts';
 import { SessionPasts } from './pasts.ts';
 import type { Salvaged } from './salvage.ts';
 import { SessionCalls } from './session-calls.ts';
@@ -241,6 +243,11 @@ export class SessionClient extends SessionPasts implements ISessionClient {
     return this.storage.events(session, { from, to, ...options });
   }
 
+  /** A session up to the commit with event `to`, as bytes of a file that proves itself (`bundle.ts`). */
+  bundle(session: string, to: number, signal?: AbortSignal): AsyncIterable<Uint8Array> {
+    return this.storage.bundle(session, to, signal);
+  }
+
   /** Everything readable of a session whose log is not whole, and where it breaks; slower than `events`. */
   salvage(session: string): AsyncIterable<Salvaged> {
     return this.storage.salvage(session);
@@ -269,6 +276,18 @@ export class SessionClient extends SessionPasts implements ISessionClient {
   follow(session: string, from: number | Promise<number>, show: (shown: Shown) => void): Following {
     const ports = { bus: this.#bus, subjects: this.#subjects, clock: this.#clock, storage: this.storage };
     return new Following(ports, normalName(session), from, show);
+  }
+
+  /**
+   * Begins a session out of a log (`contractLog` reads one that anybody may have written); it goes on where the log ends.
+   * It has an id of its own. Where re-execution gives something else than the log, `divergence` says so: then there are
+   * no variables, and no cell can run.
+   * @throws what the source throws; RepriseError as `bringLog`
+   */
+  async importLog(name: string, source: LogSource, options: ImportOptions = {}): Promise<Imported> {
+    const { commandId = this.newId(), ...rest } = options;
+    const ports = { bus: this.#bus, subjects: this.#subjects, clock: this.#clock };
+    return bringLog(source, { session: normalName(name), commandId }, ports, rest);
   }
 
   /** Every process that answers. */

@@ -55,6 +55,13 @@ export interface ForkOptions extends LongLookOptions {
   commandId?: string;
 }
 
+export interface ImportOptions extends LongLookOptions {
+  /** The same id imports once: give it to retry after TIMEOUT. Default: a new one. */
+  commandId?: string;
+  /** Hears how many events were sent so far. */
+  onEvent?: (events: number) => void;
+}
+
 export interface EditOptions extends ForkOptions {
   /** Begins nothing: only tells what would be asked. */
   dryRun?: boolean;

@@ -1,5 +1,6 @@
 /** Questions to storage: what sessions there are and what their logs say. All of them are safe to repeat. */
 
+import { writeBundle } from '../bundle.ts';
 import { CHAIN_START, ChainReader, cutToSession } from '../chain.ts';
 import { RepriseError } from '../errors.ts';
 import { restoredCommits } from '../large.ts';
@@ -8,7 +9,7 @@ import type { BrokenLog, ExamineReply } from '../operations/logs.ts';
 import type { Bus, Clock } from '../port.ts';
 import { StorageClient } from '../storage-client.ts';
 import { normalName, type Subjects, sessionToken } from '../subjects.ts';
-import type { SessionEvent, SessionMetadata } from '../types.ts';
+import type { SessionEvent, SessionMetadata, StoredCommit } from '../types.ts';
 import { Salvage, type Salvaged } from './salvage.ts';
 
 /** One try; longer than any healthy answer. */
@@ -101,6 +102,12 @@ export class StorageCalls {
     throw new RepriseError('NOT_FOUND', `there is no event ${seq} in '${session}'`);
   }
 
+  /** A session as a bundle: its commits as they are stored. @throws RepriseError */
+  bundle(name: string, to: number, signal?: AbortSignal): AsyncGenerator<Uint8Array, void> {
+    const session = normalName(name);
+    return writeBundle(session, this.#stored(session, to, signal), this.#storage.blobs(signal));
+  }
+
   /** Everything readable of a log that is not whole, and where it breaks. @throws RepriseError */
   async *salvage(name: string): AsyncGenerator<Salvaged, void> {
     const session = normalName(name);
@@ -122,6 +129,14 @@ export class StorageCalls {
       after = page.next;
     } while (after !== null);
     return { broken, examined };
+  }
+
+  async *#stored(session: string, to: number, signal?: AbortSignal): AsyncGenerator<StoredCommit, void> {
+    const chain = new ChainReader();
+    for await (const commits of this.#storage.read(session, 0, to, signal)) {
+      for (const stored of commits) chain.check(stored);
+      yield* commits;
+    }
   }
 
   async *#committed(

@@ -1,8 +1,9 @@
 /** Requests that make sessions out of others; any worker serves them. */
 import * as v from 'valibot';
-import { CELL_REQUEST_BYTES_MAX } from '../limits.ts';
-import { flag, json, natural, number, optional, shaped, text } from '../schema.ts';
+import { CELL_REQUEST_BYTES_MAX, IMPORT_PIECE_BYTES_MAX } from '../limits.ts';
+import { bytes, flag, json, natural, number, optional, shaped, text } from '../schema.ts';
 import { AccessMode, type Json } from '../types.ts';
+import { type Divergence, divergence } from './looks.ts';
 import { operation } from './row.ts';
 
 /** `fork`: a new session that shares everything up to an event of another one, and goes on by itself. */
@@ -65,6 +66,41 @@ export interface EditReply {
   durationMs: number;
 }
 
+/**
+ * `import.<worker>`: a piece of a log that is to become a session. The pieces are a stream of events (`pieces.ts`), each
+ * in msgpack, the `session` event first. All of them go to one worker, one after the other; with the last one the
+ * session begins. When anything is lost on the way, all of it is sent again.
+ */
+export interface ImportRequest {
+  /** Name of the new session. */
+  session: string;
+  /** The same id imports once: asked again, it gets an answer like the first. */
+  commandId: string;
+  /** Number of the piece, from 0. */
+  piece: number;
+  bytes: Uint8Array;
+  /** It was the last one; or nothing more comes, and nothing is to become of it. */
+  end?: 'done' | 'dropped';
+}
+export interface ImportReply {
+  /** Absent while more is to come. */
+  imported?: Imported;
+}
+export interface Imported {
+  session: string;
+  id: string;
+  events: number;
+  checkpoints: number;
+  /** It has an end, and takes no more cells. */
+  closed: boolean;
+  /** Re-execution gives what the log says. */
+  verified: boolean;
+  /** Where it does not: the variables cannot be rebuilt. */
+  divergence: Divergence | null;
+  bytesWritten: number;
+  durationMs: number;
+}
+
 const place = shaped<ForkReply['parent']>({ session: text, seq: natural });
 const made = {
   from: ['client'],
@@ -119,3 +155,33 @@ export const LINEAGE = {
     what: 'begins a fork in which an event is another, and runs the rest again',
   }),
 };
+
+/** Served by each worker under its own name. */
+export const IMPORT = operation({
+  ...made,
+  subject: 'import.<worker>',
+  requestBytes: IMPORT_PIECE_BYTES_MAX + 8 * 1024,
+  request: shaped<ImportRequest>({
+    session: text,
+    commandId: text,
+    piece: natural,
+    bytes,
+    end: optional(v.picklist(['done', 'dropped'])),
+  }),
+  reply: shaped<ImportReply>({
+    imported: optional(
+      shaped<Imported>({
+        session: text,
+        id: text,
+        events: natural,
+        checkpoints: natural,
+        closed: flag,
+        verified: flag,
+        divergence: v.nullable(divergence),
+        bytesWritten: natural,
+        durationMs: number,
+      }),
+    ),
+  }),
+  what: 'begins a session out of a log that it brings',
+});

@@ -1,7 +1,8 @@
-/** Requests to workers: to take a session on. */
+/** Requests to workers: to take a session on, or in. */
 import { CELL_REQUEST_BYTES_MAX } from '../limits.ts';
 import { optional, shaped, text } from '../schema.ts';
 import { AccessMode } from '../types.ts';
+import { IMPORT } from './lineage.ts';
 import { operation } from './row.ts';
 import { type SessionRequest, sessionRequestSchema } from './sessions.ts';
 
@@ -35,4 +36,5 @@ export const WORKER = {
     from: ['client'],
     what: 'makes this worker the owner',
   }),
+  importAt: IMPORT,
 };

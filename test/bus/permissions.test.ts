@@ -27,6 +27,7 @@ test('every subject that is built belongs to exactly one family', () => {
     subjects.cmd('x'),
     subjects.activate,
     subjects.activateAt(processId('worker-1', 'a')),
+    subjects.importAt(processId('worker-1', 'a')),
     ...['worker-1', 'worker', 'llm', 'storage', 'supervisor'].map((slot) =>
       subjects.ping(processId(slot, 'a')),
     ),

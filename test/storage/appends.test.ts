@@ -8,6 +8,7 @@ import { Appends } from '../../storage/appends.ts';
 import { MemoryLog } from '../../storage/memory-log.ts';
 import { SessionWriter } from '../kit/commits.ts';
 
+const noPartials = { note: async () => assert.fail('nothing is written in parts here') };
 const noForks = { hold: async () => assert.fail('no fork is begun here') };
 
 const DAMAGE: Record<string, (commit: Commit) => Commit> = {
@@ -35,7 +36,7 @@ for (const [what, change] of Object.entries(DAMAGE)) {
       const bytes = encode(change(decode(newest.bytes!) as Commit));
       return [...kept.slice(0, -1), { ...newest, bytes }];
     });
-    const appends = new Appends(log, noForks, () => 1e6, Date.now);
+    const appends = new Appends({ log, forks: noForks, partials: noPartials }, () => 1e6, Date.now);
     const work = appends.append({ commit: by.next(), expected: by.position });
     await assert.rejects(work, (error) => hasCode(error, 'CORRUPT') && error.at?.position === by.position);
     assert.equal(await log.count(by.token), 3);
@@ -52,8 +53,7 @@ test('a first commit looks no second time whether there is anything, for a secon
   };
   let nowMs = 0;
   const appends = new Appends(
-    log,
-    noForks,
+    { log, forks: noForks, partials: noPartials },
     () => 1e6,
     () => nowMs,
   );

@@ -9,6 +9,7 @@ import { Forks } from '../../storage/forks.ts';
 import { History } from '../../storage/history.ts';
 import { MemoryBlobs } from '../../storage/memory-blobs.ts';
 import { MemoryLog } from '../../storage/memory-log.ts';
+import { Partials } from '../../storage/partial.ts';
 import { Removals } from '../../storage/removals.ts';
 import { SessionIndex } from '../../storage/session-index.ts';
 import { type Draft, iso, SessionWriter } from '../kit/commits.ts';
@@ -83,6 +84,7 @@ describe('the session index', () => {
               parts,
               index: indexes[size % 2]!,
               forks: new Forks({ log, blobs, clock: systemClock }),
+              partials: new Partials(log, blobs, systemClock),
               clock: systemClock,
               logger: silent,
             };

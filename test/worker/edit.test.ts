@@ -162,3 +162,15 @@ test('cells that are struck or undone in the rest, and endless ones, end as they
   assert.equal((await world.client.execute('v', 'kept')).output, '2');
   assert.equal((await world.client.replay('v')).verified, true);
 });
+
+test('a session with another beginning draws what the other one drew, for as long as the seed is the same', async () => {
+  await using world = await startWorld();
+  const { output } = await world.client.execute('s', 'Math.random()');
+  const [first] = (await world.events('s')) as [EventOf<'session'>];
+  await world.client.edit('s', 'same', 0, { seed: first.seed! });
+  await world.client.edit('same', 'again', 0, { seed: first.seed! });
+  for (const name of ['same', 'again']) {
+    assert.equal((await world.client.execute(name, '_')).output, output);
+    assert.equal((await world.client.replay(name)).verified, true, name);
+  }
+});
