@@ -4,10 +4,9 @@ import { RepriseError } from '../../bus/errors.ts';
 import type { SessionEvent } from '../../bus/types.ts';
 import { addExamples, type Context, EXIT, sessionMissing, sessionName, wholeNumber } from '../context.ts';
 import { type Output, outputFile, standardOutput } from '../output-file.ts';
-import { withCounter, withProgress } from '../progress.ts';
+import { withCounter } from '../progress.ts';
 import { eventJson } from '../render/event.ts';
 import { count, formatBytes, printable } from '../render/text.ts';
-import { renderVerification } from '../render/verification.ts';
 import type { Terminal } from '../terminal.ts';
 
 interface ExportOptions {
@@ -15,7 +14,6 @@ interface ExportOptions {
   from?: number;
   to?: number;
   bundle?: boolean;
-  check?: string;
   force?: boolean;
   json?: boolean;
 }
@@ -25,28 +23,22 @@ export function addExport(program: Command, context: Context): void {
   const command = program
     .command('export')
     .description('write the log of a session as JSONL: one event a line, as `reprise import` reads it')
-    .argument('[session]', 'name of the session', sessionName)
+    .argument('<session>', 'name of the session', sessionName)
     .option('-o, --output <file>', 'write to a file, which is whole or not there (default: standard output)')
     .option('--from <seq>', 'first event (a part of a log cannot be imported)', wholeNumber('--from', 0))
     .option('--to <seq>', 'last event', wholeNumber('--to', 0))
     .option('--bundle', 'write the commits as they are stored, in a file that proves itself')
-    .option('--check <file>', 'verify a bundle, without a server: hashes first, then by executing it here')
     .option('--force', 'replace the file when it is there already')
-    .option(
-      '--json',
-      'with -o or --check, print one line of JSON: {session, file, events, bytes or verified…}',
-    )
-    .action((session: string | undefined, options: ExportOptions) => {
-      if (options.check !== undefined) return check(context, options.check, options);
-      if (session !== undefined) return exportLog(context, session, options);
-      throw new RepriseError('BAD_REQUEST', 'export takes the name of a session');
+    .option('--json', 'with -o, print one line of JSON: {session, file, events, bytes…}')
+    .action((session: string, options: ExportOptions) => {
+      return exportLog(context, session, options);
     });
   addExamples(command, [
     ['reprise export demo -o demo.jsonl', 'a fork is written whole, with what it shares'],
     ['reprise export demo --to 41 | gzip > demo.jsonl.gz', 'as it was at event 41'],
     ['reprise import demo.jsonl --as copy', 'a session that goes on where the file ends'],
     ['reprise export demo --bundle -o demo.reprise', 'with the hashes of its commits'],
-    ['reprise export --check demo.reprise', 'exit code 3 when a byte or a cell differs'],
+    ['reprise verify demo.reprise', 'exit code 3 when a byte or a cell differs'],
   ]);
 }
 
@@ -96,17 +88,6 @@ function assertAsked({ from = 0, to, bundle, output = '-' }: ExportOptions, { st
 
 async function* linesOf(events: AsyncIterable<SessionEvent>): AsyncGenerator<string, void> {
   for await (const event of events) yield eventJson(event);
-}
-
-async function check(context: Context, file: string, { json }: ExportOptions): Promise<void> {
-  const { terminal } = context;
-  const { verifyBundle } = await import('../../actors/worker/bundle.ts');
-  const reply = await withProgress(terminal, 're-executing the log …', () => verifyBundle(file));
-  if (!reply.verified) context.exitCode = EXIT.divergence;
-  if (json) return terminal.out(`${JSON.stringify({ file, ...reply })}\n`);
-  const { session, commits, hash } = reply;
-  terminal.out(`${printable(session)}: ${count(commits, 'commit')}, the newest is ${hash.slice(0, 16)}\n`);
-  terminal.out(renderVerification(reply, terminal.palette));
 }
 
 /** Does `work`, which writes; what fails or is ended by Ctrl-C leaves no file. */

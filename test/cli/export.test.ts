@@ -85,13 +85,13 @@ test('a bundle is verified with no server, and a byte of it that was changed is 
   const content = await readFile(file);
   assert.equal(content.byteLength, bytes);
   const alone = { env: { REPRISE_HOME: join(folder, 'nothing') } };
-  const checked = await shell.json(['export', '--check', file], 0, alone);
+  const checked = await shell.json(['verify', file], 0, alone);
   assert.deepEqual([checked.session, checked.verified, checked.file], ['other', true, file]);
-  assert.match((await shell.run(['export', '--check', file], alone)).stdout, /^other: .*\nverified: /);
+  assert.match((await shell.run(['verify', file], alone)).stdout, /^other: .*\nverified: /);
   const changed = Buffer.from(content);
   changed[content.byteLength - 400]! ^= 1;
   await writeFile(file, changed);
-  const failure = await shell.json(['export', '--check', file], 3, alone);
+  const failure = await shell.json(['verify', file], 3, alone);
   assert.match(failure.error, /^record \d+ of the file \(bytes \d+ to \d+\)/);
   assert.equal((await shell.json(['import', file, '--as', 'never'], 3)).code, 'CORRUPT');
   assert.equal((await shell.json(['import', '-', '--as', 'never'], 2, { stdin: '' })).code, 'BAD_FORMAT');
