@@ -6,6 +6,7 @@ import { replayEvents, watched } from '../../actors/timeline/replay.ts';
 import { KernelSeat } from '../../actors/timeline/seat.ts';
 import { ChainReader, cutToSession } from '../../bus/chain.ts';
 import type { SessionClient } from '../../bus/client/client.ts';
+import { isCommand } from '../../bus/command-events.ts';
 import { type LargeStore, restoredCommits, restoredEvents } from '../../bus/large.ts';
 import type { ExecuteReply } from '../../bus/operations/sessions.ts';
 import type { Clock } from '../../bus/port.ts';
@@ -44,7 +45,7 @@ export async function assertLog(
   for (const stored of commits) reader.check(stored);
   const whole = await restoredCommits(cutToSession(commits), large);
   const events = whole.flatMap(({ commit }) => commit.events);
-  const ids = inputsOf(events).map(({ commandId }) => commandId);
+  const ids = events.filter(isCommand).map(({ commandId }) => commandId);
   assert.deepEqual(
     ids.filter((id, index) => ids.indexOf(id) !== index),
     [],
@@ -67,7 +68,7 @@ export function inputsOf(events: readonly SessionEvent[]): EventOf<'input'>[] {
 export async function assertReplies(
   { log, large, contentBytes, kernels }: Stored,
   logs: ReadonlyMap<string, SessionEvent[]>,
-  { executions, repeats, inspections }: Memories,
+  { executions, repeats, inspections, notes }: Memories,
 ): Promise<void> {
   const history = new History(log);
   const told = async (session: string, commandId: string, reply: ExecuteReply) => {
@@ -81,6 +82,11 @@ export async function assertReplies(
   };
   for (const { session, commandId, reply } of executions) if (reply) await told(session, commandId, reply);
   for (const { execution, reply } of repeats) await told(execution.session, execution.commandId, reply);
+  for (const { session, commandId, seq } of notes) {
+    const noted = logs.get(session)?.[seq];
+    const id = noted?.type === 'annotation' ? noted.commandId : undefined;
+    assert.equal(id, commandId, `an annotation at seq ${seq} was acknowledged and is not in ${session}`);
+  }
   for (const [session, events] of logs) {
     const order = inputsOf(events).map(({ commandId }) => commandId);
     // What was answered before another was sent stands before it.

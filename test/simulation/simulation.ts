@@ -178,12 +178,13 @@ class Simulation {
     }
     const lasting = <T>(items: T[], session: (item: T) => string) =>
       items.filter((item) => !session(item).startsWith('brief'));
-    const { executions, repeats, inspections } = this.#memories;
+    const { executions, repeats, inspections, notes } = this.#memories;
     await assertReplies(stored, logs, {
       ...this.#memories,
       executions: lasting(executions, ({ session }) => session),
       repeats: lasting(repeats, ({ execution }) => execution.session),
       inspections: lasting(inspections, ({ session }) => session),
+      notes: lasting(notes, ({ session }) => session),
     });
     await client.disconnect();
   }

@@ -24,6 +24,8 @@ export interface Memories {
   /** Replies to commands that were sent once more. */
   repeats: { execution: Execution; reply: ExecuteReply }[];
   inspections: { session: string; reply: InspectReply }[];
+  /** Annotations that were acknowledged. */
+  notes: { session: string; commandId: string; seq: number }[];
   /** Failures that no client should see. */
   surprises: string[];
   /** Sessions that somebody closed, or whose cell called exit(). */
@@ -34,6 +36,7 @@ export const makeMemories = (): Memories => ({
   executions: [],
   repeats: [],
   inspections: [],
+  notes: [],
   surprises: [],
   closed: new Set(),
 });
@@ -72,6 +75,7 @@ export async function runClient(options: ClientOptions): Promise<void> {
       inspect: 3,
       complete: 1,
       save: 1,
+      annotate: 2,
       close: session.startsWith('mortal') ? 0.5 : 0,
       remove: session.startsWith('brief') ? 1 : 0,
       fork: sessions.length < SESSIONS_MAX ? 2 : 0,
@@ -93,7 +97,10 @@ export async function runClient(options: ClientOptions): Promise<void> {
         memories.inspections.push({ session, reply: await client.inspect(session) });
       } else if (what === 'complete') await client.complete(session, 'abc', 3);
       else if (what === 'save') await client.forceSave(session);
-      else if (what === 'close') {
+      else if (what === 'annotate') {
+        const { seq } = await client.annotate(session, { label: commandId }, { commandId });
+        memories.notes.push({ session, commandId, seq });
+      } else if (what === 'close') {
         memories.closed.add(session);
         await client.closeSession(session);
       } else if (what === 'fork') await fork(options, session, `fork-${commandId}`);
