@@ -108,7 +108,7 @@ export class Prober {
 
   #serve(pointers: number, count: number): void {
     const probed = this.#probed;
-    const { conditional, limit } = this.#probing;
+    const { conditional, limit, looks } = this.#probing;
     let at = 2;
     if (conditional && this.#fuel <= LOOKS_FUEL) {
       const wanted = this.#computed(pointers, at);
@@ -118,14 +118,15 @@ export class Prober {
       if (!holds) return;
     }
     if (conditional) at += 1;
+    const place = this.#word(this.#guest.instance.engine.QTS_ArgvGetJSValueConstPointer(pointers, 0));
     const isFull = this.#characters > VALUES_MAX || this.#fuel > LOOKS_FUEL;
-    if (isFull || probed.hits.length >= limit) {
+    const isLimited = place !== looks.end && probed.hits.length >= limit;
+    if (isFull || isLimited) {
       probed.more += 1;
       // Without a condition to ask, the others need not come here.
       if (!conditional) this.#guest.instance.words[this.#flag + 1] = 1;
       return;
     }
-    const place = this.#word(this.#guest.instance.engine.QTS_ArgvGetJSValueConstPointer(pointers, 0));
     const hit: ProbedHit = { place, values: [] };
     for (; at < count; at++) hit.values.push(this.#shown(pointers, at));
     probed.hits.push(hit);

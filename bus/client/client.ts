@@ -1,9 +1,6 @@
 /** The client library: sessions over the bus, for the command line and for programs. Holds no truth. */
-import { encode } from '../codec.ts';
 import type { RepriseError } from '../errors.ts';
-import { longCall } from '../long-call.ts';
 import { connectBus } from '../nats.ts';
-import { ANY_WORKER, type AnyWorkerName } from '../operations/any-worker.ts';
 import type { RemovalProgress, Trouble } from '../operations/catalogue.ts';
 import type { EditRequest, ForkReply, ForkRequest } from '../operations/lineage.ts';
 import type { BrokenLog } from '../operations/logs.ts';
@@ -18,6 +15,7 @@ import type {
   VerifyRequest,
 } from '../operations/looks.ts';
 import type { PresenceReply } from '../operations/presence.ts';
+import type { ProbeReply, ProbeRequest, TraceReply, TraceRequest } from '../operations/probing.ts';
 import type { ReplyOf } from '../operations/row.ts';
 import type {
   CompleteReply,
@@ -29,13 +27,11 @@ import type {
   SimpleReply,
 } from '../operations/sessions.ts';
 import { assertCompletable, assertExecutable, type SESSION } from '../operations/sessions.ts';
-import { Patience } from '../patience.ts';
 import { type Bus, type Clock, systemClock } from '../port.ts';
 import { gatherPresence } from '../presence.ts';
-import type { Schema } from '../schema.ts';
 import { makeSubjects, normalName, type Subjects, sessionToken } from '../subjects.ts';
 import type { ExecuteResult, ISessionClient, SessionEvent, SessionMetadata } from '../types.ts';
-import { parseReply } from '../wire.ts';
+import { AnyWorkerCalls } from './any-worker-calls.ts';
 import { newCommandId } from './command-id.ts';
 import { type EditChange, type Edited, rerunRest } from './edit.ts';
 import { Following } from './following.ts';
@@ -47,6 +43,8 @@ import type {
   ForkOptions,
   LongLookOptions,
   LookOptions,
+  ProbeOptions,
+  TraceOptions,
   VerifyOptions,
 } from './options.ts';
 import type { Salvaged } from './salvage.ts';
@@ -79,8 +77,6 @@ const EXECUTE_MS = 30_000;
 const MARGIN_MS = 5_000;
 /** Looking and saving: everything but executing. */
 const WAIT_MS = 30_000;
-/** Asked again, a replay begins again: a worker that is only busy is not given up. */
-const REPLAY_HUNG_MS = 10_000;
 const WHO = { limitMs: 200, quietMs: 100 };
 
 /**
@@ -103,6 +99,7 @@ export class SessionClient implements ISessionClient {
   readonly #clock: Clock;
   readonly #newId: () => string;
   readonly #calls: SessionCalls;
+  readonly #any: AnyWorkerCalls;
   readonly #storage: StorageCalls;
 
   constructor({ bus, subjects, clock = systemClock, newId = () => newCommandId(clock) }: ClientPorts) {
@@ -111,6 +108,7 @@ export class SessionClient implements ISessionClient {
     this.#clock = clock;
     this.#newId = newId;
     this.#calls = new SessionCalls(bus, subjects, clock);
+    this.#any = new AnyWorkerCalls(bus, subjects, clock);
     this.#storage = new StorageCalls(bus, subjects, clock);
   }
 
@@ -246,7 +244,7 @@ export class SessionClient implements ISessionClient {
 
   /** Has a worker re-execute the whole log and compare; goes on as long as one is at work. @throws RepriseError NOT_FOUND */
   async replay(session: string, options: LongLookOptions = {}): Promise<ReplayReply> {
-    return this.#any('replay', { session }, `the replay of '${session}'`, options);
+    return this.#any.ask('replay', { session }, `the replay of '${session}'`, options);
   }
 
   /**
@@ -257,7 +255,7 @@ export class SessionClient implements ISessionClient {
   async verify(session: string, options: VerifyOptions = {}): Promise<VerifyReply> {
     const { schedule, known, ...rest } = options;
     const request: VerifyRequest = { session, schedule, known };
-    return this.#any('verify', request, `the verification of '${session}'`, rest);
+    return this.#any.ask('verify', request, `the verification of '${session}'`, rest);
   }
 
   /**
@@ -266,7 +264,7 @@ export class SessionClient implements ISessionClient {
    * @throws RepriseError NOT_FOUND; CORRUPT when nothing of the log is good
    */
   async lastGood(session: string, options: LongLookOptions = {}): Promise<LastGoodReply> {
-    return this.#any('lastGood', { session }, `the look at '${session}'`, options);
+    return this.#any.ask('lastGood', { session }, `the look at '${session}'`, options);
   }
 
   /**
@@ -277,7 +275,7 @@ export class SessionClient implements ISessionClient {
   async at(session: string, seq?: number, options: AtOptions = {}): Promise<AtReply> {
     const { code, timeoutMs, ...rest } = options;
     const request: AtRequest = { session, seq, code, timeoutMs };
-    return this.#any('at', request, `the look at '${session}'`, rest);
+    return this.#any.ask('at', request, `the look at '${session}'`, rest);
   }
 
   /**
@@ -288,7 +286,34 @@ export class SessionClient implements ISessionClient {
   async bisect(session: string, predicate: string, options: BisectOptions = {}): Promise<BisectReply> {
     const { monotonic, timeoutMs, ...rest } = options;
     const request: BisectRequest = { session, predicate, monotonic, timeoutMs };
-    return this.#any('bisect', request, `the search in '${session}'`, rest);
+    return this.#any.ask('bisect', request, `the search in '${session}'`, rest);
+  }
+
+  /**
+   * What expressions were each time a line of a cell ran. A worker runs the recorded cell again in a copy of the session
+   * and compares what it gives with the log; no effect leaves, the session is not touched.
+   * @param expressions JavaScript, with commas between them; one that throws shows its error
+   * @throws RepriseError NOT_FOUND (session, cell, line), BAD_REQUEST (no expressions), DIVERGED, CORRUPT, CHAIN_BROKEN
+   */
+  async probe(
+    session: string,
+    { cell, line }: { cell: number; line: number },
+    expressions: string,
+    options: ProbeOptions = {},
+  ): Promise<ProbeReply> {
+    const { condition, limit, ...rest } = options;
+    const request: ProbeRequest = { session, cell, line, expressions, condition, limit };
+    return this.#any.ask('probe', request, `the probe of '${session}'`, rest);
+  }
+
+  /**
+   * The statements of a cell as they ran, each with the names whose value had changed. As `probe`.
+   * @throws RepriseError NOT_FOUND (session, cell), DIVERGED, CORRUPT, CHAIN_BROKEN
+   */
+  async trace(session: string, cell: number, options: TraceOptions = {}): Promise<TraceReply> {
+    const { limit, ...rest } = options;
+    const request: TraceRequest = { session, cell, limit };
+    return this.#any.ask('trace', request, `the trace of '${session}'`, rest);
   }
 
   /**
@@ -300,7 +325,7 @@ export class SessionClient implements ISessionClient {
   async fork(session: string, name: string, seq?: number, options: ForkOptions = {}): Promise<ForkReply> {
     const { commandId = this.#newId(), ...rest } = options;
     const request: ForkRequest = { session, name: normalName(name), seq, commandId };
-    return this.#any('fork', request, `the fork of '${session}'`, rest);
+    return this.#any.ask('fork', request, `the fork of '${session}'`, rest);
   }
 
   /**
@@ -318,39 +343,10 @@ export class SessionClient implements ISessionClient {
     const { commandId = this.#newId(), dryRun, calls = true, onCell, ...rest } = options;
     const asked = { ...change, dryRun, noCalls: !calls };
     const request: EditRequest = { session, name: normalName(name), seq, ...asked, commandId };
-    const { rest: left, ...reply } = await this.#any('edit', request, `the edit of '${session}'`, rest);
+    const { rest: left, ...reply } = await this.#any.ask('edit', request, `the edit of '${session}'`, rest);
     const edited = { ...reply, cells: 0, left: left !== null };
     if (dryRun || !calls) return edited;
     return rerunRest(this, { session, rest: left, signal: rest.signal, onCell }, edited);
-  }
-
-  /** Has any worker do something, as long as one is at work. */
-  async #any<Name extends AnyWorkerName>(
-    name: Name,
-    request: { session: string },
-    what: string,
-    options: LongLookOptions,
-  ): Promise<ReplyOf<(typeof ANY_WORKER)[Name]>> {
-    const row = ANY_WORKER[name];
-    const patience = new Patience(this.#bus, this.#clock, { waitMs: WAIT_MS, ...options });
-    const data = encode({ ...request, session: normalName(request.session) });
-    for (;;) {
-      try {
-        const bytes = await longCall(this.#bus, {
-          subject: this.#subjects.any(row),
-          data,
-          timeoutMs: options.waitMs ?? Number.POSITIVE_INFINITY,
-          pingSubject: this.#subjects.ping,
-          hungMs: REPLAY_HUNG_MS,
-          clock: this.#clock,
-          signal: options.signal,
-        });
-        return parseReply(row.reply as Schema<ReplyOf<(typeof ANY_WORKER)[Name]>>, bytes);
-      } catch (thrown) {
-        patience.assertWorthwhile(thrown, what);
-        await patience.pause(thrown);
-      }
-    }
   }
 
   /** Every process that answers. */

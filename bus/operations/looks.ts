@@ -39,7 +39,7 @@ export interface LastGoodReply extends InspectReply {
   divergence?: Divergence;
 }
 
-const divergence = shaped<Divergence>({
+export const divergence = shaped<Divergence>({
   seq: number,
   position: optional(natural),
   kind: v.picklist(['output', 'effect', 'stateId', 'chain', 'missing', 'extra', 'checkpoint']),

@@ -33,6 +33,8 @@ export interface Looks {
    * calls are made, else (unless `exact`) it counts those that are not.
    */
   flag: string;
+  /** Number of the place at the end of the cell: that look is kept beside all others. */
+  end: number;
 }
 
 /** A place in a cell that can be looked at each time it runs. */
@@ -83,7 +85,8 @@ export function looksAt(
   const insertions: Insertion[] = [];
   const called = (number: number, expressions: readonly string[]) => {
     const asked = [number, `${flag}[0]|=1`, ...expressions.map((one) => `()=>(${one})`)];
-    return `${exact ? '' : `${flag}[1]&&${flag}[1]++||`}${call}(${asked.join()})`;
+    const isSure = exact || number === places.length;
+    return `${isSure ? '' : `${flag}[1]&&${flag}[1]++||`}${call}(${asked.join()})`;
   };
   for (const [number, { place, expressions }] of places.entries()) {
     const { node, ancestors, form } = place;
@@ -104,7 +107,7 @@ export function looksAt(
   if (atEnd && end !== undefined) {
     insertions.push({ at: end, text: `;${statement(called(places.length, atEnd))}`, last: true });
   }
-  return { insertions, call, flag };
+  return { insertions, call, flag, end: places.length };
 }
 
 const isDirective = (statement: SyntaxNode): boolean =>
