@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { BEHAVIOUR_VERSION } from '../../actors/kernel/behaviours.ts';
 import { expressionsIn, looksAt, placesOf } from '../../actors/kernel/compiler/probing.ts';
 import { parseCell } from '../../actors/kernel/compiler/source.ts';
+import { visibleIn } from '../../actors/kernel/compiler/visible.ts';
 import { makeKernelHost } from '../../actors/kernel/host.ts';
 import type { KernelHost, Probing, Turn } from '../../actors/kernel/port.ts';
 import { KernelSession } from '../kit/kernel-session.ts';
@@ -129,6 +130,19 @@ test('a cell that is looked at gives what it gives, wherever and whatever is loo
     }),
     { numRuns: 60 },
   );
+});
+
+test('a cell whose statements are traced gives what it gives', async () => {
+  for (const code of CELLS) {
+    const cell = parseCell(code, BEHAVIOUR_VERSION);
+    const namesAt = visibleIn(cell);
+    const looks = looksAt(
+      cell,
+      placesOf(cell).map((place) => ({ place, expressions: namesAt(place).map(({ name }) => name) })),
+    );
+    const probed = await turnsOf(code, { looks, conditional: false, brief: true, limit: 100 });
+    assert.deepEqual(probed.map(told), (await turnsOf(code)).map(told), code);
+  }
 });
 
 test('a strike falls where it fell, and all that was looked at before it is told', async () => {
