@@ -6,14 +6,16 @@ import { eventsOf } from '../../bus/chain.ts';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
 import { type CellRun, HITS_DEFAULT, HITS_MAX } from '../../bus/operations/probing.ts';
 import type { EventOf, SessionEvent } from '../../bus/types.ts';
-import { CellFailure } from '../kernel/compiler/failure.ts';
+import { type CellPlace, placesOf } from '../kernel/compiler/probing.ts';
 import { type ParsedCell, parseCell } from '../kernel/compiler/source.ts';
+import { DEFAULT_TIMEOUT_MS } from '../kernel/limits.ts';
 import type { KernelStep, Probed, Probing, Turn } from '../kernel/port.ts';
 import { applyEvent, seqOf } from '../timeline/fold.ts';
 import type { Loaded } from '../timeline/loading.ts';
 import { type ReplayKernel, replayEvents } from '../timeline/replay.ts';
 import { KernelSeat } from '../timeline/seat.ts';
 import { divergenceError, noSession, Timeline, type TimelinePorts } from '../timeline/timeline.ts';
+import { hungTurn } from '../timeline/turn.ts';
 import { wholeCommits } from '../timeline/whole-commits.ts';
 
 /** A cell as the log has it. */
@@ -24,6 +26,8 @@ export interface RecordedCell {
   code: string;
   /** As it is read. */
   parsed: ParsedCell;
+  /** Where it can be looked at. */
+  places: CellPlace[];
   /** It, or a callback while it ran, was stopped from outside. */
   struck: CellRun['struck'];
   readonly events: readonly SessionEvent[];
@@ -42,6 +46,13 @@ class Undone extends Error {}
 
 /** The cell that hung inside a built-in function would hang again. */
 const HUNG = 'WatchdogError';
+
+/**
+ * Budget of a turn that is looked at, ms, beside some times what the cell had: on a slower machine it takes longer, but an
+ * expression that hangs in a built-in function must not have a thread for ever.
+ */
+const LOOKED_MS = 60_000;
+const SLOWER = 4;
 
 /**
  * Finds a cell in a session's log, as far as that is whole.
@@ -73,24 +84,37 @@ export async function findCell(
     );
   }
   const { code } = events[newest.index] as EventOf<'input'>;
+  const ends = endOf(events, newest.index);
   const first = events[0]!;
   const version = first.type === 'session' ? first.version : 1;
-  const parsed = parsedOr(code, version, (why) => {
-    throw new RepriseError('NOT_FOUND', `nothing of cell ${number} ever ran: ${why}`, {
-      hint: '`reprise log` shows the cells',
-    });
-  });
+  const read = readCell(number, { code, version, end: events[ends]! });
   const strike = events
-    .slice(newest.index, endOf(events, newest.index) + 1)
+    .slice(newest.index, ends + 1)
     .find((event): event is EventOf<'interrupt'> => event.type === 'interrupt' && event.fuel >= 0);
-  return { session, number, code, parsed, struck: strike?.reason, events, begins: newest.index };
+  return { session, number, code, ...read, struck: strike?.reason, events, begins: newest.index };
 }
 
-function parsedOr(code: string, version: number, refuse: (why: string) => never): ParsedCell {
+/**
+ * @param end of the cell, in the log
+ * @throws RepriseError NOT_FOUND when it is no JavaScript, BAD_REQUEST when this thread has not the stack to read it
+ */
+function readCell(
+  number: number,
+  { code, version, end }: { code: string; version: number; end: SessionEvent },
+): Pick<RecordedCell, 'parsed' | 'places'> {
   try {
-    return parseCell(code, version);
-  } catch (thrown) {
-    return refuse(thrown instanceof CellFailure ? thrown.message : 'it is nested too deeply');
+    const parsed = parseCell(code, version);
+    return { parsed, places: placesOf(parsed) };
+  } catch (cause) {
+    if (end.type === 'error' && end.name === 'SyntaxError') {
+      throw new RepriseError('NOT_FOUND', `nothing of cell ${number} ever ran: ${end.message}`, {
+        hint: '`reprise log` shows the cells',
+      });
+    }
+    throw new RepriseError('BAD_REQUEST', `cell ${number} is nested too deeply to be looked into`, {
+      cause,
+      hint: '`reprise at` shows the session before it and after it',
+    });
   }
 }
 
@@ -118,8 +142,9 @@ export function limitOf(limit = HITS_DEFAULT): number {
 export async function runLooked(cell: RecordedCell, probing: Probing, ports: TimelinePorts): Promise<Looked> {
   const { session, number, events, begins, struck } = cell;
   const input = seqOf(events[begins]!);
+  const { timeoutMs = DEFAULT_TIMEOUT_MS } = events[begins] as EventOf<'input'>;
   const seat = new KernelSeat(ports.kernel, `${session} cell ${number}`);
-  const kernel = new LookedKernel(seat, input, probing);
+  const kernel = new LookedKernel(seat, input, { probing, timeoutMs: LOOKED_MS + SLOWER * timeoutMs });
   const run: CellRun = { session, cell: number, more: 0, struck };
   try {
     const { fold } = await standBefore(input, session, seat, ports);
@@ -145,6 +170,7 @@ export async function runLooked(cell: RecordedCell, probing: Probing, ports: Tim
       }
       if (isRunning || open) run.unfinished = true;
     } catch (thrown) {
+      if (hungTurn(thrown)) throw hungLook(number);
       if (!(thrown instanceof Undone)) throw thrown;
     }
     if (kernel.undone !== null) run.undone = kernel.undone;
@@ -153,6 +179,17 @@ export async function runLooked(cell: RecordedCell, probing: Probing, ports: Tim
   } finally {
     seat.leave();
   }
+}
+
+function hungLook(number: number): RepriseError {
+  return new RepriseError(
+    'UNAVAILABLE',
+    `cell ${number} hung in a built-in function while it was looked at`,
+    {
+      retryable: false,
+      hint: 'nothing was changed; leave out an expression that may take long',
+    },
+  );
 }
 
 /** Brings the kernel to a checkpoint before an event. The event may be the first of all that are executed. */
@@ -182,11 +219,17 @@ class LookedKernel implements ReplayKernel {
   readonly #seat: KernelSeat;
   readonly #from: number;
   readonly #probing: Probing;
+  readonly #timeoutMs: number;
 
-  constructor(seat: KernelSeat, from: number, probing: Probing) {
+  /**
+   * @param from seq of the first step that is looked at
+   * @param looking how, and the budget of such a step, ms
+   */
+  constructor(seat: KernelSeat, from: number, looking: { probing: Probing; timeoutMs: number }) {
     this.#seat = seat;
     this.#from = from;
-    this.#probing = probing;
+    this.#probing = looking.probing;
+    this.#timeoutMs = looking.timeoutMs;
   }
 
   boot(event: EventOf<'session'>): Promise<void> {
@@ -214,7 +257,8 @@ class LookedKernel implements ReplayKernel {
     const { failed, ...other } = step;
     if (failed) this.undone = failed.name;
     // What was undone ran up to where it failed, and does so again.
-    const given = failed?.name === HUNG ? step : { ...(other as KernelStep), probing };
+    const timeoutMs = this.#timeoutMs;
+    const given = failed?.name === HUNG ? step : { ...(other as KernelStep), probing, timeoutMs };
     const { probed, ...turn } = await this.#seat.apply(given);
     if (probed) {
       hits.push(...probed.hits);

@@ -12,13 +12,17 @@ import type {
 } from '../../bus/operations/probing.ts';
 import type { Handlers } from '../../bus/operations/row.ts';
 import { normalName } from '../../bus/subjects.ts';
-import { expressionsIn, looksAt, placesOf } from '../kernel/compiler/probing.ts';
+import { expressionsIn, looksAt } from '../kernel/compiler/probing.ts';
 import { type VisibleName, visibleIn } from '../kernel/compiler/visible.ts';
 import type { ProbedHit } from '../kernel/port.ts';
 import type { TimelinePorts } from '../timeline/timeline.ts';
 import { findCell, limitOf, type RecordedCell, runLooked } from './cell-run.ts';
 
 const SOURCE_MAX = 200;
+/** Places that one cell is looked at: each takes a name in its function, of which the engine has 65,534. */
+const PLACES_MAX = 50_000;
+/** Names that the looks of a trace are given, over all places: what is put into a cell takes memory in it. */
+const LOOKED_AT_MAX = 20_000;
 
 export const PROBES: Handlers<typeof PROBING, [TimelinePorts]> = { probe, trace };
 
@@ -29,7 +33,7 @@ async function probe(request: ProbeRequest, ports: TimelinePorts): Promise<Probe
   const expressions = expressionsIn(request.expressions, 'what was given');
   const wanted = condition === undefined ? [] : [conditionIn(condition)];
   const cell = await findCell(normalName(request.session), request.cell, ports);
-  const places = placesOf(cell.parsed);
+  const { places } = cell;
   const there = places.filter((place) => place.line === line);
   if (there.length === 0) throw noLine(cell, line, places);
   const looks = looksAt(
@@ -52,11 +56,21 @@ async function trace(request: TraceRequest, ports: TimelinePorts): Promise<Trace
   const limit = limitOf(request.limit);
   const cell = await findCell(normalName(request.session), request.cell, ports);
   const namesAt = visibleIn(cell.parsed);
-  const places = placesOf(cell.parsed).filter(
+  const places = cell.places.filter(
     ({ node }) => node.type !== 'FunctionDeclaration' && node.type !== 'EmptyStatement',
   );
+  if (places.length > PLACES_MAX) {
+    throw new RepriseError(
+      'BAD_REQUEST',
+      `cell ${cell.number} has ${places.length} statements; a trace takes ${PLACES_MAX}`,
+      {
+        hint: '`reprise probe` looks at one of its lines',
+      },
+    );
+  }
   const { program } = cell.parsed;
-  const names = places.map((place) => namesAt(place));
+  const namesMax = Math.ceil(LOOKED_AT_MAX / places.length);
+  const names = places.map((place) => namesAt(place).slice(0, namesMax));
   const atEnd = namesAt({ line: 0, node: program, ancestors: [], form: 'plain' });
   const named = (visible: readonly VisibleName[]) => visible.map(({ name }) => name);
   const looks = looksAt(

@@ -130,6 +130,16 @@ test('what does not exist is said to be missing, with the lines that do', async 
   await assert.rejects(probe(1, 1, 'a', { limit: 0 }), { code: 'BAD_REQUEST' });
 });
 
+test('a cell that is too large or nested too deeply for it is refused with what can be done instead', async () => {
+  await using world = await startWorld();
+  const { client } = world;
+  await client.execute('s', `let a = 1\n${'a = 2;'.repeat(50_001)}`);
+  await assert.rejects(client.trace('s', 1), { code: 'BAD_REQUEST', message: /50002 statements/ });
+  assert.equal((await client.probe('s', { cell: 1, line: 1 }, 'a')).hits.length, 1);
+  await client.execute('s', `${'['.repeat(3_000)}${']'.repeat(3_000)};1`);
+  await assert.rejects(client.trace('s', 2), { code: 'BAD_REQUEST', message: /nested too deeply/ });
+});
+
 test('a trace tells the statements as they ran, and what changed before each', async () => {
   await using world = await startWorld();
   const { client } = world;

@@ -8,6 +8,7 @@
 import { parseExpressionAt } from 'acorn';
 import { RepriseError } from '../../../bus/errors.ts';
 import { Lines } from './lines.ts';
+import { tokenFrom } from './located.ts';
 import { statementsOf } from './markers.ts';
 import type { ParsedCell } from './source.ts';
 import { CELL_SYNTAX } from './syntax.ts';
@@ -93,7 +94,7 @@ export function looksAt(
     const look = called(number, expressions);
     if (form === 'value') {
       // Behind the arrow: brackets around the value are not part of it.
-      let at = tokens.findLastIndex((token) => token.end <= node.start);
+      let at = tokenFrom(tokens, node.start) - 1;
       while (tokens[at]!.type.label !== '=>') at--;
       const [from, to] = [tokens[at]!.end, ancestors.at(-1)!.end];
       insertions.push({ at: from, text: `(${look},`, other: to }, { at: to, text: ')', other: from });
