@@ -97,6 +97,15 @@ test('a cell that was undone is run up to where it failed', async () => {
   assert.ok(reply.hits.length > 10);
 });
 
+test('a cell that hung inside a built-in function is not run again', async () => {
+  await using world = await startWorld({ kernel: { graceMs: 100 } });
+  const hangs = 'let k = 1\nArray.prototype.indexOf.call({ length: 2 ** 45 }, 1)';
+  const hung = await world.client.execute('s', hangs, { timeoutMs: 100, waitMs: 60_000 });
+  assert.equal(hung.error?.name, 'WatchdogError');
+  const reply = await world.client.probe('s', { cell: 1, line: 2 }, 'k');
+  assert.deepEqual([reply.undone, reply.hits], ['WatchdogError', []]);
+});
+
 test('a loop of 100,000 turns is counted, and so is what TypeScript, generators and objects are made of', async () => {
   await using world = await startWorld();
   const { client } = world;
