@@ -19,6 +19,7 @@ import { addImport } from './commands/import.ts';
 import { addInterrupt } from './commands/interrupt.ts';
 import { addLog } from './commands/log.ts';
 import { addLs } from './commands/ls.ts';
+import { addProbe, addTrace } from './commands/probe.ts';
 import { addRepl } from './commands/repl.ts';
 import { addReplay } from './commands/replay.ts';
 import { addRm } from './commands/rm.ts';
@@ -66,6 +67,8 @@ export function makeProgram(context: Context, onUsage: (text: string) => void): 
     addTimeline,
     addAt,
     addBisect,
+    addProbe,
+    addTrace,
     addFork,
     addEdit,
     addDiff,

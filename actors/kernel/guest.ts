@@ -5,7 +5,7 @@
  */
 import type { Addresses, Instance } from './instance.ts';
 
-/** Functions of the prelude that the host calls. Each takes one JSON string, but takeScope, cellDone and cellThrew a value, prepare an error. */
+/** Functions of the prelude that the host calls. Each takes one JSON string, but takeScope, cellDone, cellThrew, show and preview a value, prepare an error. */
 export const ENTRIES = [
   'takeScope',
   'offer',
@@ -21,6 +21,8 @@ export const ENTRIES = [
   'prepare',
   'inspect',
   'complete',
+  'show',
+  'preview',
 ] as const;
 export type Entry = (typeof ENTRIES)[number];
 
@@ -91,6 +93,12 @@ export class Guest {
     this.instance.words[scratch >> 2] = argument;
     const value = this.instance.engine.QTS_Call(context, callee, this.layout.undefined, 1, scratch);
     return this.#resolve(value);
+  }
+
+  /** Calls a function of the guest's without arguments. */
+  callFunction(callee: number): Outcome {
+    const { context, undefined: none, scratch } = this.layout;
+    return this.#resolve(this.instance.engine.QTS_Call(context, callee, none, 0, scratch));
   }
 
   /** Calls an entry with a JSON text. */

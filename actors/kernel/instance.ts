@@ -28,6 +28,7 @@ export interface Engine {
     isConstructor: number,
     hostRef: number,
   ): number;
+  QTS_NewArrayBuffer(context: number, block: number, length: number): number;
   QTS_NewString(context: number, text: number): number;
   QTS_GetString(context: number, value: number): number;
   QTS_FreeCString(context: number, text: number): void;
@@ -70,6 +71,8 @@ export interface InstanceHooks {
   /** Called every 10,000 steps; true strikes. */
   interrupt(): boolean;
   emit(kind: string, payload: string): void;
+  /** The cell is looked at: a function that was put into it was called, with so many arguments. */
+  look?(pointers: number, count: number): void;
 }
 
 /** Functions of the host that the prelude finds on globalThis, by their reference numbers. */
@@ -80,6 +83,9 @@ export const HOST_FUNCTIONS = {
   __reprise_deep: 4,
   __reprise_within: 5,
 } as const;
+
+/** Reference number of the function that a cell calls to be looked at (see `prober.ts`): made when it is wanted. */
+export const LOOK_FUNCTION = 6;
 
 /** What `__reprise_promise(promise, question)` answers; `last` takes no promise. */
 export const PROMISE_QUESTIONS = { state: 0, value: 1, unheard: 2, last: 3 } as const;
@@ -225,14 +231,18 @@ export class Instance {
         count: number,
         pointers: number,
         ref: number,
-      ) => (count < 2 ? 0 : this.#callHost(context, pointers, ref)),
+      ) => (count < 2 ? 0 : this.#callHost(context, pointers, ref, count)),
     };
   }
 
   /** A pointer to the result, 0 for undefined. */
-  #callHost(context: number, pointers: number, ref: number): number {
+  #callHost(context: number, pointers: number, ref: number, count: number): number {
     if (ref === HOST_FUNCTIONS.__reprise_emit) {
       this.hooks.emit(this.#argument(context, pointers, 0), this.#argument(context, pointers, 1));
+      return 0;
+    }
+    if (ref === LOOK_FUNCTION) {
+      this.hooks.look?.(pointers, count);
       return 0;
     }
     if (ref === HOST_FUNCTIONS.__reprise_prepare) return this.#prepare(context, pointers);

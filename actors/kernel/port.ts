@@ -7,6 +7,7 @@
  */
 import type { Evaluated } from '../../bus/operations/looks.ts';
 import type { Json, VariableSummary } from '../../bus/types.ts';
+import type { Looks } from './compiler/probing.ts';
 
 /** What a fresh kernel is seeded with: comes from the `session` event alone. */
 export interface BootParameters {
@@ -23,8 +24,33 @@ export interface Strike {
   fuel: number;
 }
 
+/** Looks at a cell while it runs; they change nothing of what it gives. */
+export interface Probing {
+  /** What is put into its code, and the names that it calls; for the step that begins the cell, and all after it. */
+  looks: Looks;
+  /** The first expression of each look is whether it is wanted: 1 or 0. */
+  conditional: boolean;
+  /** Values as one line each, for lists of them. */
+  brief: boolean;
+  /** Looks that are kept; of the others only the number is told. */
+  limit: number;
+}
+/** What looks have shown in a turn. */
+export interface Probed {
+  hits: ProbedHit[];
+  /** Looks beyond the limits. */
+  more: number;
+  /** What the condition threw, where it threw first: it does not hold there. */
+  refused?: string;
+}
+export interface ProbedHit {
+  /** Number of the place. */
+  place: number;
+  values: ({ value: string } | { error: string })[];
+}
+
 /** One thing that enters the kernel. `seq` is that of its event; `timeMs` its timestamp. */
-export type KernelStep = { failed?: { name: string; message: string; stack: string } } & (
+export type KernelStep = { failed?: { name: string; message: string; stack: string }; probing?: Probing } & (
   | {
       type: 'input';
       seq: number;
@@ -107,6 +133,8 @@ export interface Turn {
    */
   poisoned?: boolean;
   heapBytes: number;
+  /** For a step with `probing`. */
+  probed?: Probed;
   /** Wall-clock time of the turn in the kernel thread (a recorded fact, not deterministic). */
   durationMs: number;
 }

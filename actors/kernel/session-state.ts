@@ -15,6 +15,8 @@ export interface SessionState {
   version: number;
   /** There are promises to look after at the end of each turn. */
   unheard?: true;
+  /** A scratch session's cell is looked at: address of the word that tells of a look (see `prober.ts`). */
+  looks?: number;
 }
 
 /** Fields always in the same order, as they are hashed as JSON. */

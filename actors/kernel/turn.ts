@@ -13,12 +13,14 @@ import { behaves } from './behaviours.ts';
 import { wipeStack } from './boot.ts';
 import { Collected } from './collected.ts';
 import { compileOnce } from './compiled-cells.ts';
+import { compileCell } from './compiler/compile.ts';
 import { withUnset } from './compiler/declaring.ts';
 import { type CellFailure, FAILURES } from './failures.ts';
 import { type Entry, EVAL_ASYNC, EVAL_SCRIPT, type Guest, type Outcome } from './guest.ts';
 import { type InstanceHooks, KernelTrap } from './instance.ts';
 import { BOOKKEEPING_FUEL, DEFAULT_TIMEOUT_MS, type KernelLimits, KILLED_JOBS } from './limits.ts';
 import type { BootParameters, KernelOutput, KernelStep, Strike, Turn } from './port.ts';
+import { installLooks, Prober } from './prober.ts';
 import { initialState, type SessionState } from './session-state.ts';
 
 /** The outside world, as far as a turn may ask. */
@@ -96,6 +98,7 @@ class RunningTurn implements InstanceHooks {
   #failure: CellFailure | undefined;
   #poisoned = false;
   #hadCell: boolean;
+  #prober: Prober | undefined;
 
   constructor(
     guest: Guest,
@@ -116,6 +119,8 @@ class RunningTurn implements InstanceHooks {
     const timeoutMs = (step.type === 'abandon' ? undefined : step.timeoutMs) ?? DEFAULT_TIMEOUT_MS;
     this.#deadline = started + timeoutMs;
     this.#hadCell = state.running !== null;
+    if (step.probing && state.looks !== undefined)
+      this.#prober = new Prober(guest, step.probing, state.looks);
   }
 
   run(): void {
@@ -149,6 +154,7 @@ class RunningTurn implements InstanceHooks {
     else if (collected.result !== undefined) turn.result = collected.result;
     if (this.#struck !== undefined) turn.struck = this.#struck;
     if (this.#poisoned) turn.poisoned = true;
+    if (this.#prober) turn.probed = this.#prober.probed;
     return turn;
   }
 
@@ -174,6 +180,11 @@ class RunningTurn implements InstanceHooks {
       if (++this.#bookkeepingFuel < BOOKKEEPING_FUEL) return false;
       throw new KernelTrap('trap', 'the end of the cell could not be written down');
     }
+    const aside = this.#prober?.interrupt() ?? null;
+    if (aside !== null) {
+      this.#control.poll();
+      return aside;
+    }
     this.#fuel++;
     const wanted = this.#control.poll();
     if (this.#strike !== undefined) {
@@ -186,7 +197,12 @@ class RunningTurn implements InstanceHooks {
     return this.#keepKilling();
   }
 
+  look(pointers: number, count: number): void {
+    this.#prober?.look(pointers, count);
+  }
+
   emit(kind: string, payload: string): void {
+    if (this.#prober?.looking) return;
     this.#collected.add(kind, payload);
     if (kind === 'out') this.#control.printed?.(this.#collected.outputs);
   }
@@ -206,7 +222,7 @@ class RunningTurn implements InstanceHooks {
   // ── Steps ─────────────────────────────────────────────────────────────────────────────────────────────
 
   #begin(step: InputStep): void {
-    const { cell, seq, timeMs, code, failed } = step;
+    const { cell, seq, timeMs, code, failed, probing } = step;
     const state = this.#state;
     state.cells++;
     state.running = cell;
@@ -221,7 +237,9 @@ class RunningTurn implements InstanceHooks {
       this.#end(FAILURES.cellSize(this.#limits));
       return;
     }
-    const compiled = compileOnce(code, state.compiler, cell, state.version);
+    const compiled = probing
+      ? compileCell(code, state.compiler, cell, state.version, probing.looks.insertions)
+      : compileOnce(code, state.compiler, cell, state.version);
     const { map, bindings } = compiled.ok ? compiled : { map: null };
     this.#call('begin', { cell, seq, timeMs, map, bindings });
     if (!compiled.ok) {
@@ -229,6 +247,10 @@ class RunningTurn implements InstanceHooks {
       state.running = null;
       this.#call('compileFailed', compiled.error);
       return;
+    }
+    if (probing) {
+      state.looks = installLooks(this.#guest, probing.looks);
+      this.#prober = new Prober(this.#guest, probing, state.looks);
     }
     const file = `<cell ${cell}>`;
     if (compiled.declare !== null) {

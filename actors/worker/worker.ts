@@ -27,6 +27,7 @@ import { fork } from './forking.ts';
 import { assertFree, importLog } from './importing.ts';
 import { LOOKS } from './looks.ts';
 import { PersistenceManager } from './persistence.ts';
+import { PROBES } from './probing.ts';
 import { serveRequest } from './requests.ts';
 import { type ResidencySettings, SessionManager } from './session-manager.ts';
 import { StoreClient } from './store-client.ts';
@@ -55,7 +56,7 @@ export interface WorkerPorts {
 /** Any request to a session: which row it is, it says itself. */
 const CMD = { ...SESSION.execute, request: sessionRequestSchema };
 const ANY_NAMES = Object.keys(ANY_WORKER) as AnyWorkerName[];
-const ANY = { ...LOOKS, fork, edit };
+const ANY = { ...LOOKS, ...PROBES, fork, edit };
 /** How often is looked which sessions are to be put away. */
 const PUT_AWAY_MS = 500;
 /** Sessions put away that are worth a collection of garbage. */

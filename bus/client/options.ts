@@ -70,3 +70,13 @@ export interface EditOptions extends ForkOptions {
   /** Hears of every cell that is run again live. */
   onCell?: (code: string) => void;
 }
+
+export interface TraceOptions extends LongLookOptions {
+  /** Hits or statements that are told; of the others only the number. Default 1,000. */
+  limit?: number;
+}
+
+export interface ProbeOptions extends TraceOptions {
+  /** An expression: only hits where it holds count. */
+  condition?: string;
+}

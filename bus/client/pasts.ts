@@ -10,6 +10,7 @@ import type {
   VerifyReply,
   VerifyRequest,
 } from '../operations/looks.ts';
+import type { ProbeReply, ProbeRequest, TraceReply, TraceRequest } from '../operations/probing.ts';
 import type { ExecuteReply } from '../operations/sessions.ts';
 import { normalName } from '../subjects.ts';
 import type { SessionEvent } from '../types.ts';
@@ -24,6 +25,8 @@ import type {
   ExecuteOptions,
   ForkOptions,
   LongLookOptions,
+  ProbeOptions,
+  TraceOptions,
   VerifyOptions,
 } from './options.ts';
 import type { EventRange, StorageCalls } from './storage-calls.ts';
@@ -149,5 +152,32 @@ export abstract class SessionPasts {
       commitOf: (session, seq, signal) => this.storage.commitOf(session, seq, signal),
     };
     return diffMoments(ports, { a, b }, options);
+  }
+
+  /**
+   * What expressions were each time a line of a cell ran. A worker runs the recorded cell again in a copy of the session
+   * and compares what it gives with the log; no effect leaves, the session is not touched.
+   * @param expressions JavaScript, with commas between them; one that throws shows its error
+   * @throws RepriseError NOT_FOUND (session, cell, line), BAD_REQUEST (no expressions), DIVERGED, CORRUPT, CHAIN_BROKEN
+   */
+  async probe(
+    session: string,
+    { cell, line }: { cell: number; line: number },
+    expressions: string,
+    options: ProbeOptions = {},
+  ): Promise<ProbeReply> {
+    const { condition, limit, ...rest } = options;
+    const request: ProbeRequest = { session, cell, line, expressions, condition, limit };
+    return this.any.ask('probe', request, `the probe of '${session}'`, rest);
+  }
+
+  /**
+   * The statements of a cell as they ran, each with the names whose value had changed. As `probe`.
+   * @throws RepriseError NOT_FOUND (session, cell), DIVERGED, CORRUPT, CHAIN_BROKEN
+   */
+  async trace(session: string, cell: number, options: TraceOptions = {}): Promise<TraceReply> {
+    const { limit, ...rest } = options;
+    const request: TraceRequest = { session, cell, limit };
+    return this.any.ask('trace', request, `the trace of '${session}'`, rest);
   }
 }

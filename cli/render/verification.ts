@@ -19,7 +19,10 @@ export function renderVerification(reply: ReplayReply, palette: Palette): string
 }
 
 /** Where the first difference is, and both sides. */
-function renderDivergence({ seq, kind, position, expected, actual }: Divergence, palette: Palette): string {
+export function renderDivergence(
+  { seq, kind, position, expected, actual }: Divergence,
+  palette: Palette,
+): string {
   const where = position === undefined ? '' : `, log position ${position}`;
   const side = (text: string) => printable(text).replaceAll('\n', '\n            ');
   return (

@@ -55,6 +55,52 @@ test('bisect names the event since which something holds, in one session or in a
   assert.equal((await shell.run(['bisect', 'nobody', 'true'])).code, 4);
 });
 
+test('probe and trace tell what went on inside a cell, line by line', async () => {
+  await shell.run(['exec', 'loop', 'let sum = 0']);
+  await shell.run([
+    'exec',
+    'loop',
+    'for (const one of [1, 2, "\\u001b[31m"]) {\n  sum += one\n}\nsum.length',
+  ]);
+  const told = await shell.run(['probe', 'loop', '--cell', '2', '--line', '2', 'one, sum, nope']);
+  assert.equal(told.code, 0);
+  assert.equal(
+    told.stdout,
+    [
+      'hit 1  one = 1  sum = 0  nope = ReferenceError: nope is not defined',
+      'hit 2  one = 2  sum = 1  nope = ReferenceError: nope is not defined',
+      "hit 3  one = '\\x1B[31m'  sum = 3  nope = ReferenceError: nope is not defined",
+      '3 hits on line 2 of cell 2\n',
+    ].join('\n'),
+  );
+  const at = ['probe', 'loop', '--cell', '2', '--line'];
+  const lines = (await shell.run([...at, '2', 'sum', '--if', 'one > 1', '--json'])).stdout.trim().split('\n');
+  const [hit, total] = lines.map((line) => JSON.parse(line));
+  assert.deepEqual(hit, { hit: 1, line: 2, values: [{ expr: 'sum', value: '1' }] });
+  assert.deepEqual([total.hits, total.more, total.cell], [1, 0, 2]);
+  const changed = await shell.run([...at, '2', 'sum = 77']);
+  assert.equal(changed.code, 3);
+  assert.match(changed.stdout, /^hit 1 .*something else than the log says/s);
+  assert.equal((await shell.run([...at, '2', 'sum', '--if', 'one > 9'])).code, 4);
+  const missing = await shell.json([...at, '3', 'sum'], 4);
+  assert.deepEqual([missing.code, missing.hint], ['NOT_FOUND', 'statements begin on: 1, 2, 4']);
+  assert.equal((await shell.json(['probe', 'loop', '--cell', '9', '--line', '1', 'x'], 4)).code, 'NOT_FOUND');
+  assert.equal((await shell.run([...at, '2', 'sum +'])).code, 2);
+  assert.equal((await shell.run(['probe', 'loop', 'sum'])).code, 2);
+  const traced = await shell.run(['trace', 'loop', '--cell', '2', '--limit', '3']);
+  const head = [
+    'for (const one of [1, 2, "\\u001b[31m"]) {  sum = 0',
+    'sum += one  one = 1',
+    'sum += one  one = 2  sum = 1',
+  ];
+  assert.deepEqual(traced.stdout.split('\n').slice(0, 3), [
+    `1  ${head[0]}`,
+    `2  ${head[1]}`,
+    `2  ${head[2]}`,
+  ]);
+  assert.match(traced.stdout, /3 statements of cell 2, and 2 more/);
+});
+
 test('fork goes on from any event, tree shows from where, and what is removed stays for its forks', async () => {
   const json = await shell.json(['fork', 'demo', 'what if', '--at', '2']);
   assert.deepEqual([json.session, json.parent], ['what if', { session: 'demo', seq: 2 }]);

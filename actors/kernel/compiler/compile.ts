@@ -19,6 +19,7 @@ import { Lines, positionOf } from './lines.ts';
 import { type Located, locatedIn } from './located.ts';
 import { markedIn } from './markers.ts';
 import { operationsIn } from './operations.ts';
+import type { Insertion } from './probing.ts';
 import { Rewriting } from './rewriting.ts';
 import { type Declarations, declarationsOf, type Kind, leavesNoCode, writesTo } from './scope.ts';
 import { slotsIn } from './slots.ts';
@@ -60,15 +61,17 @@ const CONST_WRITE = 'Assignment to constant variable.';
  * Compiles one cell. Never throws.
  * @param cell its number, for positions such as `<cell 3>:2:7`
  * @param version of the session's behaviours
+ * @param looks what is put in to look at the cell while it runs (see `probing.ts`)
  */
 export function compileCell(
   code: string,
   state: CompilerState,
   cell: number,
   version: number = BEHAVIOUR_VERSION,
+  looks: readonly Insertion[] = [],
 ): CompiledCell {
   try {
-    return rewrite(parseCell(code, version), state, version);
+    return rewrite(parseCell(code, version), state, version, looks);
   } catch (thrown) {
     // Anything else is a stack overflow of a recursive walk.
     const failure =
@@ -82,6 +85,7 @@ function rewrite(
   { text, program, tokens, shift }: ParsedCell,
   state: CompilerState,
   version: number,
+  looks: readonly Insertion[],
 ): CompiledCell {
   const found = declarationsOf(program);
   const native = behaves(version, 'deadZones');
@@ -100,6 +104,7 @@ function rewrite(
   const precise = text.length <= PRECISE_LENGTH;
   // First, as its brackets are outside of the markers'.
   if (behaves(version, 'rejectionsReported')) markBegan(out, text, program, tokens, operations);
+  for (const look of looks) if (!look.last) putIn(out, look);
   const located = precise ? locatedIn(program, tokens, text, operations ? lines : undefined) : [];
   if (precise) mark(out, program, tokens, lines, located, version);
   const hoisted = new Set<string>();
@@ -109,6 +114,7 @@ function rewrite(
   refuseConstWrites(out, program, plan, native);
   const vars = [...hoisted].filter((name) => !lexicals.has(name));
   if (vars.length > 0) out.frontText(`var ${vars.join(',')};`, directivesEnd);
+  for (const look of looks) if (look.last) putIn(out, look);
   hoistFunctions(out, program, before.lexicals);
 
   const { body, map } = out.render(shift, located);
@@ -117,6 +123,11 @@ function rewrite(
   const cell: CompiledCell = { ok: true, declare, body, map: once, next: plan.next };
   if (plan.bindings !== undefined) cell.bindings = plan.bindings;
   return cell;
+}
+
+function putIn(out: Rewriting, { at, text, other }: Insertion): void {
+  if (other === undefined) out.insert(at, text);
+  else out.insertMarker(at, text, at, other);
 }
 
 /** Puts in what makes the engine note where things stand. */

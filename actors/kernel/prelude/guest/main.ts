@@ -139,5 +139,7 @@ export function start(load: (module: number) => unknown): object {
     began,
     inspect: answering(inspectVariables),
     complete: answering(complete),
+    show: (value: unknown): string => inspectBounded(value).text,
+    preview,
   };
 }
