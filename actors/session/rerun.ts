@@ -72,7 +72,7 @@ export async function rerun(batch: Batch, seat: KernelSeat, script: Script): Pro
       batch.fold = fold;
       return end(seqOf(event), firstOf(other));
     }
-    if (isAnswer(event) && leavesReceipt(openOf(event, { fold })!)) reused += 1;
+    if (index > 0 && isAnswer(event) && leavesReceipt(openOf(event, { fold })!)) reused += 1;
     const rest = events.slice(index + 1).find((each) => mailOf(each, batch) !== null);
     if (other.length > 0 || turn.poisoned) return end(rest ? seqOf(rest) : null, firstOf(other));
   }

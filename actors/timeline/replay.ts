@@ -61,6 +61,8 @@ export interface ReplayOptions {
    * `limited`: it gets a second, for who only looks. A cell is then left out as well: it may be one that hangs.
    */
   unrecorded?: 'limited' | 'skipped';
+  /** The log goes on behind the events: the last turn has its outcome, even if that is nothing. */
+  goesOn?: boolean;
 }
 
 export interface ReplayResult {
@@ -94,8 +96,8 @@ export async function replayEvents(
   events: readonly SessionEvent[],
   options: ReplayOptions,
 ): Promise<ReplayResult> {
-  const { until = Number.POSITIVE_INFINITY, unrecorded = 'skipped' } = options;
-  const plan = new Plan(fold, events);
+  const { until = Number.POSITIVE_INFINITY, unrecorded = 'skipped', goesOn = false } = options;
+  const plan = new Plan(fold, events, goesOn);
   // A stateId is compared before anything that comes after its checkpoint.
   const feed = new StepFeed(kernel, plan, (index) => options.states && events[index]!.type === 'checkpoint');
   let state = fold;
@@ -174,7 +176,7 @@ export async function replayEvents(
     if (plan.at(index) === null) continue;
     began = index;
     if (event.type === 'input') computedMs = 0;
-    const isOpen = index === plan.length - 1;
+    const isOpen = !goesOn && index === plan.length - 1;
     if (isOpen && (unrecorded === 'skipped' || event.type === 'input')) {
       const aside = events.slice(index + 1).filter((each) => seqOf(each) <= until);
       state = aside.reduce(applyEvent, state);
@@ -209,9 +211,11 @@ class Plan implements StepPlan {
   readonly length: number;
   readonly #events: readonly SessionEvent[];
   readonly #steps: (KernelStep | null)[] = [];
+  readonly #goesOn: boolean;
   #state: SessionFold;
 
-  constructor(fold: SessionFold, events: readonly SessionEvent[]) {
+  constructor(fold: SessionFold, events: readonly SessionEvent[], goesOn: boolean) {
+    this.#goesOn = goesOn;
     this.#state = fold;
     this.#events = events;
     this.length = events.findLastIndex((event) => !isAside(event)) + 1;
@@ -233,7 +237,7 @@ class Plan implements StepPlan {
     const step = stepOf(event, { strike, failure, timeMs: this.#state.timeMs, fold: this.#state });
     // What is recorded happened within its budget, however slow this machine is.
     if (step && step.type !== 'abandon') {
-      step.timeoutMs = index + 1 < this.length ? UNLIMITED_MS : UNRECORDED_MS;
+      step.timeoutMs = this.#goesOn || index + 1 < this.length ? UNLIMITED_MS : UNRECORDED_MS;
     }
     return step;
   }

@@ -151,7 +151,8 @@ export class Timeline {
     // Images of another kernel version differ by design; its events must still come out the same.
     const same = wroteAll(kernel.version, tail);
     const { states = false, unrecorded } = options;
-    const rules = { states: same && states, stacks: same, until: at, unrecorded };
+    const goesOn = events.length < all.length;
+    const rules = { states: same && states, stacks: same, until: at, unrecorded, goesOn };
     const result = await replayEvents(seat, fold, events, rules);
     return new Moment(
       { ...result, fold: placed(fold, tail, result.fold) },

@@ -40,7 +40,7 @@ export async function edit(request: EditRequest, ports: ForkPorts): Promise<Edit
   try {
     const { batch, parent } = await openedFor(first, { session, name, commandId }, seat, ports);
     if (first.type === 'session') script.events.shift();
-    assertInOrder(batch, first, script.shiftMs);
+    assertInOrder(batch, script.events, script.shiftMs, ports.clock.now());
     const result = await rerun(batch, seat, script);
     const { bytesWritten } = dryRun ? { bytesWritten: 0 } : await begin(batch, commandId, ports);
     return {
@@ -129,11 +129,27 @@ async function openedFor(
   return { batch, parent: { session: parent.session, seq: parent.seq } };
 }
 
-/** Time never runs backwards. */
-function assertInOrder({ fold }: Batch, event: SessionEvent, shiftMs: number): void {
-  if (event.type === 'session' || timeOf(event)! + shiftMs >= fold.timeMs) return;
+/** Time never runs backwards, and nothing is awaited that is due in a future that has not come. */
+function assertInOrder(
+  { fold }: Batch,
+  events: readonly SessionEvent[],
+  shiftMs: number,
+  nowMs: number,
+): void {
+  const [first] = events;
+  if (!first || shiftMs === 0) return;
+  const latest = events.reduce((time, event) => Math.max(time, timeOf(event) ?? 0), 0);
+  if (latest + shiftMs > nowMs) {
+    const most = new Date(timeOf(first)! + nowMs - latest).toISOString();
+    throw unfit(
+      seqOf(first),
+      'cannot be so late: what comes after it would be in the future',
+      `at ${most} at most`,
+    );
+  }
+  if (first.type === 'session' || timeOf(first)! + shiftMs >= fold.timeMs) return;
   const before = new Date(fold.timeMs).toISOString();
-  throw unfit(seqOf(event), 'cannot be before the event before it', `that was at ${before}`);
+  throw unfit(seqOf(first), 'cannot be before the event before it', `that was at ${before}`);
 }
 
 function tally({ reused, first, rest }: Rerun, events: readonly SessionEvent[]) {

@@ -93,7 +93,7 @@ test('an answer, the time of an event, and the seed can be others', async () => 
   const events = await tell(world);
   const answer = events.find(({ type }) => type === 'llm_resp')!;
   const said = await world.client.edit('s', 'said', answer.seq!, { answer: { value: 'no' } });
-  assert.deepEqual([said.asked, said.first?.detail], [1, 'then 2']);
+  assert.deepEqual([said.reused, said.asked, said.first?.detail], [0, 1, 'then 2']);
   assert.equal((await world.client.execute('said', 'first')).output, "'no'");
   await assert.rejects(world.client.edit('s', 'x', answer.seq!, { answer: { value: 7 } }), {
     code: 'BAD_REQUEST',
@@ -102,13 +102,14 @@ test('an answer, the time of an event, and the seed can be others', async () => 
   const last = events.findLast(({ type }) => type === 'input')!;
   const error = events.findLast(({ type }) => type === 'error')!;
   const [, , , , dated] = events.filter((event): event is EventOf<'input'> => event.type === 'input');
-  const timeMs = Date.parse(dated!.timestamp) + 3_600_000;
+  const timeMs = Date.parse(dated!.timestamp) + 2;
   const later = await world.client.edit('s', 'later', dated!.seq, { timeMs });
   assert.equal(later.asked, 0);
   const elapsed = async (name: string) => Number((await world.client.execute(name, 'seen[1]')).output);
-  assert.equal((await elapsed('later')) - (await elapsed('s')), 3_600_000);
+  assert.equal((await elapsed('later')) - (await elapsed('s')), 2);
   assert.equal(seqOf(last) > seqOf(error), true);
-  await assert.rejects(world.client.edit('s', 'x', dated!.seq, { timeMs: 1 }), { code: 'BAD_REQUEST' });
+  for (const wrong of [1, Date.now() + 3_600_000])
+    await assert.rejects(world.client.edit('s', 'x', dated!.seq, { timeMs: wrong }), { code: 'BAD_REQUEST' });
 
   const seeded = await world.client.edit('s', 'seeded', 0, { seed: 'another' });
   assert.deepEqual([seeded.parent, seeded.reused, seeded.asked], [null, 2, 0]);
@@ -116,6 +117,27 @@ test('an answer, the time of an event, and the seed can be others', async () => 
   assert.notEqual(await random('seeded'), await random('s'));
   for (const name of ['said', 'later', 'seeded'])
     assert.equal((await world.client.replay(name)).verified, true, name);
+});
+
+test('an answer can be another wherever it stands among others, and what comes after it is not asked again', async () => {
+  await using world = await startWorld();
+  await world.client.execute(
+    's',
+    'const all = await Promise.all([1, 2, 3, 4].map((n) => llm(`q${n}`))); all.join()',
+  );
+  await world.client.execute('s', 'setTimeout(() => { all.push("late") }, 1); await llm("after")');
+  const events = await tell(world);
+  for (const event of events) {
+    if (!isAnswer(event) || event.type !== 'llm_resp') continue;
+    const name = `e${event.seq}`;
+    const { reused, asked, cells } = await world.client.edit('s', name, event.seq, {
+      timeMs: Date.parse(event.timestamp!) + 1,
+    });
+    const behind = events.filter((each) => each.type === 'llm_resp' && each.seq > event.seq).length;
+    assert.deepEqual([reused, asked, cells], [behind, 0, 0], name);
+    assert.equal((await stateId(world, name)) !== '', true);
+    assert.equal((await world.client.replay(name)).verified, true);
+  }
 });
 
 test('what cannot be changed is refused with the reason, and nothing is begun', async () => {
