@@ -25,6 +25,8 @@ export interface Script {
   /** Ends before the first turn that asks for something that leaves a receipt. */
   isFree: boolean;
   settings?: Partial<SessionSettings>;
+  /** Brings the kernel to where the batch is. */
+  rebuild(batch: Batch): Promise<void>;
 }
 
 /** What was asked for anew first. */
@@ -73,8 +75,12 @@ export async function rerun(batch: Batch, seat: KernelSeat, script: Script): Pro
       return end(seqOf(event), firstOf(other));
     }
     if (index > 0 && isAnswer(event) && leavesReceipt(openOf(event, { fold })!)) reused += 1;
-    const rest = events.slice(index + 1).find((each) => mailOf(each, batch) !== null);
-    if (other.length > 0 || turn.poisoned) return end(rest ? seqOf(rest) : null, firstOf(other));
+    if (other.length > 0) {
+      const rest = events.slice(index + 1).find((each) => mailOf(each, batch) !== null);
+      return end(rest ? seqOf(rest) : null, firstOf(other));
+    }
+    // An undone turn leaves no heap behind.
+    if (turn.poisoned) await script.rebuild(batch);
   }
   return end(null, firstOf([...batch.fold.effects]));
 }

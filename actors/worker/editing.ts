@@ -15,6 +15,7 @@ import type { EventOf, SessionEvent } from '../../bus/types.ts';
 import { Batch } from '../session/batch.ts';
 import { type Rerun, rerun } from '../session/rerun.ts';
 import { emptyFold, seqOf, timeOf } from '../timeline/fold.ts';
+import { replayEvents } from '../timeline/replay.ts';
 import { KernelSeat } from '../timeline/seat.ts';
 import { divergenceError, noEvent, noSession, Timeline } from '../timeline/timeline.ts';
 import { beginsTurn } from '../timeline/turn.ts';
@@ -31,17 +32,23 @@ export async function edit(request: EditRequest, ports: ForkPorts): Promise<Edit
   const { commandId, dryRun = false, noCalls = false } = request;
   const events = await eventsFrom(session, request.seq, ports);
   const first = changed(events, request);
-  const script = {
-    events: [first, ...events.slice(1)],
-    shiftMs: request.timeMs === undefined ? 0 : request.timeMs - timeOf(events[0]!)!,
-    isFree: noCalls,
-  };
+  const entered = [first, ...events.slice(1)];
+  const shiftMs = request.timeMs === undefined ? 0 : request.timeMs - timeOf(events[0]!)!;
   const seat = new KernelSeat(ports.kernel, `${session}, edited at ${request.seq}`);
   try {
-    const { batch, parent } = await openedFor(first, { session, name, commandId }, seat, ports);
-    if (first.type === 'session') script.events.shift();
-    assertInOrder(batch, script.events, script.shiftMs, ports.clock.now());
-    const result = await rerun(batch, seat, script);
+    const { batch, parent, open } = await openedFor(first, { session, name, commandId }, seat, ports);
+    if (first.type === 'session') entered.shift();
+    assertInOrder(batch, entered, shiftMs, ports.clock.now());
+    const rebuild = async ({ base, events }: Batch) => {
+      await open();
+      const { divergence } = await replayEvents(seat, base, events, {
+        states: false,
+        stacks: true,
+        goesOn: true,
+      });
+      if (divergence) throw divergenceError(name, divergence);
+    };
+    const result = await rerun(batch, seat, { events: entered, shiftMs, isFree: noCalls, rebuild });
     const { bytesWritten } = dryRun ? { bytesWritten: 0 } : await begin(batch, commandId, ports);
     return {
       session: name,
@@ -111,22 +118,26 @@ async function openedFor(
   { session, name, commandId }: { session: string; name: string; commandId: string },
   seat: KernelSeat,
   ports: ForkPorts,
-): Promise<{ batch: Batch; parent: EditReply['parent'] }> {
+): Promise<{ batch: Batch; parent: EditReply['parent']; open: () => Promise<void> }> {
   if (first.type === 'session') {
     const { origin = first.id } = first;
     const event = { ...first, id: ports.newId(), name, origin, commandId };
     await seat.boot(event);
-    return { batch: new Batch(emptyFold(name), [event]), parent: null };
+    // A replay of the batch begins with its first event.
+    return { batch: new Batch(emptyFold(name), [event]), parent: null, open: async () => seat.leave() };
   }
   if (!beginsTurn(first))
     throw unfit(seqOf(first), `follows from what entered before: it is ${first.type}`, '');
   const timeline = new Timeline(ports);
   const at = seqOf(first) - 1;
   const loaded = await timeline.load(session, { at });
-  const { divergence } = await timeline.restore(loaded, seat, { at, unrecorded: 'skipped' });
-  if (divergence) throw divergenceError(session, divergence);
+  const open = async () => {
+    const { divergence } = await timeline.restore(loaded, seat, { at, unrecorded: 'skipped' });
+    if (divergence) throw divergenceError(session, divergence);
+  };
+  await open();
   const { batch, parent } = branch(foldAt(loaded, at), name, commandId, ports);
-  return { batch, parent: { session: parent.session, seq: parent.seq } };
+  return { batch, parent: { session: parent.session, seq: parent.seq }, open };
 }
 
 /** Time never runs backwards, and nothing is awaited that is due in a future that has not come. */

@@ -180,7 +180,9 @@ test('cells that are struck or undone in the rest, and endless ones, end as they
   await world.client.execute('u', 'let kept = 1');
   await world.client.execute('u', 'const all = []; for (;;) all.push(new Array(1e5).fill(kept))');
   await world.client.execute('u', 'kept');
-  await world.client.edit('u', 'v', 1, { code: 'let kept = 2' });
+  await world.client.execute('u', 'await llm("behind")');
+  const { reused, asked, cells } = await world.client.edit('u', 'v', 1, { code: 'let kept = 2' });
+  assert.deepEqual([reused, asked, cells], [1, 0, 0], 'the rest goes on behind an undone cell');
   assert.equal((await world.client.execute('v', 'kept')).output, '2');
   assert.equal((await world.client.replay('v')).verified, true);
 });
