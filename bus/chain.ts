@@ -7,7 +7,14 @@
  */
 import { commitHash } from './codec.ts';
 import { RepriseError } from './errors.ts';
-import { type Commit, type SessionEvent, type StoredCommit, TAIL_LENGTH } from './types.ts';
+import {
+  type Commit,
+  type ForkPoint,
+  type SessionEvent,
+  type SessionMetadata,
+  type StoredCommit,
+  TAIL_LENGTH,
+} from './types.ts';
 
 /** Where a chain stands after a commit: all that judging the next one needs. */
 export interface ChainPlace {
@@ -64,6 +71,16 @@ export function placeAfter({ commit, position, upTo }: StoredCommit): ChainPlace
     next: lastSeqOf(commit) + 1,
     tail: [...commit.head.tail, position].slice(-TAIL_LENGTH),
   };
+}
+
+/** Whether a commit holds the event that a fork goes on from. */
+export function holdsPoint(commit: Commit, { seq, hash }: ForkPoint): boolean {
+  return commit.hash === hash && seq >= commit.first && seq <= lastSeqOf(commit);
+}
+
+/** What metadata tell of a fork's parent. */
+export function parentFact(parent: ForkPoint | null | undefined): Pick<SessionMetadata, 'parent'> {
+  return parent ? { parent: { session: parent.session, id: parent.id, seq: parent.seq } } : {};
 }
 
 /** The place before the first commit under a session's own name. */

@@ -11,6 +11,12 @@ export function isCommand(event: SessionEvent): event is EventOf<'input'> | Even
   return event.type === 'input' || event.type === 'annotation';
 }
 
+/** Whether an event ends its cell: an error, or a result. */
+export function endsCell(event: SessionEvent): boolean {
+  if (event.type === 'error') return true;
+  return event.type === 'output' && (event.stream ?? 'result') === 'result';
+}
+
 /** Events up to the one that ends the cell of the first (an `input`), without those of other cells; an annotation is alone. */
 export function ofCommand(events: SessionEvent[]): SessionEvent[] {
   if (events[0]!.type === 'annotation') return [events[0]!];
@@ -22,8 +28,7 @@ export function ofCommand(events: SessionEvent[]): SessionEvent[] {
     if (cell !== undefined && other !== undefined && other !== cell) continue;
     if (isBeside(event)) continue;
     found.push(event);
-    if (event.type === 'error') break;
-    if (event.type === 'output' && (event.stream ?? 'result') === 'result') break;
+    if (endsCell(event)) break;
   }
   return found;
 }

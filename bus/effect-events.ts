@@ -10,6 +10,10 @@ export const isRequest = (event: SessionEvent): event is RequestEvent =>
 export const isAnswer = (event: SessionEvent): event is AnswerEvent =>
   event.type === 'llm_resp' || event.type === 'effect_resp';
 
+/** Whether an event brings an answer that was kept, and perhaps paid for. */
+export const isKeptAnswer = (event: SessionEvent): boolean =>
+  isAnswer(event) && receiptKeyIn(event) !== undefined;
+
 /** Under which key the answer is kept that the event asks for, or brings; undefined: its kind leaves no receipt. */
 export const receiptKeyIn = (event: RequestEvent | AnswerEvent): string | undefined =>
   'receiptKey' in event ? event.receiptKey : undefined;

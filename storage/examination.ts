@@ -82,6 +82,10 @@ function miscount({ token, chained }: Look, before: LogIndex, now: LogIndex): st
   // Removed meanwhile, and perhaps begun again: the counts are of two sessions.
   if (chained === undefined || least === undefined || most === undefined) return null;
   if (before.generation !== now.generation) return null;
+  return oddity(chained, least, most);
+}
+
+function oddity(chained: number, least: number, most: number): string | null {
   if (chained < least) return `${least - chained} of its ${least} messages are not in its chain`;
   if (chained > most) return `${chained - most} of its ${chained} commits are missing`;
   return null;
@@ -106,10 +110,7 @@ async function miscountBehind(
     after = found.at(-1)!.position;
   }
   // It goes on meanwhile: the next examination tells.
-  if ((await log.end(token)) !== newest) return null;
-  if (chained < own) return `${own - chained} of its ${own} messages are not in its chain`;
-  if (chained > own) return `${chained - own} of its ${chained} commits are missing`;
-  return null;
+  return (await log.end(token)) === newest ? oddity(chained, own, own) : null;
 }
 
 /** Where the chain of a session has its first hole; null: it has none. */

@@ -7,7 +7,7 @@
  * looks for records: so one of the two always sees the other. A fork that came to nothing leaves a record behind, which
  * counts for an hour.
  */
-import { lastSeqOf } from '../bus/chain.ts';
+import { holdsPoint } from '../bus/chain.ts';
 import { decode, encode } from '../bus/codec.ts';
 import { hasCode, RepriseError } from '../bus/errors.ts';
 import { scopeOf } from '../bus/large.ts';
@@ -121,10 +121,9 @@ export class Forks {
     return (await blobs.keys('removal')).some((removal) => removal.startsWith(`${child}.`));
   }
 
-  async #pointOf({ session, seq, position, hash }: ForkPoint): Promise<StoredCommit> {
-    const [point] = await this.#ports.log.at(sessionToken(session), [position]);
-    const { commit } = point!;
-    if (commit.hash === hash && seq >= commit.first && seq <= lastSeqOf(commit)) return point!;
+  async #pointOf(parent: ForkPoint): Promise<StoredCommit> {
+    const [point] = await this.#ports.log.at(sessionToken(parent.session), [parent.position]);
+    if (holdsPoint(point!.commit, parent)) return point!;
     throw new RepriseError('BAD_FORMAT', 'commit.head.parent: there is no such event');
   }
 

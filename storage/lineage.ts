@@ -2,7 +2,7 @@
  * The way from a fork to what it goes on from. A session's log is its own commits, before them those of its parent up to
  * an event, and so on: parts, each under a name of its own, each ended by the commit that the next part names.
  */
-import { lastSeqOf } from '../bus/chain.ts';
+import { holdsPoint } from '../bus/chain.ts';
 import { sessionToken } from '../bus/subjects.ts';
 import type { StoredCommit } from '../bus/types.ts';
 import { holed } from './chain-walk.ts';
@@ -25,9 +25,8 @@ export async function partsSince(last: StoredCommit, from: number, log: LogStore
 
 /** The commit of another session that a fork goes on from. @throws RepriseError CORRUPT */
 export async function parentOf(fork: StoredCommit, log: LogStore): Promise<StoredCommit> {
-  const { session, seq, position, hash } = fork.commit.head.parent!;
-  const [stored] = await log.at(sessionToken(session), [position]);
-  const { commit } = stored!;
-  if (commit.hash !== hash || seq < commit.first || seq > lastSeqOf(commit)) throw holed(fork);
-  return { ...stored!, upTo: seq };
+  const parent = fork.commit.head.parent!;
+  const [stored] = await log.at(sessionToken(parent.session), [parent.position]);
+  if (!holdsPoint(stored!.commit, parent)) throw holed(fork);
+  return { ...stored!, upTo: parent.seq };
 }

@@ -1,5 +1,5 @@
 /** The session index: a projection of the newest commit of every session. Nothing here is kept on disk. */
-import { lastSeqOf } from '../bus/chain.ts';
+import { lastSeqOf, parentFact } from '../bus/chain.ts';
 import { hasCode, type RepriseError } from '../bus/errors.ts';
 import type { ListReply, ListRequest, Trouble } from '../bus/operations/catalogue.ts';
 import type { SessionMetadata, StoredCommit } from '../bus/types.ts';
@@ -23,7 +23,6 @@ interface Entry {
 /** Numbers of a session, all from its newest commit. */
 export function metadataOf({ commit, sizeBytes }: StoredCommit): SessionMetadata {
   const { head } = commit;
-  const { parent } = head;
   return {
     id: head.id,
     name: head.name,
@@ -32,7 +31,7 @@ export function metadataOf({ commit, sizeBytes }: StoredCommit): SessionMetadata
     eventCount: lastSeqOf(commit) + 1,
     checkpointCount: head.checkpointCount,
     size: head.sizeBefore + sizeBytes,
-    ...(parent ? { parent: { session: parent.session, id: parent.id, seq: parent.seq } } : {}),
+    ...parentFact(head.parent),
   };
 }
 

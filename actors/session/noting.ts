@@ -13,6 +13,7 @@ import type { AnnotateReply, AnnotateRequest } from '../../bus/operations/annota
 import type { EventOf } from '../../bus/types.ts';
 import { type AnnotationKey, annotationOf, isNamed } from '../timeline/fold-notes.ts';
 import type { Annotation, SessionFold } from '../timeline/fold-shape.ts';
+import { noEvent } from '../timeline/timeline.ts';
 
 type Note = EventOf<'annotation'>;
 type Said = Pick<AnnotateRequest, 'description' | 'tags'>;
@@ -36,7 +37,7 @@ export function noteEvent(request: AnnotateRequest, fold: SessionFold, timestamp
         )
       : meantBy(request, fold);
   if (!found) {
-    if (at > fold.seq || fold.seq < 0) throw noEventError(fold, at);
+    if (at > fold.seq || fold.seq < 0) throw noEvent(fold.name, at, fold.seq);
     const key = { checkpointSeq: at, label: fitting('label', label), ...snapshot };
     return fit({ ...frame, action: 'add', ...key, ...said(request) }, fold);
   }
@@ -121,11 +122,6 @@ const refusal = (what: string, hint = '`reprise annotations` lists what there is
 const tooMuch = (what: string): RepriseError =>
   new RepriseError('TOO_LARGE', what, {
     hint: 'nothing was changed; say less, or remove annotations first (`reprise annotate --remove`)',
-  });
-
-const noEventError = ({ name, seq }: SessionFold, at: number): RepriseError =>
-  new RepriseError('NOT_FOUND', `session ${JSON.stringify(name)} has no event ${at}; its newest is ${seq}`, {
-    hint: 'nothing was changed; `reprise log` shows the events with their numbers',
   });
 
 const endedError = (name: string): RepriseError =>

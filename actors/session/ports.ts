@@ -22,6 +22,7 @@ export interface SessionStore extends LargeStore, TimelineStore {
    * storage has been silent for long.
    */
   append(commit: Commit, expected: number): Promise<AppendReply>;
+  /** Events of a command, whole. */
   find(name: string, commandId: string, within: FindBounds): Promise<FoundCommand>;
   get(name: string): Promise<SessionMetadata | null>;
   /** True when the image was not there before. */

@@ -4,7 +4,6 @@
  */
 import { timeOfCommandId } from '../../bus/command-ids.ts';
 import { RepriseError } from '../../bus/errors.ts';
-import { restoredEvents } from '../../bus/large.ts';
 import type { ExecuteReply } from '../../bus/operations/sessions.ts';
 import type { SessionEvent } from '../../bus/types.ts';
 import { COMMANDS_REMEMBERED, lookUpCommand } from '../timeline/command-index.ts';
@@ -25,10 +24,10 @@ export interface Recorded {
 }
 
 export class RecordedReplies {
-  readonly #store: Pick<SessionStore, 'find' | 'get' | 'getLarge' | 'limits'>;
+  readonly #store: Pick<SessionStore, 'find' | 'get' | 'limits'>;
   readonly #worker: string;
 
-  constructor(store: Pick<SessionStore, 'find' | 'get' | 'getLarge' | 'limits'>, worker: string) {
+  constructor(store: Pick<SessionStore, 'find' | 'get' | 'limits'>, worker: string) {
     this.#store = store;
     this.#worker = worker;
   }
@@ -102,7 +101,7 @@ export class RecordedReplies {
         : { sinceMs: (timeOfCommandId(commandId) ?? 0) - SKEW_MS };
     const found = await this.#store.find(fold.name, commandId, within);
     if (found.more) throw tooOld(commandId);
-    return restoredEvents(found.events, fold.id, this.#store);
+    return found.events;
   }
 }
 

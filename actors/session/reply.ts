@@ -1,4 +1,5 @@
 /** The reply to a command, put together from its events: live and repeated replies come from the same place. */
+import { endsCell } from '../../bus/command-events.ts';
 import { RepriseError } from '../../bus/errors.ts';
 import { limitsOf, PAYLOAD_BYTES_OURS } from '../../bus/limits.ts';
 import type { ExecuteReply } from '../../bus/operations/sessions.ts';
@@ -40,7 +41,7 @@ export function replyFromEvents(
   };
   let ended = false;
   const room = new Room(bytesMax - FRAME_BYTES);
-  const end = events.find(isEnd);
+  const end = events.find(endsCell);
   if (end?.type === 'error') {
     const { name = 'Error', message } = end;
     const stack = end.stack ?? `${name}: ${message}`;
@@ -49,7 +50,7 @@ export function replyFromEvents(
   for (const event of events) {
     // A session's first command is preceded by the event that begins the session: that is not its own.
     if (event.type === 'input') reply.seq[0] = event.seq;
-    if (isEnd(event)) ended = true;
+    if (endsCell(event)) ended = true;
     else if (event.type === 'output') {
       const stream = event.stream === 'stderr' ? 'stderr' : 'stdout';
       reply[stream] += room.take(`${event.value}\n`);
@@ -88,11 +89,6 @@ export function withdrawnReply(
   const error = { name, message, stack: `${name}: ${message}` };
   const nothing = { output: '', stdout: '', stderr: '', shouldExit: false, durationMs: 0, repeated: false };
   return { ...facts, ...nothing, seq: [seq, seq], error };
-}
-
-function isEnd(event: SessionEvent): boolean {
-  if (event.type === 'error') return true;
-  return event.type === 'output' && (event.stream ?? 'result') === 'result';
 }
 
 /** What is left of a message, bytes. */

@@ -1,4 +1,5 @@
 /** Event family: cells, from their input to the one event that ends them. */
+import { endsCell } from '../../bus/command-events.ts';
 import { addCommand } from './command-index.ts';
 import type { EventHandler, SessionFold } from './fold-shape.ts';
 
@@ -32,8 +33,7 @@ export const cellEvents: Cells = {
     };
   },
 
-  output: (fold, event) =>
-    (event.stream ?? 'result') === 'result' ? endCell(fold, event.durationMs ?? 0) : {},
+  output: (fold, event) => (endsCell(event) ? endCell(fold, event.durationMs ?? 0) : {}),
 
   error: (fold, event) => ({
     ...endCell(fold, event.durationMs ?? 0),

@@ -55,10 +55,7 @@ export class Timeline {
    */
   async openAt(session: string, at?: number, options: OpenOptions = {}): Promise<Moment> {
     const loaded = await this.load(session, { ...options, at });
-    const newest = loaded.tail.at(-1);
-    const last = newest ? lastSeqOf(newest.commit) : loaded.fold.seq;
-    if (last < 0) throw noSession(session);
-    if (at !== undefined && at > last) throw noEvent(session, at, last);
+    assertHolds(session, loaded, at);
     const seat = new KernelSeat(this.#ports.kernel, `${session} at ${at ?? 'its end'}`);
     try {
       const moment = await this.restore(loaded, seat, { unrecorded: 'limited', ...options, at });
@@ -185,6 +182,15 @@ export function noSession(name: string): RepriseError {
   return new RepriseError('NOT_FOUND', `there is no session ${JSON.stringify(name)}`, {
     hint: '`reprise ls` lists the sessions; `reprise exec` creates one',
   });
+}
+
+/** seq of the newest event that was read. @throws RepriseError NOT_FOUND when there is no session, or no event `at` */
+export function assertHolds(session: string, { fold, tail }: Loaded, at: number | undefined): number {
+  const newest = tail.at(-1);
+  const last = newest ? lastSeqOf(newest.commit) : fold.seq;
+  if (last < 0) throw noSession(session);
+  if (at !== undefined && at > last) throw noEvent(session, at, last);
+  return last;
 }
 
 export function noEvent(name: string, seq: number, newest: number): RepriseError {

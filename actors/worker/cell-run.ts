@@ -3,6 +3,7 @@
  * What the cell gives is compared with the log as in any replay, but for stacks and heaps.
  */
 import { eventsOf } from '../../bus/chain.ts';
+import { endsCell } from '../../bus/command-events.ts';
 import { hasCode, RepriseError } from '../../bus/errors.ts';
 import { type CellRun, HITS_DEFAULT, HITS_MAX } from '../../bus/operations/probing.ts';
 import type { EventOf, SessionEvent } from '../../bus/types.ts';
@@ -122,9 +123,8 @@ function readCell(
 function endOf(events: readonly SessionEvent[], begins: number): number {
   for (let index = begins + 1; index < events.length; index++) {
     const event = events[index]!;
-    if (event.type === 'error' || event.type === 'closed') return index;
+    if (endsCell(event) || event.type === 'closed') return index;
     if (event.type === 'input') return index - 1;
-    if (event.type === 'output' && (event.stream ?? 'result') === 'result') return index;
   }
   return events.length - 1;
 }

@@ -5,7 +5,7 @@
  */
 
 import { cutToSession } from '../../bus/chain.ts';
-import { isAnswer, isRequest, receiptKeyIn } from '../../bus/effect-events.ts';
+import { isAnswer, isKeptAnswer, isRequest, receiptKeyIn } from '../../bus/effect-events.ts';
 import { RepriseError } from '../../bus/errors.ts';
 import { restoredCommits } from '../../bus/large.ts';
 import type { EditReply, EditRequest } from '../../bus/operations/lineage.ts';
@@ -19,7 +19,7 @@ import { replayEvents } from '../timeline/replay.ts';
 import { KernelSeat } from '../timeline/seat.ts';
 import { divergenceError, noEvent, noSession, Timeline } from '../timeline/timeline.ts';
 import { beginsTurn } from '../timeline/turn.ts';
-import { begin, branch, type ForkPorts, foldAt } from './forking.ts';
+import { begin, branch, type ForkPorts, pointIn } from './forking.ts';
 
 /**
  * Runs a session again from a change on, up to what has to be asked of the world.
@@ -136,7 +136,7 @@ async function openedFor(
     if (divergence) throw divergenceError(session, divergence);
   };
   await open();
-  const { batch, parent } = branch(foldAt(loaded, at), name, commandId, ports);
+  const { batch, parent } = branch(pointIn(loaded, at), name, commandId, ports);
   return { batch, parent: { session: parent.session, seq: parent.seq }, open };
 }
 
@@ -164,7 +164,8 @@ function assertInOrder(
 }
 
 function tally({ reused, first, rest }: Rerun, events: readonly SessionEvent[]) {
-  const paid = events.filter((event) => isAnswer(event) && receiptKeyIn(event) !== undefined).length;
+  // The changed event itself is given, not asked for.
+  const paid = events.slice(1).filter(isKeptAnswer).length;
   const asked = events.filter((event) => isRequest(event) && receiptKeyIn(event) !== undefined).length;
   const left = Math.max(paid, asked) - reused;
   const to = seqOf(events.at(-1)!);

@@ -15,7 +15,7 @@ import type { SessionStore } from '../session/ports.ts';
 import { applyCommit, applyEvents, emptyFold, seqOf } from '../timeline/fold.ts';
 import type { SessionFold } from '../timeline/fold-shape.ts';
 import type { Loaded } from '../timeline/loading.ts';
-import { noEvent, noSession, Timeline, type TimelinePorts } from '../timeline/timeline.ts';
+import { assertHolds, Timeline, type TimelinePorts } from '../timeline/timeline.ts';
 import { beginsTurn } from '../timeline/turn.ts';
 
 export interface ForkPorts extends TimelinePorts {
@@ -92,11 +92,8 @@ export async function begin(
 /** The session as the log tells it right after an event, and the commit that holds the event. */
 async function pointAt(session: string, at: number | undefined, ports: ForkPorts): Promise<Point> {
   const loaded = await new Timeline(ports).load(session, { at, heapless: true });
-  const newest = loaded.tail.at(-1);
-  const last = newest ? lastSeqOf(newest.commit) : loaded.fold.seq;
-  if (last < 0) throw noSession(session);
-  if (at !== undefined && at > last) throw noEvent(session, at, last);
-  const found = foldAt(loaded, at ?? last);
+  const last = assertHolds(session, loaded, at);
+  const found = pointIn(loaded, at ?? last);
   if (!found.fold.closed) return found;
   if (at === undefined) return pointAt(session, last - 1, ports);
   throw new RepriseError('BAD_REQUEST', `event ${at} of ${JSON.stringify(session)} ends the session`, {
@@ -105,7 +102,7 @@ async function pointAt(session: string, at: number | undefined, ports: ForkPorts
 }
 
 /** What the log tells of the session after an event. @throws RepriseError BAD_REQUEST amid an undone turn */
-export function foldAt({ fold: start, checkpoint, tail }: Loaded, seq: number): Point {
+export function pointIn({ fold: start, checkpoint, tail }: Loaded, seq: number): Point {
   let fold = start;
   let point = checkpoint;
   const behind: SessionEvent[] = [];

@@ -1,4 +1,5 @@
 /** What is told of a session to those who look at it. Pure. */
+import { parentFact } from '../../bus/chain.ts';
 import type { ReplState, SessionMetadata } from '../../bus/types.ts';
 import type { EffectKind } from '../effects/kind.ts';
 import { kindOf as kindIn } from '../effects/kinds.ts';
@@ -49,7 +50,6 @@ function statusOf(fold: SessionFold, state: string | undefined): ReplState['stat
 }
 
 export function metadataOf(fold: SessionFold): SessionMetadata {
-  const { parent } = fold;
   return {
     id: fold.id,
     name: fold.name,
@@ -58,6 +58,6 @@ export function metadataOf(fold: SessionFold): SessionMetadata {
     eventCount: fold.seq + 1,
     checkpointCount: fold.checkpointCount,
     size: fold.log.sizeBytes,
-    ...(parent ? { parent: { session: parent.session, id: parent.id, seq: parent.seq } } : {}),
+    ...parentFact(fold.parent),
   };
 }

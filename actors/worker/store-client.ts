@@ -2,6 +2,7 @@
 import { eventsOf, seqOf } from '../../bus/chain.ts';
 import { ofCommand } from '../../bus/command-events.ts';
 import type { RepriseError } from '../../bus/errors.ts';
+import { restoredEvents } from '../../bus/large.ts';
 import type { SizeLimits } from '../../bus/limits.ts';
 import type {
   AppendReply,
@@ -47,8 +48,8 @@ export class StoreClient implements SessionStore {
     if (!seq) return { events: [], more };
     const events: SessionEvent[] = [];
     for await (const stored of this.read(session, ...seq)) {
-      for (const event of eventsOf(stored))
-        if (seqOf(event) >= seq[0] && seqOf(event) <= seq[1]) events.push(event);
+      const within = eventsOf(stored).filter((event) => seqOf(event) >= seq[0] && seqOf(event) <= seq[1]);
+      events.push(...(await restoredEvents(within, stored.commit.head.id, this)));
     }
     return { events: ofCommand(events) };
   }

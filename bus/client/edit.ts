@@ -1,5 +1,5 @@
 /** The live half of an edit: what a recording could not answer is asked, and the cells behind it run again. */
-import { isAnswer, receiptKeyIn } from '../effect-events.ts';
+import { isKeptAnswer } from '../effect-events.ts';
 import type { EditReply, EditRequest } from '../operations/lineage.ts';
 import type { ExecuteReply } from '../operations/sessions.ts';
 import type { SessionEvent } from '../types.ts';
@@ -56,7 +56,7 @@ export async function rerunRest(
   let seq = edited.seq;
   for await (const event of client.events(edited.session, edited.seq + 1, undefined, { signal })) {
     seq = event.seq ?? 0;
-    if (isAnswer(event) && receiptKeyIn(event) !== undefined) asked += 1;
+    if (isKeptAnswer(event)) asked += 1;
   }
   return { ...edited, asked, seq, cells, left: false };
 }

@@ -190,7 +190,8 @@ const bisectReply = shaped<BisectReply>({
   steps: natural,
 });
 
-const look = {
+/** What is true of every look. */
+export const look = {
   from: ['client'],
   servedBy: ['worker'],
   access: AccessMode.ReadOnly,

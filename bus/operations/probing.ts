@@ -2,8 +2,7 @@
 import * as v from 'valibot';
 import { CELL_REQUEST_BYTES_MAX } from '../limits.ts';
 import { flag, natural, optional, shaped, text } from '../schema.ts';
-import { AccessMode } from '../types.ts';
-import { type Divergence, divergence } from './looks.ts';
+import { type Divergence, divergence, look } from './looks.ts';
 import { operation } from './row.ts';
 
 /** Hits, or statements, that are told unless a request says otherwise; and at most. */
@@ -92,18 +91,11 @@ const run = {
 const probedValue = shaped<ProbedValue>({ expr: text, value: optional(text), error: optional(text) });
 const tracedNames = v.array(shaped<TracedName>({ name: text, value: text }));
 
-const look = {
-  from: ['client'],
-  servedBy: ['worker'],
-  access: AccessMode.ReadOnly,
-  idempotent: true,
-  answer: 'long',
-  requestBytes: CELL_REQUEST_BYTES_MAX,
-} as const;
+const probing = { ...look, requestBytes: CELL_REQUEST_BYTES_MAX } as const;
 
 export const PROBING = {
   probe: operation({
-    ...look,
+    ...probing,
     subject: 'probe',
     request: shaped<ProbeRequest>({
       session: text,
@@ -123,7 +115,7 @@ export const PROBING = {
     what: 'runs a cell of the past again and looks at expressions on one of its lines',
   }),
   trace: operation({
-    ...look,
+    ...probing,
     subject: 'trace',
     request: shaped<TraceRequest>({ session: text, cell: natural, limit: optional(natural) }),
     reply: shaped<TraceReply>({

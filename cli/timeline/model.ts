@@ -5,7 +5,9 @@
  * Time never runs backwards here: an event whose time is earlier than that of the one before it, or cannot be read,
  * happens when that one did.
  */
+
 import { annotationText } from '../../bus/client/annotations.ts';
+import { endsCell } from '../../bus/command-events.ts';
 import { type AnswerEvent, isAnswer, isRequest, type RequestEvent } from '../../bus/effect-events.ts';
 import type { EventOf, Json, SessionEvent } from '../../bus/types.ts';
 import { Bounded } from './bounded.ts';
@@ -141,7 +143,7 @@ export class TimelineBuilder {
 
   #printed(event: EventOf<'output'>): void {
     const lines = event.value.split('\n').length;
-    if ((event.stream ?? 'result') === 'result') {
+    if (endsCell(event)) {
       this.#cellOf(event.cell);
       this.#endCell(
         { outcome: 'result', text: head(joined(event.value)), endSeq: event.seq },

@@ -25,7 +25,6 @@ describe('a session of 10,240 commands', () => {
     {
       limits: limitsOf(PAYLOAD_BYTES_OURS),
       get: async () => null,
-      getLarge: async () => assert.fail('nothing here is large'),
       find: async (session, commandId, within) => {
         sought += 1;
         return history.find(session, commandId, within);

@@ -5,6 +5,7 @@ import { SessionInterpreter } from '../../actors/session/interpreter.ts';
 import { DEFAULT_SETTINGS, type SessionSettings } from '../../actors/session/ports.ts';
 import { metadataOf } from '../../actors/worker/reports.ts';
 import { RepriseError } from '../../bus/errors.ts';
+import { type LargeStore, restoredEvents } from '../../bus/large.ts';
 import { limitsOf, PAYLOAD_BYTES_OURS } from '../../bus/limits.ts';
 import type { ExecuteReply } from '../../bus/operations/sessions.ts';
 import { sessionToken } from '../../bus/subjects.ts';
@@ -25,6 +26,10 @@ export class SessionWorld {
   /** Effects that were started, with what answers them. */
   readonly started: { effect: number; answer: (answer: EffectAnswer) => void; cancelled: boolean }[] = [];
   readonly settings: SessionSettings = { ...DEFAULT_SETTINGS, softReplayMs: 1e9, hardReplayMs: 1e9 };
+  readonly #large = new Map<string, Uint8Array>();
+  readonly #largeStore: Pick<LargeStore, 'getLarge'> = {
+    getLarge: async (scope, { sha256 }) => this.#large.get(`${scope}.${sha256}`)!,
+  };
   #onFind: Promise<void> | undefined;
   hopMs = 0;
   /** The session was removed from the store. */
@@ -34,7 +39,6 @@ export class SessionWorld {
   session = this.activate();
   #ids = 0;
   readonly #images = new Map<string, Uint8Array>();
-  readonly #large = new Map<string, Uint8Array>();
 
   /** As another worker would: a new interpreter on a new kernel. */
   activate(): SessionInterpreter {
@@ -67,7 +71,9 @@ export class SessionWorld {
           },
           find: async (_name, commandId, within) => {
             await this.#onFind;
-            return this.removed ? { events: [] } : history.find(token, commandId, within);
+            if (this.removed) return { events: [] };
+            const { events, more } = await history.find(token, commandId, within);
+            return { events: await restoredEvents(events, this.session.fold.id, this.#largeStore), more };
           },
           get: async () => (this.removed ? null : metadataOf(this.session.fold)),
           trouble: async () => {},
@@ -75,7 +81,7 @@ export class SessionWorld {
           putLarge: async (scope, { sha256 }, bytes) => {
             this.#large.set(`${scope}.${sha256}`, bytes);
           },
-          getLarge: async (scope, { sha256 }) => this.#large.get(`${scope}.${sha256}`)!,
+          ...this.#largeStore,
           putImage: async (stateId, bytes) => {
             this.#images.set(stateId, bytes);
             return true;

@@ -92,6 +92,14 @@ test('an answer, the time of an event, and the seed can be others', async () => 
   await using world = await startWorld();
   const events = await tell(world);
   const answer = events.find(({ type }) => type === 'llm_resp')!;
+  const bill = await world.client.edit(
+    's',
+    'said',
+    answer.seq!,
+    { answer: { value: 'no' } },
+    { dryRun: true },
+  );
+  assert.deepEqual([bill.reused, bill.asked], [0, 1], 'the answer that is given is not to be asked for');
   const said = await world.client.edit('s', 'said', answer.seq!, { answer: { value: 'no' } });
   assert.deepEqual([said.reused, said.asked, said.first?.detail], [0, 1, 'then 2']);
   assert.equal((await world.client.execute('said', 'first')).output, "'no'");

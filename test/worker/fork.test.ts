@@ -206,3 +206,19 @@ test('a cell that a fork began amid, and that was struck there, is struck there 
   assert.equal(strike?.type === 'interrupt' && strike.at, seq, 'it names what began the turn');
   assert.equal((await client.replay('f')).verified, true);
 });
+
+test('a command that a fork shares is answered again as the first time, however large what it asked is', async () => {
+  await using world = await startWorld();
+  const code = `console.log('printed'); (await llm('x'.repeat(400_000))).length`;
+  const first = await world.client.execute('s', code, { commandId: 'large' });
+  await world.client.fork('s', 'f');
+  const {
+    worker: _,
+    session: __,
+    repeated,
+    ...again
+  } = await world.client.execute('f', code, { commandId: 'large' });
+  const { worker: ___, session: ____, repeated: _____, ...before } = first;
+  assert.equal(repeated, true);
+  assert.deepEqual(again, before);
+});
